@@ -1,0 +1,92 @@
+//! Names in the bucket: raw pages, run manifests, state.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+/// Identifies one run of one entity; sorts by the time it began.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct RunId(String);
+
+impl RunId {
+    /// A new id from the time and something random, so that two runs of the same millisecond differ.
+    #[must_use]
+    pub fn new(started_at: DateTime<Utc>, salt: u32) -> Self {
+        Self(format!("{}-{salt:08x}", started_at.format("%Y%m%dT%H%M%S%3fZ")))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a raw page. Lexicographic order is the order of runs and pages.
+#[must_use]
+pub fn raw_page(entity: &str, run_id: &RunId, page: u32) -> String {
+    let id = run_id.as_str();
+    // A run id begins with its date, so that one run stays under one prefix past midnight.
+    let day = (id.get(0..4).unwrap_or("0000"), id.get(4..6).unwrap_or("00"), id.get(6..8).unwrap_or("00"));
+    format!("raw/{entity}/{}/{}/{}/{id}/page-{page:05}.json", day.0, day.1, day.2)
+}
+
+/// The key of a run's manifest.
+#[must_use]
+pub fn manifest(entity: &str, run_id: &RunId) -> String {
+    format!("runs/{entity}/{run_id}.json")
+}
+
+/// The key of an entity's state: checkpoint, watermark, lease.
+#[must_use]
+pub fn state(entity: &str) -> String {
+    format!("state/{entity}.json")
+}
+
+/// What a key of the bucket names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ObjectKind {
+    /// A raw page.
+    RawPage,
+    /// A run's manifest.
+    Manifest,
+}
+
+/// Says what a key names, if it is one that the stager reads.
+#[must_use]
+pub fn kind(key: &str) -> Option<ObjectKind> {
+    let (prefix, rest) = key.split_once('/')?;
+    let file = rest.rsplit('/').next()?;
+    match prefix {
+        "raw" if file.starts_with("page-") && file.ends_with(".json") => Some(ObjectKind::RawPage),
+        "runs" if file.ends_with(".json") => Some(ObjectKind::Manifest),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn keys_sort_by_run_and_page() {
+        let at = |second| Utc.with_ymd_and_hms(2026, 1, 31, 23, 59, second).single().unwrap_or_default();
+        let (first, second) = (RunId::new(at(1), 9), RunId::new(at(2), 1));
+        let key = raw_page("timeline", &first, 2);
+        assert_eq!(key, "raw/timeline/2026/01/31/20260131T235901000Z-00000009/page-00002.json");
+        assert!(key < raw_page("timeline", &first, 10));
+        assert!(key < raw_page("timeline", &second, 1));
+        assert_eq!(kind(&key), Some(ObjectKind::RawPage));
+        assert_eq!(kind(&manifest("timeline", &first)), Some(ObjectKind::Manifest));
+        assert_eq!(kind(&state("timeline")), None);
+    }
+}

@@ -1,0 +1,14 @@
+//! The vocabulary of the pipeline: entities, requests, raw pages, keys, manifests and messages.
+//!
+//! Everything here is pure: no socket, no clock, no environment. What the four functions say to
+//! each other is written down once, here, and nowhere else.
+
+pub mod entity;
+pub mod env;
+pub mod key;
+pub mod local_day;
+pub mod manifest;
+pub mod message;
+pub mod raw_page;
+pub mod request;
+pub mod row;

@@ -1,0 +1,313 @@
+//! The envelope of a raw page: what was asked and when, around the response, byte for byte.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::entity::{Entity, Query, Shape};
+use crate::key::RunId;
+use crate::request::Window;
+
+/// The version of the envelope's shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// A raw page as it lies in S3.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RawPage<'a> {
+    /// What was asked and when.
+    pub metadata: Metadata,
+    /// Gazelle's response, byte for byte.
+    #[serde(borrow)]
+    pub payload: &'a RawValue,
+}
+
+/// What was asked and when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metadata {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// The entity's name.
+    pub entity: String,
+    /// incremental, full or repair.
+    pub mode: String,
+    /// The run.
+    pub run_id: RunId,
+    /// Counted from 1.
+    pub page: u32,
+    /// The cursor after which the page begins; none for the first.
+    pub cursor: Option<String>,
+    /// When the answer had arrived.
+    pub fetched_at: DateTime<Utc>,
+    /// The address asked.
+    pub endpoint: String,
+    /// The API's version, as far as it has one: private and unversioned.
+    pub api_version: String,
+    /// SHA-256 of the query document, hexadecimal.
+    pub query_sha256: String,
+    /// The period fetched; none where the whole list was.
+    pub window: Option<Window>,
+    /// Elements of the list, null ones included.
+    pub record_count: u64,
+    /// The version of the fetcher.
+    pub fetcher_version: String,
+}
+
+/// Why a response is no page of its entity.
+#[derive(Debug, thiserror::Error)]
+pub enum UnreadablePage {
+    /// Not JSON, or not of a GraphQL response's shape.
+    #[error("it is no GraphQL response: {0}")]
+    Response(serde_json::Error),
+    /// The field that should hold the records is missing or null.
+    #[error("`data.{root}` is missing or null")]
+    NoRoot {
+        /// The field.
+        root: &'static str,
+    },
+    /// The field that should hold the records has another shape.
+    #[error("`data.{root}` is not as expected: {source}")]
+    Shape {
+        /// The field.
+        root: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+/// Why an object is no raw page that can be taken apart.
+#[derive(Debug, thiserror::Error)]
+pub enum PageNodesError {
+    /// It is no envelope.
+    #[error("it is no raw page: {0}")]
+    Envelope(serde_json::Error),
+    /// The entity is not in the registry, or has no pages of its own.
+    #[error("the entity is unknown")]
+    UnknownEntity,
+    /// The payload is no listing.
+    #[error(transparent)]
+    Payload(UnreadablePage),
+}
+
+/// The records of a response and how to go on from there.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    /// The elements of the list, byte for byte, null ones included.
+    pub nodes: Vec<&'a RawValue>,
+    /// Where the next page begins; none for a plain list.
+    pub page_info: Option<PageInfo>,
+    /// The source's own count; none for a plain list.
+    pub total_count: Option<u64>,
+    /// Messages of a partial answer.
+    pub errors: Vec<String>,
+}
+
+/// Relay's account of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PageInfo {
+    /// Whether there is more. The row count says nothing.
+    pub has_next_page: bool,
+    /// Where the next page begins.
+    pub end_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow, default)]
+    data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    #[serde(default)]
+    errors: Option<Vec<GraphqlError>>,
+}
+
+#[derive(Deserialize)]
+struct GraphqlError {
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Connection<'a> {
+    #[serde(borrow)]
+    nodes: Option<Vec<&'a RawValue>>,
+    page_info: Option<PageInfo>,
+    total_count: Option<u64>,
+}
+
+/// Reads the records out of a response to the query.
+///
+/// # Errors
+/// The response does not hold a list of this query.
+pub fn listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>, UnreadablePage> {
+    let root = query.root;
+    let response: Response<'a> = serde_json::from_str(response).map_err(UnreadablePage::Response)?;
+    let errors =
+        response.errors.unwrap_or_default().into_iter().map(|error| error.message).collect();
+    let value = *response
+        .data
+        .as_ref()
+        .and_then(|data| data.get(root))
+        .filter(|value| value.get() != "null")
+        .ok_or(UnreadablePage::NoRoot { root })?;
+    let shape = |source| UnreadablePage::Shape { root, source };
+    match query.shape {
+        Shape::List => {
+            let nodes = serde_json::from_str(value.get()).map_err(shape)?;
+            Ok(Listing { nodes, page_info: None, total_count: None, errors })
+        }
+        Shape::Connection { .. } => {
+            let connection: Connection<'a> = serde_json::from_str(value.get()).map_err(shape)?;
+            Ok(Listing {
+                nodes: connection.nodes.unwrap_or_default(),
+                page_info: connection.page_info,
+                total_count: connection.total_count,
+                errors,
+            })
+        }
+    }
+}
+
+/// One element of a list, as it will be staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node<'a> {
+    /// The Gazelle id, if the element has a usable one.
+    pub id: Option<String>,
+    /// The id of the record it came in, for a nested one.
+    pub parent_id: Option<String>,
+    /// The element, byte for byte.
+    pub json: &'a str,
+}
+
+/// The entity's own elements of a list, and those nested in them.
+#[derive(Debug)]
+pub struct Nodes<'a> {
+    /// Of the entity itself.
+    pub own: Vec<Node<'a>>,
+    /// Of each entity nested in it.
+    pub children: Vec<(&'static Entity, Vec<Node<'a>>)>,
+    /// Elements that lie outside the window and are not wanted.
+    pub outside_window: u64,
+}
+
+/// Takes a list apart. An element of any shape becomes a node: nothing is refused here.
+#[must_use]
+pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawValue]) -> Nodes<'a> {
+    let filter = entity.time_filter().zip(window);
+    let mut taken = Nodes {
+        own: Vec::with_capacity(elements.len()),
+        children: entity.children().map(|(child, _)| (child, Vec::new())).collect(),
+        outside_window: 0,
+    };
+    for element in elements {
+        let json = element.get();
+        let fields: BTreeMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(json).unwrap_or_default();
+        if let Some((filter, window)) = filter {
+            let instant = fields.get(filter.field).and_then(|at| text(at)).and_then(|at| crate::row::instant(&at));
+            if instant.is_some_and(|instant| !window.contains(instant)) {
+                taken.outside_window += 1;
+                continue;
+            }
+        }
+        let id = fields.get("id").and_then(|id| text(id)).filter(|id| !id.is_empty());
+        for ((_, list), (_, field)) in taken.children.iter_mut().zip(entity.children()) {
+            let nested: Vec<&'a RawValue> =
+                fields.get(field).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
+            list.extend(nested.into_iter().map(|nested| Node {
+                id: id_of(nested.get()),
+                parent_id: id.clone(),
+                json: nested.get(),
+            }));
+        }
+        taken.own.push(Node { id, parent_id: None, json });
+    }
+    taken
+}
+
+/// Takes a stored raw page of the entity apart.
+///
+/// # Errors
+/// The object is no raw page of the entity.
+pub fn nodes_of_page<'a>(entity: &Entity, object: &'a [u8]) -> Result<Nodes<'a>, PageNodesError> {
+    let query = entity.query().ok_or(PageNodesError::UnknownEntity)?;
+    let page: RawPage<'a> = serde_json::from_slice(object).map_err(PageNodesError::Envelope)?;
+    let listing = listing(query, page.payload.get()).map_err(PageNodesError::Payload)?;
+    Ok(nodes(entity, page.metadata.window, &listing.nodes))
+}
+
+fn id_of(json: &str) -> Option<String> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).ok()?;
+    fields.get("id").and_then(|id| text(id)).filter(|id| !id.is_empty())
+}
+
+fn text(value: &RawValue) -> Option<String> {
+    // PostgreSQL's text cannot hold U+0000: such an id is no usable one.
+    serde_json::from_str::<String>(value.get()).ok().filter(|text| !text.contains('\0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entity::find;
+
+    fn timeline() -> &'static Entity {
+        find("timeline").unwrap_or(crate::entity::ALL[3])
+    }
+
+    #[test]
+    fn every_element_of_a_list_becomes_a_node_whatever_it_is() {
+        let response = r#"{"data":{"allTimelineEntries":{"totalCount":5,"pageInfo":{"hasNextPage":true,"endCursor":"x"},
+            "nodes":[null,{"id":"a"},{"id":null},7,{"id":"a\u0000"}]}}}"#;
+        let query = timeline().query();
+        let listing = query.map(|query| listing(query, response));
+        let Some(Ok(listing)) = listing else { panic!("{listing:?}") };
+        assert_eq!(listing.total_count, Some(5));
+        assert_eq!(listing.page_info, Some(PageInfo { has_next_page: true, end_cursor: Some("x".to_owned()) }));
+        let nodes = nodes(timeline(), None, &listing.nodes).own;
+        let seen: Vec<_> = nodes.iter().map(|node| (node.id.as_deref(), node.json)).collect();
+        let expected = [
+            (None, "null"),
+            (Some("a"), r#"{"id":"a"}"#),
+            (None, r#"{"id":null}"#),
+            (None, "7"),
+            (None, r#"{"id":"a\u0000"}"#),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn what_lies_after_the_end_of_a_repair_is_left_out_and_counted() {
+        let response = r#"{"data":{"allTimelineEntries":{"nodes":[
+            {"id":"in","occurredAt":"2025-12-31T23:00:00Z"},{"id":"out","occurredAt":"2026-01-02T00:00:00Z"},
+            {"id":"undated","occurredAt":null}]}}}"#;
+        let day = chrono::NaiveDate::from_ymd_opt(2025, 12, 31).unwrap_or_default();
+        let window = Window::of_days(day, day, crate::local_day::ZONE);
+        let Some(Ok(listing)) = timeline().query().map(|query| listing(query, response)) else { panic!() };
+        let nodes = nodes(timeline(), window, &listing.nodes);
+        let ids: Vec<_> = nodes.own.iter().filter_map(|node| node.id.as_deref()).collect();
+        assert_eq!((ids, nodes.outside_window), (vec!["in", "undated"], 1));
+    }
+
+    #[test]
+    fn a_nested_record_knows_the_record_it_came_in() {
+        let Some(pianos) = find("pianos") else { panic!() };
+        let element = r#"{"id":"ins_1","allPianoMeasurements":[{"id":"m1"},{"id":null}]}"#;
+        let Ok(element) = serde_json::from_str::<&RawValue>(element) else { panic!() };
+        let nodes = nodes(pianos, None, &[element]);
+        let (child, list) = &nodes.children[0];
+        assert_eq!(child.name, "measurements");
+        let seen: Vec<_> = list.iter().map(|node| (node.id.as_deref(), node.parent_id.as_deref())).collect();
+        assert_eq!(seen, [(Some("m1"), Some("ins_1")), (None, Some("ins_1"))]);
+    }
+
+    #[test]
+    fn an_answer_without_its_list_says_which_field_is_missing() {
+        let Some(query) = timeline().query() else { panic!() };
+        let message = |response| listing(query, response).map_or_else(|error| error.to_string(), |_| String::new());
+        assert_eq!(message(r#"{"data":null}"#), "`data.allTimelineEntries` is missing or null");
+        assert!(message("<html>").starts_with("it is no GraphQL response"));
+        assert!(message(r#"{"data":{"allTimelineEntries":[]}}"#).starts_with("`data.allTimelineEntries` is not"));
+    }
+}
