@@ -1,0 +1,28 @@
+//! Logs: one JSON object per line, for CloudWatch; plain text for a terminal.
+
+use tracing_subscriber::EnvFilter;
+
+/// What is logged where `RUST_LOG` says nothing.
+const DEFAULT: &str = "info";
+
+fn filter() -> EnvFilter {
+    let rules = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT.to_owned());
+    // Every released connection is rolled back, and PostgreSQL remarks on each that needed none.
+    EnvFilter::try_new(format!("{rules},sqlx::postgres::notice=error"))
+        .unwrap_or_else(|_| EnvFilter::new(DEFAULT))
+}
+
+/// Starts logging for a function.
+pub fn init_logging() {
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(filter())
+        .try_init();
+}
+
+/// Starts logging for a command: to standard error, as text.
+pub fn init_terminal_logging() {
+    let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter()).try_init();
+}

@@ -1,0 +1,108 @@
+//! Secrets Manager: JSON objects of texts.
+
+use aws_config::SdkConfig;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value};
+
+/// The store of secrets.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    client: Client,
+}
+
+/// Why a secret cannot be used. Never shows its value.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The store did not answer. This is not «no secret».
+    #[error("Could not read the secret {id}: {reason}")]
+    Read {
+        /// The secret's name.
+        id: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// The store did not take it.
+    #[error("Could not store the secret {id}: {reason}")]
+    Write {
+        /// The secret's name.
+        id: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// It is no JSON object.
+    #[error("The secret {id} is no JSON object; accepted: {accepted}")]
+    Shape {
+        /// The secret's name.
+        id: String,
+        /// What would be right.
+        accepted: &'static str,
+    },
+    /// A field is missing.
+    #[error("The secret {id} has no text `{field}`; accepted: {accepted}")]
+    Field {
+        /// The secret's name.
+        id: String,
+        /// The field.
+        field: &'static str,
+        /// What would be right.
+        accepted: &'static str,
+    },
+}
+
+impl Secrets {
+    /// The store of that configuration.
+    #[must_use]
+    pub fn new(config: &SdkConfig) -> Self {
+        Self { client: Client::new(config) }
+    }
+
+    /// Reads a secret.
+    ///
+    /// # Errors
+    /// The store did not answer, or the secret is no JSON object.
+    pub async fn read(&self, id: &str, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
+        let answer = self.client.get_secret_value().secret_id(id).send().await.map_err(|error| {
+            SecretError::Read { id: id.to_owned(), reason: DisplayErrorContext(&error).to_string() }
+        })?;
+        match answer.secret_string().map(serde_json::from_str) {
+            Some(Ok(Value::Object(fields))) => Ok(fields),
+            _ => Err(SecretError::Shape { id: id.to_owned(), accepted }),
+        }
+    }
+
+    /// Reads one text of a secret.
+    ///
+    /// # Errors
+    /// As [`Self::read`], or the text is missing.
+    pub async fn read_text(
+        &self,
+        id: &str,
+        field: &'static str,
+        accepted: &'static str,
+    ) -> Result<SecretString, SecretError> {
+        let fields = self.read(id, accepted).await?;
+        fields
+            .get(field)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(SecretString::from)
+            .ok_or_else(|| SecretError::Field { id: id.to_owned(), field, accepted })
+    }
+
+    /// Stores a new version of a secret.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn write(&self, id: &str, value: &SecretString) -> Result<(), SecretError> {
+        self.client
+            .put_secret_value()
+            .secret_id(id)
+            .secret_string(value.expose_secret())
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| SecretError::Write { id: id.to_owned(), reason: DisplayErrorContext(&error).to_string() })
+    }
+}
