@@ -1,0 +1,40 @@
+call create_staging_table('stg_pianos');
+
+create table pianos (
+    id text primary key,
+    client_id text references clients (id),
+    make text,
+    model text,
+    serial_number text,
+    type text,
+    year int,
+    location text,
+    notes text,
+    status text,
+    size text,
+    use_type text,
+    case_color text,
+    case_finish text,
+    tags text[] not null default '{}',
+    dampp_chaser_installed boolean,
+    dampp_chaser_humidistat_model text,
+    dampp_chaser_mfg_date date,
+    player_installed boolean,
+    has_ivory boolean,
+    needs_repair_or_rebuilding boolean,
+    total_loss boolean,
+    rental boolean,
+    consignment boolean,
+    service_interval_months int,
+    calculated_last_service date,
+    calculated_next_service date,
+    event_last_service date,
+    manual_last_service date,
+    next_service_override date,
+    lifecycle_state text,
+    reference_id text,
+    gazelle_created_at timestamptz,
+    gazelle_updated_at timestamptz
+);
+call add_mirror_columns('pianos');
+create index on pianos (client_id);

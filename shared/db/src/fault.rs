@@ -1,0 +1,23 @@
+//! Whose fault an error is: the record's, or the database's.
+
+/// Whether the statement failed because of the data in it: SQLSTATE classes 21 (cardinality),
+/// 22 (data) and 23 (integrity). Everything else holds and is tried again, and never costs a row.
+#[must_use]
+pub fn is_data_error(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23")))
+}
+
+/// The database's message without the values in it: those may be a customer's.
+pub(crate) fn reason(error: &sqlx::Error) -> String {
+    error.as_database_error().map_or_else(
+        || error.to_string(),
+        |error| {
+            let code = error.code().unwrap_or_default();
+            let constraint = error.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
+            // A quoted part is a value: `invalid input syntax for type json: "…"`.
+            let message = error.message().split('"').next().unwrap_or_default().trim_end_matches([' ', ':']);
+            format!("SQLSTATE {code}: {message}{constraint}")
+        },
+    )
+}

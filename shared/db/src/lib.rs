@@ -1,0 +1,33 @@
+//! The one door to PostgreSQL: every SQL statement of the pipeline stands in this package.
+//!
+//! One statement per function, set-based. Only a `&'static str` of the entity registry becomes an
+//! identifier. Names are unqualified: each transaction sets `search_path` to the configured schema.
+
+mod connect;
+mod fault;
+mod migrate;
+mod partition;
+mod placeholder;
+mod promotion;
+mod quarantine;
+mod report;
+mod secret_db;
+mod settlement;
+mod staging;
+mod sync_status;
+
+pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
+pub use fault::is_data_error;
+pub use migrate::migrate;
+pub use partition::ensure_months;
+pub use placeholder::{MadeUp, make_placeholders};
+pub use promotion::{Candidate, Verdict, promote};
+pub use quarantine::{Quarantined, quarantine};
+pub use report::{EntityReport, entity_reports};
+pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
+pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
+pub use staging::{PageNodes, StagedCounts, stage};
+pub use sync_status::{close_runs, record_manifest};
+
+/// The error of every function here.
+pub type Error = sqlx::Error;

@@ -1,0 +1,130 @@
+//! Rows made up for ids that someone refers to and no one has sent yet: no reference ever dangles.
+
+use serde_json::json;
+use shared::entity::{self, Entity};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::connect::Tx;
+
+/// A reference of a record that is about to be promoted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Reference<'a> {
+    /// The entity referred to.
+    target: &'static str,
+    /// The id referred to.
+    id: &'a str,
+    /// The column that refers.
+    column: &'static str,
+    /// The record that refers.
+    record_id: &'a str,
+}
+
+/// A row that was made up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MadeUp {
+    /// Its entity.
+    pub entity: &'static str,
+    /// Its id.
+    pub id: String,
+}
+
+/// Makes a row for every id referred to that has none, once, flags it, and asks a person to look.
+/// Parents before children and ids in order, so that two at once never wait for each other.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub async fn make_placeholders(
+    tx: &mut Tx,
+    entity: &Entity,
+    candidates: &[crate::Candidate],
+) -> Result<Vec<MadeUp>, sqlx::Error> {
+    let mut references: Vec<Reference<'_>> = candidates
+        .iter()
+        .flat_map(|candidate| {
+            entity.columns.iter().zip(&candidate.row.cells).filter_map(|(column, cell)| {
+                Some(Reference {
+                    target: column.references?,
+                    id: cell.as_deref()?,
+                    column: column.name,
+                    record_id: &candidate.row.id,
+                })
+            })
+        })
+        .collect();
+    references.sort_unstable();
+    let mut made = Vec::new();
+    for target in entity::ALL {
+        let of_target: Vec<&Reference<'_>> =
+            references.iter().filter(|reference| reference.target == target.name).collect();
+        let mut ids: Vec<&str> = of_target.iter().map(|reference| reference.id).collect();
+        ids.dedup();
+        if ids.is_empty() {
+            continue;
+        }
+        let new = insert_missing(tx, target, &ids).await?;
+        if new.is_empty() {
+            continue;
+        }
+        announce(tx, target, &new).await?;
+        let decided: Vec<&Reference<'_>> =
+            of_target.into_iter().filter(|reference| new.iter().any(|id| id == reference.id)).collect();
+        record_decisions(tx, entity, &decided).await?;
+        made.extend(new.into_iter().map(|id| MadeUp { entity: target.name, id }));
+    }
+    Ok(made)
+}
+
+async fn insert_missing(tx: &mut Tx, target: &Entity, ids: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+    let columns: String = target.placeholder.iter().map(|(column, _)| format!(", {column}")).collect();
+    let values: String =
+        (0..target.placeholder.len()).map(|place| format!(", replace(${}, '{{id}}', u.id)", place + 2)).collect();
+    let table = target.table;
+    let sql = format!(
+        r"
+        insert into {table} (id, is_placeholder{columns})
+        select u.id, true{values}
+        from unnest($1::text[]) as u(id)
+        where not exists (select from {table} t where t.id = u.id)
+        order by u.id
+        on conflict (id) do nothing
+        returning id
+        "
+    );
+    let query = tx.query(AssertSqlSafe(sql)).bind(ids);
+    let query = target.placeholder.iter().fold(query, |query, (_, template)| query.bind(*template));
+    let rows = query.fetch_all(tx.connection()).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+async fn announce(tx: &mut Tx, target: &Entity, ids: &[String]) -> Result<(), sqlx::Error> {
+    tx.query(
+        r"
+        insert into admin_actions (kind, entity, subject)
+        select 'placeholder', $1, id from unnest($2::text[]) as u(id)
+        on conflict (kind, entity, subject) where resolved_at is null do nothing
+        ",
+    )
+    .bind(target.name)
+    .bind(ids)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+async fn record_decisions(tx: &mut Tx, entity: &Entity, references: &[&Reference<'_>]) -> Result<(), sqlx::Error> {
+    tx.query(
+        r"
+        insert into match_decisions (entity, record_id, reference, asked, method, choice)
+        select $1, record_id, reference, asked::jsonb, 'placeholder', choice
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[]) as u(record_id, reference, asked, choice)
+        ",
+    )
+    .bind(entity.name)
+    .bind(references.iter().map(|reference| reference.record_id).collect::<Vec<_>>())
+    .bind(references.iter().map(|reference| reference.column).collect::<Vec<_>>())
+    .bind(references.iter().map(|reference| json!({ "id": reference.id }).to_string()).collect::<Vec<_>>())
+    .bind(references.iter().map(|reference| reference.id).collect::<Vec<_>>())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,368 @@
+//! Loads raw pages into an entity's staging table: everything, once, without losing a byte.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use shared::entity::Entity;
+use shared::raw_page::{Metadata, Node, Nodes};
+use shared::row::WRAPPER_KEY;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use uuid::Uuid;
+
+use crate::connect::{Db, Tx};
+use crate::fault::{is_data_error, reason};
+use crate::sync_status::{self, StagedRun};
+
+/// A raw page, taken apart.
+#[derive(Debug)]
+pub struct PageNodes<'a> {
+    /// The object's key.
+    pub source_key: &'a str,
+    /// What was asked and when.
+    pub metadata: &'a Metadata,
+    /// Its records.
+    pub nodes: Nodes<'a>,
+}
+
+/// What staging did with some pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StagedCounts {
+    /// Pages staged now; the others had been before.
+    pub pages: u32,
+    /// Rows that wait for the reconciler because of these pages.
+    pub staged: u32,
+    /// Records that staging had already.
+    pub duplicates: u32,
+    /// Records that `jsonb` refused and that were wrapped.
+    pub wrapped: u32,
+}
+
+/// A record, the newest page that holds it and the others that do, some perhaps twice.
+struct Sighting<'a> {
+    node: &'a Node<'a>,
+    hash: [u8; 32],
+    page: usize,
+    others: Vec<usize>,
+}
+
+impl Sighting<'_> {
+    fn times(&self) -> i32 {
+        i32::try_from(self.others.len()).unwrap_or(i32::MAX - 1) + 1
+    }
+}
+
+/// Stages pages of one entity, those of its nested entities included, in one transaction.
+///
+/// A page that was staged before is passed over, so that any redelivery is harmless. Stagers of one
+/// entity take turns: whether a record is news depends on what the others have just written.
+///
+/// # Errors
+/// The database refused or was out of reach; nothing was staged then.
+pub async fn stage(db: &Db, entity: &'static Entity, pages: &[PageNodes<'_>]) -> Result<StagedCounts, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    tx.take_turn("stage", entity.staging_table).await?;
+    let new = enter_pages(&mut tx, entity, pages).await?;
+    let pages: Vec<&PageNodes<'_>> = pages.iter().filter(|page| new.contains(page.source_key)).collect();
+    let mut counts = StagedCounts { pages: u32::try_from(pages.len()).unwrap_or(u32::MAX), ..StagedCounts::default() };
+    if pages.is_empty() {
+        tx.rollback().await?;
+        return Ok(counts);
+    }
+    let own: Vec<&[Node<'_>]> = pages.iter().map(|page| page.nodes.own.as_slice()).collect();
+    stage_nodes(&mut tx, entity, &pages, &own, &mut counts).await?;
+    for (place, (child, _)) in entity.children().enumerate() {
+        let nested: Vec<&[Node<'_>]> =
+            pages.iter().map(|page| page.nodes.children.get(place).map_or(&[][..], |(_, nodes)| nodes)).collect();
+        stage_nodes(&mut tx, child, &pages, &nested, &mut counts).await?;
+    }
+    tx.commit().await?;
+    Ok(counts)
+}
+
+/// Enters the pages in the ledger; answers those that were not in it.
+async fn enter_pages<'a>(
+    tx: &mut Tx,
+    entity: &Entity,
+    pages: &'a [PageNodes<'a>],
+) -> Result<HashSet<String>, sqlx::Error> {
+    let records = |page: &PageNodes<'_>| i32::try_from(page.nodes.own.len()).unwrap_or(i32::MAX);
+    let rows = tx
+        .query(
+            r"
+            insert into staged_pages (source_key, entity, run_id, page, records)
+            select source_key, $1, run_id, page, records
+            from unnest($2::text[], $3::text[], $4::int[], $5::int[]) as u(source_key, run_id, page, records)
+            on conflict (source_key) do nothing
+            returning source_key
+            ",
+        )
+        .bind(entity.name)
+        .bind(pages.iter().map(|page| page.source_key).collect::<Vec<_>>())
+        .bind(pages.iter().map(|page| page.metadata.run_id.as_str()).collect::<Vec<_>>())
+        .bind(pages.iter().map(|page| i32::try_from(page.metadata.page).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(pages.iter().map(records).collect::<Vec<_>>())
+        .fetch_all(tx.connection())
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+async fn stage_nodes(
+    tx: &mut Tx,
+    entity: &'static Entity,
+    pages: &[&PageNodes<'_>],
+    nodes: &[&[Node<'_>]],
+    counts: &mut StagedCounts,
+) -> Result<(), sqlx::Error> {
+    let sightings = sightings(pages, nodes);
+    let known = known(tx, entity, pages, &sightings).await?;
+    let mut runs = StagedRun::of_pages(pages, nodes);
+    let mut new = Vec::new();
+    let mut again = Vec::new();
+    for (place, sighting) in sightings.iter().enumerate() {
+        let is_news = match known.get(&place) {
+            None => {
+                new.push(sighting);
+                true
+            }
+            Some(known) => {
+                again.push((sighting, known));
+                known.revive
+            }
+        };
+        // Each copy counts for the run that fetched it, so that every run's equation closes.
+        if let Some(run) = runs.get_mut(&pages[sighting.page].metadata.run_id) {
+            run.staged += i32::from(is_news);
+            run.duplicates += i32::from(!is_news);
+        }
+        for other in &sighting.others {
+            if let Some(run) = runs.get_mut(&pages[*other].metadata.run_id) {
+                run.duplicates += 1;
+            }
+        }
+        counts.staged += u32::from(is_news);
+        counts.duplicates += u32::from(!is_news) + u32::try_from(sighting.others.len()).unwrap_or_default();
+    }
+    counts.wrapped += insert_isolating(tx, entity, pages, &new).await?;
+    see_again(tx, entity, pages, &again).await?;
+    sync_status::add_staged(tx, entity, runs.values()).await
+}
+
+/// Folds equal records into one: a statement must not touch a row twice.
+fn sightings<'a>(pages: &[&PageNodes<'_>], nodes: &[&'a [Node<'a>]]) -> Vec<Sighting<'a>> {
+    let place = |page: usize| (pages[page].metadata.fetched_at, pages[page].source_key);
+    let mut by_content: HashMap<(&str, [u8; 32]), usize> = HashMap::new();
+    let mut sightings: Vec<Sighting<'a>> = Vec::new();
+    for (page, nodes) in nodes.iter().enumerate() {
+        for node in *nodes {
+            let hash = content_hash(node);
+            let slot = by_content.entry((node.id.as_deref().unwrap_or_default(), hash)).or_insert(sightings.len());
+            match sightings.get_mut(*slot) {
+                Some(seen) => {
+                    let older = if place(page) > place(seen.page) {
+                        std::mem::replace(&mut seen.page, page)
+                    } else {
+                        page
+                    };
+                    seen.others.push(older);
+                }
+                None => sightings.push(Sighting { node, hash, page, others: Vec::new() }),
+            }
+        }
+    }
+    sightings
+}
+
+fn content_hash(node: &Node<'_>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(node.parent_id.as_deref().unwrap_or_default());
+    hash.update([0]);
+    hash.update(node.json);
+    hash.finalize().into()
+}
+
+/// A staging row that holds a sighted record already.
+struct Known {
+    id: Uuid,
+    /// It was settled and then replaced by other content: what was old is news again.
+    revive: bool,
+}
+
+/// The rows that hold these records already, by their place among the sightings. Locks them.
+async fn known(
+    tx: &mut Tx,
+    entity: &Entity,
+    pages: &[&PageNodes<'_>],
+    sightings: &[Sighting<'_>],
+) -> Result<HashMap<usize, Known>, sqlx::Error> {
+    let table = entity.staging_table;
+    let sql = format!(
+        r"
+        select u.ord - 1 as place, s.id,
+            s.processed
+            and s.gazelle_id <> ''
+            and (s.fetched_at, s.source_key) < (u.fetched_at, u.source_key)
+            and exists (
+                select from {table} o
+                where o.gazelle_id = s.gazelle_id and o.id <> s.id
+                    and (o.fetched_at, o.source_key, o.content_hash) > (s.fetched_at, s.source_key, s.content_hash)
+                    and (o.fetched_at, o.source_key, o.content_hash) < (u.fetched_at, u.source_key, s.content_hash)
+            ) as revive
+        from unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::text[])
+            with ordinality as u(gazelle_id, content_hash, fetched_at, source_key, ord)
+        join {table} s on s.gazelle_id = u.gazelle_id and s.content_hash = u.content_hash
+        order by s.id
+        for update of s
+        "
+    );
+    let rows = tx
+        .query(AssertSqlSafe(sql))
+        .bind(sightings.iter().map(|seen| seen.node.id.as_deref().unwrap_or_default()).collect::<Vec<_>>())
+        .bind(sightings.iter().map(|seen| seen.hash.to_vec()).collect::<Vec<_>>())
+        .bind(fetched_at(pages, sightings.iter()))
+        .bind(source_keys(pages, sightings.iter()))
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let place: i64 = row.try_get("place")?;
+            let known = Known { id: row.try_get("id")?, revive: row.try_get("revive")? };
+            Ok((usize::try_from(place).unwrap_or(usize::MAX), known))
+        })
+        .collect()
+}
+
+/// Inserts new records; halves the batch around one that `jsonb` refuses until it stands alone, and
+/// wraps that one. Answers how many were wrapped.
+async fn insert_isolating(
+    tx: &mut Tx,
+    entity: &Entity,
+    pages: &[&PageNodes<'_>],
+    sightings: &[&Sighting<'_>],
+) -> Result<u32, sqlx::Error> {
+    let sql = insert_sql(entity);
+    let mut wrapped = 0;
+    let mut open = vec![sightings];
+    while let Some(part) = open.pop() {
+        let Some(first) = part.first() else { continue };
+        let jsons: Vec<&str> = part.iter().map(|seen| seen.node.json).collect();
+        let query = tx.query(AssertSqlSafe(sql.clone()));
+        let mut savepoint = tx.connection().begin().await?;
+        match insert(query, &mut savepoint, pages, part, &jsons).await {
+            Ok(()) => savepoint.commit().await?,
+            Err(error) if is_data_error(&error) => {
+                savepoint.rollback().await?;
+                if part.len() > 1 {
+                    let (left, right) = part.split_at(part.len() / 2);
+                    open.extend([right, left]);
+                    continue;
+                }
+                let wrapper = json!({ WRAPPER_KEY: { "reason": reason(&error), "json": first.node.json } }).to_string();
+                let query = tx.query(AssertSqlSafe(sql.clone()));
+                insert(query, tx.connection(), pages, part, &[&wrapper]).await?;
+                wrapped += 1;
+            }
+            Err(error) => {
+                savepoint.rollback().await?;
+                return Err(error);
+            }
+        }
+    }
+    Ok(wrapped)
+}
+
+fn insert_sql(entity: &Entity) -> String {
+    format!(
+        r"
+        insert into {} (gazelle_id, parent_id, content_hash, raw_data, raw_bytes, fetched_at,
+            first_fetched_at, run_id, source_key, times_seen)
+        select gazelle_id, parent_id, content_hash, raw_data::jsonb, length(raw_data), fetched_at,
+            fetched_at, run_id, source_key, times_seen
+        from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::int[])
+            as u(gazelle_id, parent_id, content_hash, raw_data, fetched_at, run_id, source_key, times_seen)
+        ",
+        entity.staging_table
+    )
+}
+
+async fn insert(
+    query: sqlx::query::Query<'_, sqlx::Postgres, sqlx::postgres::PgArguments>,
+    connection: &mut PgConnection,
+    pages: &[&PageNodes<'_>],
+    sightings: &[&Sighting<'_>],
+    jsons: &[&str],
+) -> Result<(), sqlx::Error> {
+    let all = || sightings.iter().copied();
+    query
+        .bind(all().map(|seen| seen.node.id.clone().unwrap_or_default()).collect::<Vec<_>>())
+        .bind(all().map(|seen| seen.node.parent_id.clone()).collect::<Vec<_>>())
+        .bind(all().map(|seen| seen.hash.to_vec()).collect::<Vec<_>>())
+        .bind(jsons.iter().map(|json| (*json).to_owned()).collect::<Vec<_>>())
+        .bind(fetched_at(pages, all()))
+        .bind(all().map(|seen| pages[seen.page].metadata.run_id.to_string()).collect::<Vec<_>>())
+        .bind(all().map(|seen| pages[seen.page].source_key.to_owned()).collect::<Vec<_>>())
+        .bind(all().map(Sighting::times).collect::<Vec<_>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Counts records that staging had already and moves their last sighting forward.
+async fn see_again(
+    tx: &mut Tx,
+    entity: &Entity,
+    pages: &[&PageNodes<'_>],
+    again: &[(&Sighting<'_>, &Known)],
+) -> Result<(), sqlx::Error> {
+    if again.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        r"
+        update {} s set
+            times_seen = s.times_seen + u.times_seen,
+            fetched_at = case when u.newer then u.fetched_at else s.fetched_at end,
+            source_key = case when u.newer then u.source_key else s.source_key end,
+            run_id = case when u.revive then u.run_id else s.run_id end,
+            processed = s.processed and not u.revive,
+            outcome = case when u.revive then null else s.outcome end,
+            processed_at = case when u.revive then null else s.processed_at end,
+            processing_attempts = case when u.revive then 0 else s.processing_attempts end,
+            next_attempt_at = case when u.revive then now() else s.next_attempt_at end
+        from (
+            select u.*, (k.fetched_at, k.source_key) < (u.fetched_at, u.source_key) as newer
+            from unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::boolean[])
+                as u(id, times_seen, fetched_at, source_key, run_id, revive)
+            join {} k on k.id = u.id
+        ) u
+        where s.id = u.id
+        ",
+        entity.staging_table, entity.staging_table
+    );
+    let sightings = || again.iter().map(|(seen, _)| *seen);
+    tx.query(AssertSqlSafe(sql))
+        .bind(again.iter().map(|(_, known)| known.id).collect::<Vec<_>>())
+        .bind(sightings().map(Sighting::times).collect::<Vec<_>>())
+        .bind(fetched_at(pages, sightings()))
+        .bind(source_keys(pages, sightings()))
+        .bind(sightings().map(|seen| pages[seen.page].metadata.run_id.as_str()).collect::<Vec<_>>())
+        .bind(again.iter().map(|(_, known)| known.revive).collect::<Vec<_>>())
+        .execute(tx.connection())
+        .await?;
+    Ok(())
+}
+
+fn fetched_at<'a>(
+    pages: &[&PageNodes<'_>],
+    sightings: impl Iterator<Item = &'a Sighting<'a>>,
+) -> Vec<DateTime<Utc>> {
+    sightings.map(|seen| pages[seen.page].metadata.fetched_at).collect()
+}
+
+fn source_keys<'a, 'p>(
+    pages: &[&'p PageNodes<'p>],
+    sightings: impl Iterator<Item = &'a Sighting<'a>>,
+) -> Vec<&'p str> {
+    sightings.map(|seen| pages[seen.page].source_key).collect()
+}

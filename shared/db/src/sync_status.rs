@@ -1,0 +1,167 @@
+//! `sync_status`: a row per run and entity, from the fetcher's manifest and the counts on the way.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use shared::entity::Entity;
+use shared::key::RunId;
+use shared::manifest::{Manifest, RunStatus};
+use shared::raw_page::Node;
+
+use crate::connect::{Db, Tx};
+use crate::staging::PageNodes;
+
+/// What staging adds to a run.
+pub(crate) struct StagedRun {
+    run_id: RunId,
+    mode: String,
+    started_at: DateTime<Utc>,
+    pages: i32,
+    fetched: i32,
+    outside: i32,
+    pub(crate) staged: i32,
+    pub(crate) duplicates: i32,
+}
+
+impl StagedRun {
+    /// The runs of these pages; `nodes` are those of one entity in them.
+    pub(crate) fn of_pages(pages: &[&PageNodes<'_>], nodes: &[&[Node<'_>]]) -> BTreeMap<RunId, Self> {
+        let mut runs = BTreeMap::new();
+        for (page, nodes) in pages.iter().zip(nodes) {
+            let metadata = page.metadata;
+            let run = runs.entry(metadata.run_id.clone()).or_insert_with(|| Self {
+                run_id: metadata.run_id.clone(),
+                mode: metadata.mode.clone(),
+                started_at: metadata.fetched_at,
+                pages: 0,
+                fetched: 0,
+                outside: 0,
+                staged: 0,
+                duplicates: 0,
+            });
+            run.pages += 1;
+            run.fetched += i32::try_from(nodes.len()).unwrap_or(i32::MAX);
+            run.outside += i32::try_from(page.nodes.outside_window).unwrap_or(i32::MAX);
+            run.started_at = run.started_at.min(metadata.fetched_at);
+        }
+        runs
+    }
+}
+
+/// Adds what was staged to the runs it came from.
+pub(crate) async fn add_staged(
+    tx: &mut Tx,
+    entity: &Entity,
+    runs: impl Iterator<Item = &StagedRun> + Clone,
+) -> Result<(), sqlx::Error> {
+    let counts = |count: fn(&StagedRun) -> i32| runs.clone().map(count).collect::<Vec<_>>();
+    tx.query(
+        r"
+        insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged,
+            records_fetched, records_outside, records_staged, records_duplicate)
+        select run_id, $1, mode, started_at, pages, fetched, outside, staged, duplicates
+        from unnest($2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
+            as u(run_id, mode, started_at, pages, fetched, outside, staged, duplicates)
+        order by run_id
+        on conflict (run_id, sync_type) do update set
+            pages_staged = s.pages_staged + excluded.pages_staged,
+            records_fetched = s.records_fetched + excluded.records_fetched,
+            records_outside = s.records_outside + excluded.records_outside,
+            records_staged = s.records_staged + excluded.records_staged,
+            records_duplicate = s.records_duplicate + excluded.records_duplicate
+        ",
+    )
+    .bind(entity.name)
+    .bind(runs.clone().map(|run| run.run_id.to_string()).collect::<Vec<_>>())
+    .bind(runs.clone().map(|run| run.mode.clone()).collect::<Vec<_>>())
+    .bind(runs.clone().map(|run| run.started_at).collect::<Vec<_>>())
+    .bind(counts(|run| run.pages))
+    .bind(counts(|run| run.fetched))
+    .bind(counts(|run| run.outside))
+    .bind(counts(|run| run.staged))
+    .bind(counts(|run| run.duplicates))
+    .execute(tx.connection())
+    .await?;
+    let ids: Vec<String> = runs.map(|run| run.run_id.to_string()).collect();
+    close(tx, &[entity.name], &ids).await
+}
+
+/// Records what the fetcher says of a run, for the entity and those nested in it.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> Result<(), sqlx::Error> {
+    let names: Vec<&str> =
+        std::iter::once(entity.name).chain(entity.children().map(|(child, _)| child.name)).collect();
+    let ended = (manifest.status != RunStatus::Running).then(|| manifest.status.as_str());
+    let mut tx = db.begin().await?;
+    tx.query(
+        r"
+        insert into sync_status as s (run_id, sync_type, mode, started_at, fetch_status, pages_expected,
+            source_count, error_summary, manifest_revision)
+        select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7 end,
+            case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10
+        from unnest($2::text[]) as u(sync_type)
+        order by sync_type
+        on conflict (run_id, sync_type) do update set
+            mode = excluded.mode,
+            started_at = excluded.started_at,
+            fetch_status = excluded.fetch_status,
+            pages_expected = excluded.pages_expected,
+            source_count = coalesce(excluded.source_count, s.source_count),
+            error_summary = excluded.error_summary,
+            manifest_revision = excluded.manifest_revision,
+            -- A failed run that was resumed is judged anew.
+            status = case when s.status = 'failed' then 'running' else s.status end,
+            completed_at = case when s.status = 'failed' then null else s.completed_at end
+        where s.manifest_revision < excluded.manifest_revision
+        ",
+    )
+    .bind(manifest.run_id.as_str())
+    .bind(&names)
+    .bind(&manifest.mode)
+    .bind(manifest.started_at)
+    .bind(ended)
+    .bind(i32::try_from(manifest.pages).unwrap_or(i32::MAX))
+    .bind(manifest.total_count.and_then(|count| i64::try_from(count).ok()))
+    .bind(entity.name)
+    .bind(&manifest.error)
+    .bind(i32::try_from(manifest.revision).unwrap_or(i32::MAX))
+    .execute(tx.connection())
+    .await?;
+    close(&mut tx, &names, &[manifest.run_id.to_string()]).await?;
+    tx.commit().await
+}
+
+/// Ends the runs whose equation has closed: fetched to the end, every page staged, nothing pending.
+/// A failed fetch ends its run at once; what it did store is still promoted.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
+    close(tx, &[entity.name], run_ids).await
+}
+
+async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(), sqlx::Error> {
+    tx.query(
+        r"
+        update sync_status set
+            completed_at = clock_timestamp(),
+            status = case
+                when fetch_status = 'failed' then 'failed'
+                when fetch_status = 'partial' or records_failed > 0 or records_quarantined > 0 then 'partial'
+                when records_fetched <> records_staged + records_duplicate + records_quarantined then 'partial'
+                else 'success'
+            end,
+            error_rate = case when records_fetched = 0 then 0
+                else 100.0 * (records_failed + records_quarantined) / records_fetched end
+        where run_id = any($1) and sync_type = any($2) and status = 'running' and fetch_status is not null
+            and (fetch_status = 'failed' or (pages_staged >= pages_expected and records_pending = 0))
+        ",
+    )
+    .bind(run_ids)
+    .bind(sync_types)
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
