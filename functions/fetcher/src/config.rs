@@ -1,0 +1,145 @@
+//! The fetcher's settings, from the environment.
+
+use chrono_tz::Tz;
+use shared::env::{BadSettings, Settings};
+
+use crate::gazelle::Authentication;
+
+/// The fetcher's settings.
+///
+/// | variable | what for | default |
+/// |---|---|---|
+/// | `RAW_BUCKET` | the bucket of raw pages, manifests and state | |
+/// | `GAZELLE_SECRET_ID` | the secret with the API key or the OAuth tokens | |
+/// | `GAZELLE_URL` | the GraphQL endpoint | Gazelle's |
+/// | `GAZELLE_TOKEN_URL` | the OAuth token endpoint | Gazelle's |
+/// | `GAZELLE_AUTH` | `api_key` or `oauth` | `api_key` |
+/// | `REQUESTS_PER_SECOND` | the pace of requests | 5 |
+/// | `PAGE_SIZE` | records per page | 100 |
+/// | `LOOKBACK_DAYS` | how far an incremental run reaches behind its watermark | 1 |
+/// | `TIMEZONE` | whose days `start` and `end` of a repair are | America/Montreal |
+#[derive(Debug, Clone)]
+pub struct FetcherConfig {
+    /// The bucket of raw pages, manifests and state.
+    pub raw_bucket: String,
+    /// The secret with the API key or the OAuth tokens.
+    pub secret_id: String,
+    /// How to reach Gazelle.
+    pub gazelle: GazelleConfig,
+    /// How far an incremental run reaches behind its watermark, in days.
+    pub lookback_days: u32,
+    /// Whose days a repair means.
+    pub timezone: Tz,
+}
+
+/// How to reach Gazelle.
+#[derive(Debug, Clone)]
+pub struct GazelleConfig {
+    /// The GraphQL endpoint.
+    pub url: String,
+    /// The OAuth token endpoint.
+    pub token_url: String,
+    /// Key or tokens: said, not guessed.
+    pub authentication: Authentication,
+    /// The pace of requests.
+    pub requests_per_second: f64,
+    /// Records per page.
+    pub page_size: u32,
+}
+
+/// Gazelle's endpoints.
+pub const GAZELLE_URL: &str = "https://gazelleapp.io/graphql/private";
+/// See [`GAZELLE_URL`].
+pub const GAZELLE_TOKEN_URL: &str = "https://gazelleapp.io/developer/oauth/token";
+
+/// The largest page that has been seen to work.
+const PAGE_SIZE_MAX: u32 = 200;
+const REQUESTS_PER_SECOND_MAX: f64 = 1_000.0;
+const LOOKBACK_DAYS_MAX: u32 = 3_660;
+
+impl FetcherConfig {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or malformed.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+        let mut settings = Settings::new(lookup);
+        let raw_bucket = settings.required("RAW_BUCKET", "the bucket of raw pages, manifests and state");
+        let secret_id = settings.required("GAZELLE_SECRET_ID", "the secret with the API key or the OAuth tokens");
+        let gazelle = GazelleConfig::read(&mut settings);
+        let lookback_days =
+            settings.optional("LOOKBACK_DAYS", 1, "days that an incremental run reaches behind its watermark");
+        if lookback_days > LOOKBACK_DAYS_MAX {
+            settings.problem("LOOKBACK_DAYS", format!("accepted: 0 to {LOOKBACK_DAYS_MAX} days"));
+        }
+        let timezone = settings.optional("TIMEZONE", shared::local_day::ZONE, "the zone whose days a repair means");
+        settings.finish(Self { raw_bucket, secret_id, gazelle, lookback_days, timezone })
+    }
+}
+
+impl GazelleConfig {
+    /// Reads the settings that reach Gazelle.
+    pub fn read(settings: &mut Settings<'_>) -> Self {
+        let url: String = settings.optional("GAZELLE_URL", GAZELLE_URL.to_owned(), "the GraphQL endpoint");
+        let token_url: String =
+            settings.optional("GAZELLE_TOKEN_URL", GAZELLE_TOKEN_URL.to_owned(), "the OAuth token endpoint");
+        for (name, url) in [("GAZELLE_URL", &url), ("GAZELLE_TOKEN_URL", &token_url)] {
+            if !is_acceptable(url) {
+                settings.problem(name, "accepted: an https address, or http on this machine");
+            }
+        }
+        let authentication = settings.one_of("GAZELLE_AUTH", &Authentication::WORDS, Authentication::ApiKey);
+        let requests_per_second = settings.optional("REQUESTS_PER_SECOND", 5.0, "the pace of requests");
+        if !(requests_per_second > 0.0 && requests_per_second <= REQUESTS_PER_SECOND_MAX) {
+            settings.problem("REQUESTS_PER_SECOND", format!("accepted: above 0, up to {REQUESTS_PER_SECOND_MAX}"));
+        }
+        let page_size = settings.optional("PAGE_SIZE", 100, "records per page");
+        if !(1..=PAGE_SIZE_MAX).contains(&page_size) {
+            settings.problem("PAGE_SIZE", format!("accepted: 1 to {PAGE_SIZE_MAX}"));
+        }
+        Self { url, token_url, authentication, requests_per_second, page_size }
+    }
+}
+
+/// A key must never travel in the clear, but to this very machine.
+fn is_acceptable(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> String {
+        let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        FetcherConfig::from_lookup(&lookup).map_or_else(|bad| bad.to_string(), |_| "usable".to_owned())
+    }
+
+    #[test]
+    fn a_missing_or_malformed_setting_is_named_with_what_it_is_for() {
+        let message = read(&[("GAZELLE_AUTH", "guess"), ("REQUESTS_PER_SECOND", "0"), ("TIMEZONE", "Mars/Base")]);
+        for part in [
+            "RAW_BUCKET is missing (the bucket of raw pages",
+            "GAZELLE_SECRET_ID is missing (the secret",
+            "GAZELLE_AUTH is not accepted; accepted: api_key, oauth",
+            "REQUESTS_PER_SECOND: accepted: above 0",
+            "TIMEZONE is no Tz",
+        ] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_key_never_travels_in_the_clear() {
+        let with = |url| read(&[("RAW_BUCKET", "b"), ("GAZELLE_SECRET_ID", "s"), ("GAZELLE_URL", url)]);
+        assert!(with("http://gazelleapp.io/graphql").contains("GAZELLE_URL: accepted: an https address"));
+        assert!(with("ftp://x").contains("GAZELLE_URL"));
+        assert_eq!(with("http://127.0.0.1:4000/graphql/private"), "usable");
+        assert_eq!(with("https://gazelleapp.io/graphql/private/"), "usable");
+    }
+}

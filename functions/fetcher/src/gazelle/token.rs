@@ -1,0 +1,271 @@
+//! Authentication: a key that never changes, or tokens that expire and are refreshed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared_runtime::{SecretError, Secrets};
+use tokio::sync::Mutex;
+use tracing::info;
+
+/// How requests are authenticated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication {
+    /// `x-gazelle-api-key`, a key per user.
+    ApiKey,
+    /// `Authorization: Bearer`, refreshed.
+    OAuth,
+}
+
+impl Authentication {
+    /// The words by which configuration names them.
+    pub const WORDS: [(&'static str, Self); 2] = [("api_key", Self::ApiKey), ("oauth", Self::OAuth)];
+}
+
+const ACCEPTED_KEY: &str = r#"{"api_key": "…"}"#;
+const ACCEPTED_TOKENS: &str = r#"{"client_id": "…", "client_secret": "…", "access_token": "…", "refresh_token": "…", "expires_at": "2026-01-31T12:00:00Z"}"#;
+
+/// A token this close to its end is not used any more: the request must not outlive it.
+const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(90);
+
+/// Where keys and tokens are kept.
+#[derive(Debug)]
+pub enum TokenStore {
+    /// In Secrets Manager.
+    Aws(AwsTokenStore),
+    /// Given once, kept in memory: a command on a terminal.
+    Fixed(FixedTokenStore),
+}
+
+/// A secret of Secrets Manager.
+#[derive(Debug)]
+pub struct AwsTokenStore {
+    /// The store.
+    pub secrets: Secrets,
+    /// The secret's name.
+    pub secret_id: String,
+}
+
+/// A key or tokens given by hand.
+#[derive(Debug)]
+pub struct FixedTokenStore(Mutex<Map<String, Value>>);
+
+impl FixedTokenStore {
+    /// A store that holds this API key.
+    #[must_use]
+    pub fn with_key(key: &SecretString) -> Self {
+        let fields = json!({ "api_key": key.expose_secret() });
+        Self(Mutex::new(fields.as_object().cloned().unwrap_or_default()))
+    }
+
+    /// A store that holds these OAuth fields.
+    #[must_use]
+    pub fn with_fields(fields: Map<String, Value>) -> Self {
+        Self(Mutex::new(fields))
+    }
+}
+
+impl TokenStore {
+    async fn read(&self, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
+        match self {
+            Self::Aws(store) => store.secrets.read(&store.secret_id, accepted).await,
+            Self::Fixed(store) => Ok(store.0.lock().await.clone()),
+        }
+    }
+
+    async fn write(&self, fields: &Map<String, Value>) -> Result<(), SecretError> {
+        match self {
+            Self::Aws(store) => {
+                let text = SecretString::from(Value::Object(fields.clone()).to_string());
+                store.secrets.write(&store.secret_id, &text).await
+            }
+            Self::Fixed(store) => {
+                *store.0.lock().await = fields.clone();
+                Ok(())
+            }
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Aws(store) => &store.secret_id,
+            Self::Fixed(_) => "given by hand",
+        }
+    }
+}
+
+/// Why there is no usable key or token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The store of secrets could not be read or written. This is not «no token».
+    #[error(transparent)]
+    Store(#[from] SecretError),
+    /// The stored secret lacks something.
+    #[error("The secret {id} has no text `{field}`; accepted: {accepted}")]
+    Incomplete {
+        /// The secret's name.
+        id: String,
+        /// The field.
+        field: &'static str,
+        /// What would be right.
+        accepted: &'static str,
+    },
+    /// The token endpoint refuses the refresh token: a person must authorise again.
+    #[error(
+        "Gazelle refuses the refresh token ({reason}): access and refresh token have both expired. \
+         A person must authorise the application again and store the new tokens"
+    )]
+    NeedsPerson {
+        /// The endpoint's own word.
+        reason: String,
+    },
+    /// The token endpoint could not be used this time.
+    #[error("Could not refresh the token: {0}")]
+    Refresh(String),
+}
+
+/// The key or the tokens, read when first needed.
+#[derive(Debug)]
+pub struct Credentials {
+    authentication: Authentication,
+    store: TokenStore,
+    token_url: String,
+    current: Mutex<Option<Current>>,
+}
+
+#[derive(Debug, Clone)]
+struct Current {
+    secret: SecretString,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Deserialize)]
+struct TokenAnswer {
+    access_token: String,
+    refresh_token: Option<String>,
+    expires_in: i64,
+}
+
+#[derive(Deserialize)]
+struct TokenRefusal {
+    error: Option<String>,
+}
+
+impl Credentials {
+    /// Credentials kept in `store`.
+    #[must_use]
+    pub fn new(authentication: Authentication, store: TokenStore, token_url: String) -> Self {
+        Self { authentication, store, token_url, current: Mutex::new(None) }
+    }
+
+    /// The header that authenticates a request.
+    ///
+    /// # Errors
+    /// There is no usable key or token.
+    pub async fn header(&self, http: &reqwest::Client) -> Result<(&'static str, SecretString), TokenError> {
+        let mut current = self.current.lock().await;
+        let now = Utc::now();
+        let usable = current.clone().filter(|token| token.expires_at.is_none_or(|at| at - EXPIRY_MARGIN > now));
+        let token = match usable {
+            Some(token) => token,
+            None => self.load(http, None).await?,
+        };
+        *current = Some(token.clone());
+        Ok(match self.authentication {
+            Authentication::ApiKey => ("x-gazelle-api-key", token.secret),
+            Authentication::OAuth => {
+                ("authorization", SecretString::from(format!("Bearer {}", token.secret.expose_secret())))
+            }
+        })
+    }
+
+    /// Gazelle refused the header: reads the secret again, and refreshes what is still the same.
+    ///
+    /// # Errors
+    /// There is no usable key or token.
+    pub async fn renew(&self, http: &reqwest::Client) -> Result<(), TokenError> {
+        let mut current = self.current.lock().await;
+        let refused = current.take().map(|token| token.secret);
+        *current = Some(self.load(http, refused.as_ref()).await?);
+        Ok(())
+    }
+
+    async fn load(&self, http: &reqwest::Client, refused: Option<&SecretString>) -> Result<Current, TokenError> {
+        match self.authentication {
+            Authentication::ApiKey => {
+                let fields = self.store.read(ACCEPTED_KEY).await?;
+                let secret = self.field(&fields, "api_key", ACCEPTED_KEY)?;
+                Ok(Current { secret, expires_at: None })
+            }
+            Authentication::OAuth => self.load_token(http, refused).await,
+        }
+    }
+
+    async fn load_token(&self, http: &reqwest::Client, refused: Option<&SecretString>) -> Result<Current, TokenError> {
+        let fields = self.store.read(ACCEPTED_TOKENS).await?;
+        let expires_at = fields
+            .get("expires_at")
+            .and_then(Value::as_str)
+            .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+            .map(|at| at.with_timezone(&Utc));
+        let stored = fields.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
+        if let (Some(token), Some(at)) = (stored, expires_at) {
+            let is_refused = refused.is_some_and(|refused| refused.expose_secret() == token);
+            if !is_refused && at - EXPIRY_MARGIN > Utc::now() {
+                return Ok(Current { secret: SecretString::from(token), expires_at });
+            }
+        }
+        self.refresh(http, fields).await
+    }
+
+    async fn refresh(&self, http: &reqwest::Client, mut fields: Map<String, Value>) -> Result<Current, TokenError> {
+        let text = |field| self.field(&fields, field, ACCEPTED_TOKENS);
+        let (client_id, client_secret) = (text("client_id")?, text("client_secret")?);
+        let refresh_token = text("refresh_token")?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client_id.expose_secret()),
+            ("client_secret", client_secret.expose_secret()),
+            ("refresh_token", refresh_token.expose_secret()),
+        ];
+        let unsent = |error: reqwest::Error| TokenError::Refresh(error.without_url().to_string());
+        let answer = http.post(&self.token_url).form(&form).send().await.map_err(unsent)?;
+        let status = answer.status();
+        let body = answer.bytes().await.map_err(unsent)?;
+        if status.is_client_error() && status != reqwest::StatusCode::TOO_MANY_REQUESTS {
+            let refusal: Option<TokenRefusal> = serde_json::from_slice(&body).ok();
+            let reason = refusal.and_then(|refusal| refusal.error).unwrap_or_else(|| status.to_string());
+            return Err(TokenError::NeedsPerson { reason: reason.chars().take(60).collect() });
+        }
+        if !status.is_success() {
+            return Err(TokenError::Refresh(format!("the token endpoint answered {status}")));
+        }
+        let answer: TokenAnswer = serde_json::from_slice(&body)
+            .map_err(|_| TokenError::Refresh("the token endpoint's answer holds no token".to_owned()))?;
+        let expires_at = Utc::now() + TimeDelta::try_seconds(answer.expires_in).unwrap_or_default();
+        fields.insert("access_token".to_owned(), Value::from(answer.access_token.as_str()));
+        // Whether the refresh token rotates is unknown: the old one stays where none comes back.
+        if let Some(refresh_token) = answer.refresh_token {
+            fields.insert("refresh_token".to_owned(), Value::from(refresh_token));
+        }
+        fields.insert("expires_at".to_owned(), Value::from(expires_at.to_rfc3339()));
+        // Stored before it is used: a crash in between must not lose a rotated token.
+        self.store.write(&fields).await?;
+        info!("Refreshed the access token, good until {expires_at}");
+        Ok(Current { secret: SecretString::from(answer.access_token), expires_at: Some(expires_at) })
+    }
+
+    fn field(
+        &self,
+        fields: &Map<String, Value>,
+        field: &'static str,
+        accepted: &'static str,
+    ) -> Result<SecretString, TokenError> {
+        fields
+            .get(field)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+            .map(SecretString::from)
+            .ok_or_else(|| TokenError::Incomplete { id: self.store.name().to_owned(), field, accepted })
+    }
+}

@@ -1,0 +1,8 @@
+//! Copies Gazelle's answers to S3, byte for byte. Has never heard of a database.
+
+pub mod config;
+pub mod fetch;
+pub mod gazelle;
+pub mod handler;
+pub mod raw_sink;
+pub mod state;
