@@ -1,0 +1,132 @@
+//! The stager behind Lambda: an SQS batch of S3 notifications in, the messages to repeat out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use shared::message::{self, Message, Notification};
+use shared_db::{Db, Quarantined, SecretDb};
+use shared_runtime::{Queue, Secrets, aws_config, is_path_style};
+use tracing::{error, info, warn};
+
+use crate::config::StagerConfig;
+use crate::raw_source::S3RawSource;
+use crate::stage::stage;
+
+/// The stager with its connections.
+#[derive(Debug)]
+pub struct Stager {
+    config: StagerConfig,
+    db: SecretDb,
+    source: S3RawSource,
+    events: Queue,
+    bell: Queue,
+}
+
+impl Stager {
+    /// The stager that the environment describes.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or malformed.
+    pub async fn from_env() -> Result<Self, Error> {
+        let config = StagerConfig::from_lookup(&|name| std::env::var(name).ok())?;
+        let aws = aws_config().await;
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
+        Ok(Self {
+            db: SecretDb::new(config.database.clone(), Secrets::new(&aws)),
+            source: S3RawSource::new(aws_sdk_s3::Client::from_conf(s3), config.raw_bucket.clone()),
+            events: Queue::new(&aws, config.raw_events_queue_url.clone()),
+            bell: Queue::new(&aws, config.reconcile_queue_url.clone()),
+            config,
+        })
+    }
+
+    /// Serves one batch. What cannot be staged now is answered as failed and comes again; what never
+    /// can is set aside.
+    ///
+    /// # Errors
+    /// The event is no SQS batch.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        let messages = message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
+        let db = match self.db.get().await {
+            Ok(db) => db,
+            Err(unreachable) => {
+                error!("No message of {} is served: {unreachable}", messages.len());
+                let failed = messages.iter().map(|message| message.id.as_str()).collect();
+                return Ok(self.answer(&messages, &failed).await);
+            }
+        };
+        let (keys, mut failed) = self.keys(db, &messages).await;
+        let wanted: Vec<String> = keys.keys().cloned().collect();
+        let staged = stage(db, &self.source, &wanted).await;
+        for (key, reason) in &staged.failed {
+            warn!(key, "Not staged, comes again: {reason}");
+            failed.extend(keys.get(key).into_iter().flatten());
+        }
+        for entity in &staged.bells {
+            if let Err(silent) = self.bell.ring(entity).await {
+                // The rows are staged; without a bell they would wait for the next one.
+                error!(entity, "{silent}");
+                failed.extend(keys.values().flatten());
+            }
+        }
+        info!(messages = messages.len(), objects = wanted.len(), failed = failed.len(), "Served a batch");
+        Ok(self.answer(&messages, &failed).await)
+    }
+
+    async fn answer(&self, messages: &[Message], failed: &BTreeSet<&str>) -> Value {
+        let later: Vec<&Message> = messages.iter().filter(|message| failed.contains(message.id.as_str())).collect();
+        self.events.postpone(&later, false).await;
+        message::batch_failures(failed.iter().copied())
+    }
+
+    /// The keys announced, each with the messages that announce it, and messages to repeat.
+    async fn keys<'m>(
+        &self,
+        db: &Db,
+        messages: &'m [Message],
+    ) -> (BTreeMap<String, BTreeSet<&'m str>>, BTreeSet<&'m str>) {
+        let mut keys: BTreeMap<String, BTreeSet<&'m str>> = BTreeMap::new();
+        let mut failed = BTreeSet::new();
+        for message in messages {
+            let reason = match message::notification(&message.body) {
+                Ok(Notification::Test) => continue,
+                Ok(Notification::Objects(objects)) => {
+                    let (ours, foreign): (Vec<_>, Vec<_>) =
+                        objects.into_iter().partition(|object| object.bucket == self.config.raw_bucket);
+                    for object in ours {
+                        keys.entry(object.key).or_default().insert(message.id.as_str());
+                    }
+                    if foreign.is_empty() {
+                        continue;
+                    }
+                    "it announces an object of another bucket".to_owned()
+                }
+                Err(bad) => bad.to_string(),
+            };
+            warn!(message.id, "Set a message aside: {reason}");
+            let digest = digest(&message.body);
+            let item = Quarantined {
+                source_key: &digest,
+                kind: "message",
+                entity: None,
+                reason: &reason,
+                bytes: Some(message.body.as_bytes()),
+            };
+            if let Err(unreachable) = shared_db::quarantine(db, &item).await {
+                warn!(message.id, "Could not set it aside, comes again: {unreachable}");
+                failed.insert(message.id.as_str());
+            }
+        }
+        (keys, failed)
+    }
+}
+
+fn digest(body: &str) -> String {
+    Sha256::digest(body).iter().fold("message/".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,6 @@
+//! Loads raw pages from S3 into the staging tables. Accepts everything, never stops.
+
+pub mod config;
+pub mod handler;
+pub mod raw_source;
+pub mod stage;

@@ -1,0 +1,12 @@
+//! The stager as a Lambda function.
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use serde_json::Value;
+use stager::handler::Stager;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared_runtime::init_logging();
+    let stager = Stager::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+    run(service_fn(|event: LambdaEvent<Value>| Box::pin(stager.handle(event)))).await
+}

@@ -1,0 +1,56 @@
+//! Where raw pages come from.
+
+use std::future::Future;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+
+/// An object as it was found.
+#[derive(Debug)]
+pub enum Found {
+    /// Its bytes.
+    Bytes(Vec<u8>),
+    /// There is no object of that key any more.
+    Gone,
+}
+
+/// Why an object could not be read this time.
+#[derive(Debug, thiserror::Error)]
+#[error("Could not read the object: {0}")]
+pub struct SourceError(pub String);
+
+/// Gives raw pages.
+pub trait RawSource: Send + Sync {
+    /// Reads one object.
+    fn read(&self, key: &str) -> impl Future<Output = Result<Found, SourceError>> + Send;
+}
+
+/// A bucket.
+#[derive(Debug, Clone)]
+pub struct S3RawSource {
+    client: Client,
+    bucket: String,
+}
+
+impl S3RawSource {
+    /// That bucket.
+    #[must_use]
+    pub fn new(client: Client, bucket: String) -> Self {
+        Self { client, bucket }
+    }
+}
+
+impl RawSource for S3RawSource {
+    async fn read(&self, key: &str) -> Result<Found, SourceError> {
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(Found::Gone);
+            }
+            Err(error) => return Err(SourceError(DisplayErrorContext(&error).to_string())),
+        };
+        let bytes = object.body.collect().await.map_err(|error| SourceError(error.to_string()))?;
+        Ok(Found::Bytes(bytes.to_vec()))
+    }
+}

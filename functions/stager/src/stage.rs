@@ -1,0 +1,199 @@
+//! Takes announced objects to staging: pages together, manifests one by one, oddities aside.
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use shared::entity::{self, Entity};
+use shared::key::{self, ObjectKind};
+use shared::manifest::Manifest;
+use shared::raw_page::{self, Metadata, PageNodesError, RawPage};
+use shared_db::{Db, PageNodes, Quarantined};
+use tracing::{info, warn};
+
+use crate::raw_source::{Found, RawSource, SourceError};
+
+/// Pages staged in one transaction take about this much memory, several times over.
+const BATCH_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// A batch of SQS announces ten objects as a rule.
+const READS_AT_ONCE: usize = 10;
+
+/// Why an object is not staged yet: it will be when it is announced again.
+#[derive(Debug, thiserror::Error)]
+pub enum StageError {
+    /// The object could not be read.
+    #[error("{key}: {source}")]
+    Read {
+        /// The object's key.
+        key: String,
+        /// What the bucket said.
+        source: SourceError,
+    },
+    /// The database refused or was out of reach.
+    #[error("{key}: {source}")]
+    Database {
+        /// The object's key.
+        key: String,
+        /// What the database said.
+        source: shared_db::Error,
+    },
+}
+
+/// What became of announced objects.
+#[derive(Debug, Default)]
+pub struct Staged {
+    /// Entities whose records wait for the reconciler.
+    pub bells: Vec<&'static str>,
+    /// Objects that must be announced again, with the reason.
+    pub failed: Vec<(String, StageError)>,
+}
+
+/// A raw page as it was read.
+struct Page {
+    key: String,
+    metadata: Metadata,
+    bytes: Vec<u8>,
+}
+
+/// What an object turned out to be.
+enum Read {
+    Page(&'static Entity, Box<Page>),
+    Manifest(&'static Entity, Box<Manifest>),
+    Odd { entity: Option<String>, reason: String },
+}
+
+/// Stages the objects of these keys. No object's trouble touches another's.
+pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged {
+    let mut staged = Staged::default();
+    let mut pages: BTreeMap<&'static str, Vec<Page>> = BTreeMap::new();
+    for (key, found) in read_all(source, keys).await {
+        let read = match found {
+            Ok(Found::Bytes(bytes)) => recognise(key, bytes),
+            Ok(Found::Gone) => Read::Odd { entity: None, reason: "the object does not exist any more".to_owned() },
+            Err(source) => {
+                staged.failed.push((key.clone(), StageError::Read { key: key.clone(), source }));
+                continue;
+            }
+        };
+        let result = match read {
+            Read::Page(entity, page) => {
+                pages.entry(entity.name).or_default().push(*page);
+                continue;
+            }
+            Read::Manifest(entity, manifest) => shared_db::record_manifest(db, entity, &manifest).await,
+            Read::Odd { entity, reason } => set_aside(db, key, entity.as_deref(), &reason).await,
+        };
+        if let Err(source) = result {
+            staged.failed.push((key.clone(), StageError::Database { key: key.clone(), source }));
+        }
+    }
+    for (name, pages) in pages {
+        if let Some(entity) = entity::find(name) {
+            stage_pages(db, entity, pages, &mut staged).await;
+        }
+    }
+    staged.bells.sort_unstable();
+    staged.bells.dedup();
+    staged
+}
+
+/// Reads the objects, several at a time: each costs a round trip.
+async fn read_all<'k>(
+    source: &impl RawSource,
+    keys: &'k [String],
+) -> Vec<(&'k String, Result<Found, SourceError>)> {
+    let mut read = Vec::with_capacity(keys.len());
+    for some in keys.chunks(READS_AT_ONCE) {
+        let found = join_all(some.iter().map(|key| source.read(key))).await;
+        read.extend(some.iter().zip(found));
+    }
+    read
+}
+
+/// Stages pages of one entity, as many in one transaction as memory allows.
+async fn stage_pages(
+    db: &Db,
+    entity: &'static Entity,
+    pages: Vec<Page>,
+    staged: &mut Staged,
+) {
+    let mut rest = pages.as_slice();
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fitting = rest.iter().take_while(|page| {
+            bytes += page.bytes.len();
+            bytes <= BATCH_BYTES_MAX
+        });
+        let (batch, later) = rest.split_at(fitting.count().max(1));
+        rest = later;
+        let (readable, odd) = take_apart(entity, batch);
+        for (key, reason) in odd {
+            if let Err(source) = set_aside(db, key, Some(entity.name), &reason).await {
+                staged.failed.push((key.to_owned(), StageError::Database { key: key.to_owned(), source }));
+            }
+        }
+        match shared_db::stage(db, entity, &readable).await {
+            Ok(counts) => {
+                info!(entity = entity.name, pages = counts.pages, staged = counts.staged, duplicates = counts.duplicates,
+                    wrapped = counts.wrapped, "Staged {} pages of {}", counts.pages, entity.name);
+                // Even where nothing is new: the bell of an earlier delivery may have been lost.
+                staged.bells.push(entity.name);
+                staged.bells.extend(entity.children().map(|(child, _)| child.name));
+            }
+            Err(error) => {
+                let reason = error.to_string();
+                for page in &readable {
+                    let source = shared_db::Error::Protocol(reason.clone());
+                    let key = page.source_key.to_owned();
+                    staged.failed.push((key.clone(), StageError::Database { key, source }));
+                }
+            }
+        }
+    }
+}
+
+/// Takes pages apart; those whose payload is no listing of the entity come back with the reason.
+fn take_apart<'a>(
+    entity: &'static Entity,
+    batch: &'a [Page],
+) -> (Vec<PageNodes<'a>>, Vec<(&'a str, String)>) {
+    let mut readable = Vec::with_capacity(batch.len());
+    let mut odd = Vec::new();
+    for Page { key, metadata, bytes } in batch {
+        match raw_page::nodes_of_page(entity, bytes) {
+            Ok(nodes) => readable.push(PageNodes { source_key: key, metadata, nodes }),
+            Err(error) => odd.push((key.as_str(), error.to_string())),
+        }
+    }
+    (readable, odd)
+}
+
+fn recognise(key: &str, bytes: Vec<u8>) -> Read {
+    let odd = |entity: Option<&str>, reason: String| Read::Odd { entity: entity.map(str::to_owned), reason };
+    match key::kind(key) {
+        None => odd(None, "the key is none of a raw page or a manifest".to_owned()),
+        Some(ObjectKind::Manifest) => match serde_json::from_slice::<Manifest>(&bytes) {
+            Ok(manifest) => match entity::find(&manifest.entity) {
+                Some(entity) => Read::Manifest(entity, Box::new(manifest)),
+                None => odd(Some(&manifest.entity), PageNodesError::UnknownEntity.to_string()),
+            },
+            Err(error) => odd(None, format!("it is no manifest: {error}")),
+        },
+        Some(ObjectKind::RawPage) => {
+            let metadata = match serde_json::from_slice::<RawPage<'_>>(&bytes) {
+                Ok(page) => page.metadata,
+                Err(error) => return odd(None, PageNodesError::Envelope(error).to_string()),
+            };
+            match entity::find(&metadata.entity).filter(|entity| entity.query().is_some()) {
+                Some(entity) => Read::Page(entity, Box::new(Page { key: key.to_owned(), metadata, bytes })),
+                None => odd(Some(&metadata.entity), PageNodesError::UnknownEntity.to_string()),
+            }
+        }
+    }
+}
+
+async fn set_aside(db: &Db, key: &str, entity: Option<&str>, reason: &str) -> Result<(), shared_db::Error> {
+    warn!(key, "Set {key} aside: {reason}");
+    let item = Quarantined { source_key: key, kind: "object", entity, reason, bytes: None };
+    shared_db::quarantine(db, &item).await
+}
