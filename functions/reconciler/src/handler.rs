@@ -1,0 +1,107 @@
+//! The reconciler behind Lambda: bells in, the bells to repeat out.
+
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Error, LambdaEvent};
+use serde_json::Value;
+use shared::entity::{self, Entity};
+use shared::message::{self, Bell, Message};
+use shared_db::SecretDb;
+use shared_runtime::{Queue, Secrets, aws_config, deadline};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::config::ReconcilerConfig;
+use crate::reconcile::drain;
+
+/// What a batch takes at most, and a commit: one begun later could be cut off.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
+
+/// The reconciler with its connections.
+#[derive(Debug)]
+pub struct Reconciler {
+    db: SecretDb,
+    bells: Queue,
+}
+
+impl Reconciler {
+    /// The reconciler that the environment describes.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or malformed.
+    pub async fn from_env() -> Result<Self, Error> {
+        let config = ReconcilerConfig::from_lookup(&|name| std::env::var(name).ok())?;
+        let aws = aws_config().await;
+        Ok(Self {
+            db: SecretDb::new(config.database, Secrets::new(&aws)),
+            bells: Queue::new(&aws, config.reconcile_queue_url),
+        })
+    }
+
+    /// Serves bells: whichever rang, everything that waits is promoted, parents first. A bell that
+    /// cannot be read still rings.
+    ///
+    /// # Errors
+    /// The event is no SQS batch.
+    pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        let (payload, context) = event.into_parts();
+        let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
+        let messages = message::batch(&payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
+        for message in &messages {
+            if let Some(problem) = problem(&message.body) {
+                warn!(message.id, "A bell that cannot be read, taken for one all the same: {problem}");
+            }
+        }
+        let mut ends = Vec::new();
+        for entity in entity::ALL {
+            ends.push(self.serve(entity, deadline).await);
+        }
+        let is_troubled = ends.contains(&End::Trouble);
+        let is_unfinished = is_troubled || ends.contains(&End::OutOfTime);
+        info!(messages = messages.len(), is_unfinished, "Served a batch of bells");
+        if !is_unfinished {
+            return Ok(message::batch_failures([]));
+        }
+        // The same bells ring again. Ringing new ones would make a chain that Lambda cuts off.
+        self.bells.postpone(&messages.iter().collect::<Vec<&Message>>(), !is_troubled).await;
+        Ok(message::batch_failures(messages.iter().map(|message| message.id.as_str())))
+    }
+
+    /// Drains one entity. Its trouble never touches another's.
+    async fn serve(&self, entity: &'static Entity, deadline: Instant) -> End {
+        let db = match self.db.get().await {
+            Ok(db) => db,
+            Err(unreachable) => {
+                error!(entity = entity.name, "No record of {} is promoted: {unreachable}", entity.name);
+                return End::Trouble;
+            }
+        };
+        match drain(db, entity, deadline).await {
+            Ok(drained) if drained.is_empty => End::Empty,
+            Ok(_) => End::OutOfTime,
+            Err(trouble) => {
+                error!(entity = entity.name, "The records of {} wait: {trouble}", entity.name);
+                End::Trouble
+            }
+        }
+    }
+}
+
+/// How the draining of one entity ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// Nothing waits.
+    Empty,
+    /// The deadline came first.
+    OutOfTime,
+    /// The database is in trouble.
+    Trouble,
+}
+
+fn problem(body: &str) -> Option<String> {
+    match serde_json::from_str::<Bell>(body) {
+        Ok(bell) if entity::find(&bell.entity).is_some() => None,
+        Ok(_) => Some("`entity` is unknown".to_owned()),
+        Err(error) => Some(error.to_string()),
+    }
+}

@@ -1,0 +1,6 @@
+//! Promotes staged records to the production tables. Cannot fail as a whole.
+
+pub mod config;
+pub mod handler;
+pub mod reconcile;
+pub mod verdict;

@@ -1,0 +1,13 @@
+//! The reconciler as a Lambda function.
+
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use reconciler::handler::Reconciler;
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared_runtime::init_logging();
+    let reconciler =
+        Reconciler::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+    run(service_fn(|event: LambdaEvent<Value>| Box::pin(reconciler.handle(event)))).await
+}

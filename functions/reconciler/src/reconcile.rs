@@ -1,0 +1,143 @@
+//! Drains an entity's staging table, batch after batch, until nothing waits or time is up.
+
+use chrono::{DateTime, Utc};
+use shared::entity::Entity;
+use shared_db::{Candidate, Claimed, Db, Error, MadeUp, Outcome, Settlement, Verdict};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::verdict::{Judged, judge};
+
+/// Records per transaction: large enough that round trips do not count, small enough that one takes
+/// about a second.
+const BATCH_ROWS_MAX: u32 = 2_000;
+/// JSON per transaction. A record of any size still comes alone.
+const BATCH_BYTES_MAX: u32 = 8 * 1024 * 1024;
+
+/// What draining did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Rows written.
+    pub promoted: u32,
+    /// Rows that held it already.
+    pub unchanged: u32,
+    /// Records that never become rows, and older content.
+    pub skipped: u32,
+    /// Records that a person must look at.
+    pub failed: u32,
+    /// Whether nothing waits any more.
+    pub is_empty: bool,
+}
+
+/// Promotes what waits in the entity's staging table until nothing does, or until the deadline.
+///
+/// # Errors
+/// The database is in trouble. What was drained before stays so; the rest waits, untouched.
+pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Result<Drained, Error> {
+    let mut drained = Drained::default();
+    while Instant::now() < deadline {
+        let Some(settlements) = drain_batch(db, entity).await? else {
+            drained.is_empty = true;
+            break;
+        };
+        for settled in &settlements {
+            let count = match settled.outcome {
+                Outcome::Promoted => &mut drained.promoted,
+                Outcome::Unchanged => &mut drained.unchanged,
+                Outcome::Skipped | Outcome::Superseded => &mut drained.skipped,
+                Outcome::Failed => &mut drained.failed,
+            };
+            *count += 1;
+        }
+    }
+    Ok(drained)
+}
+
+/// One batch in one transaction: claimed, promoted and settled together, or not at all.
+async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Settlement>>, Error> {
+    let mut tx = db.begin().await?;
+    let claimed = shared_db::claim(&mut tx, entity, BATCH_ROWS_MAX, BATCH_BYTES_MAX).await?;
+    if claimed.is_empty() {
+        tx.rollback().await?;
+        return Ok(None);
+    }
+    let (candidates, mut settlements) = judge_all(entity, &claimed);
+    // Their own transaction, on a connection of its own: this one holds no lock on the table yet.
+    shared_db::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
+    let made_up = shared_db::make_placeholders(&mut tx, entity, &candidates).await?;
+    let verdicts = shared_db::promote(&mut tx, entity, &candidates).await?;
+    settlements.extend(candidates.into_iter().zip(verdicts).map(settlement(&claimed)));
+    shared_db::settle(&mut tx, entity, &settlements).await?;
+    tx.commit().await?;
+    tell(entity, &settlements, &made_up);
+    Ok(Some(settlements))
+}
+
+fn judge_all(entity: &Entity, claimed: &[Claimed]) -> (Vec<Candidate>, Vec<Settlement>) {
+    let mut candidates = Vec::with_capacity(claimed.len());
+    let mut settlements = Vec::with_capacity(claimed.len());
+    for claimed in claimed {
+        match judge(entity, claimed) {
+            Judged::Row(row) => candidates.push(Candidate { staging_id: claimed.staging_id, row }),
+            Judged::Ended(outcome, error) => settlements.push(Settlement {
+                staging_id: claimed.staging_id,
+                run_id: claimed.run_id.clone(),
+                outcome,
+                error,
+                note: None,
+            }),
+        }
+    }
+    (candidates, settlements)
+}
+
+fn settlement(claimed: &[Claimed]) -> impl FnMut((Candidate, Verdict)) -> Settlement {
+    let runs: std::collections::HashMap<_, _> =
+        claimed.iter().map(|claimed| (claimed.staging_id, claimed.run_id.clone())).collect();
+    move |(candidate, verdict)| {
+        let (outcome, error) = match verdict {
+            Verdict::Promoted => (Outcome::Promoted, None),
+            Verdict::Unchanged => (Outcome::Unchanged, None),
+            Verdict::Failed(reason) => (Outcome::Failed, Some(reason)),
+        };
+        Settlement {
+            staging_id: candidate.staging_id,
+            run_id: runs.get(&candidate.staging_id).cloned().unwrap_or_default(),
+            outcome,
+            error,
+            note: (!candidate.row.notes.is_empty()).then(|| candidate.row.notes.join("; ")),
+        }
+    }
+}
+
+fn partition_instants<'a>(
+    entity: &'a Entity,
+    candidates: &'a [Candidate],
+) -> impl Iterator<Item = DateTime<Utc>> + 'a {
+    let by = entity.partitioned_by;
+    candidates
+        .iter()
+        .filter_map(move |candidate| shared::row::instant(candidate.row.get(entity.columns, by?)?))
+}
+
+fn tell(entity: &Entity, settlements: &[Settlement], made_up: &[MadeUp]) {
+    let count = |outcome| settlements.iter().filter(|settled| settled.outcome == outcome).count();
+    info!(
+        entity = entity.name,
+        records = settlements.len(),
+        promoted = count(Outcome::Promoted),
+        unchanged = count(Outcome::Unchanged),
+        skipped = count(Outcome::Skipped),
+        superseded = count(Outcome::Superseded),
+        failed = count(Outcome::Failed),
+        "Reconciled {} records of {}",
+        settlements.len(),
+        entity.name
+    );
+    for made in made_up {
+        warn!(entity = made.entity, id = made.id, "Made up {} of {}: someone refers to it, no one has sent it", made.id, made.entity);
+    }
+    for failed in settlements.iter().filter(|settled| settled.outcome == Outcome::Failed) {
+        warn!(entity = entity.name, staging_id = %failed.staging_id, reason = failed.error, "A record of {} failed", entity.name);
+    }
+}

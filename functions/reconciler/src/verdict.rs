@@ -1,0 +1,34 @@
+//! One staged record's way to a row, or to the reason why it becomes none. Pure.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use serde_json::Value;
+use shared::entity::Entity;
+use shared::row::{Record, Row};
+use shared_db::{Claimed, Outcome};
+
+/// What a claimed record turned out to be.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Judged {
+    /// A row to promote.
+    Row(Row),
+    /// No row, now and for good: how it ends, and why.
+    Ended(Outcome, Option<String>),
+}
+
+/// Judges one record. A panic in a transform costs that record alone.
+#[must_use]
+pub fn judge(entity: &Entity, claimed: &Claimed) -> Judged {
+    let Some(raw) = &claimed.raw else { return Judged::Ended(Outcome::Superseded, None) };
+    let raw: Value = match serde_json::from_str(raw) {
+        Ok(raw) => raw,
+        // PostgreSQL holds it as JSON: it is nested deeper than we follow.
+        Err(error) => return Judged::Ended(Outcome::Skipped, Some(format!("the record cannot be read: {error}"))),
+    };
+    let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
+    match catch_unwind(AssertUnwindSafe(|| (entity.transform)(record))) {
+        Ok(Ok(row)) => Judged::Row(row),
+        Ok(Err(rejection)) => Judged::Ended(Outcome::Skipped, Some(rejection.to_string())),
+        Err(_) => Judged::Ended(Outcome::Failed, Some("the transform panicked".to_owned())),
+    }
+}
