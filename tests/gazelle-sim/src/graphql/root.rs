@@ -1,0 +1,133 @@
+//! What each field of the query root answers.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::{
+    Refusal, Spoil,
+    compile::Step,
+    filter,
+    page::{self, Listing, Paging},
+};
+use crate::{
+    clock,
+    dice::Dice,
+    record::{Datum, Entity, Record},
+    table::Slot,
+    world::World,
+};
+
+/// The value of a root field; `None` leaves it to the field's type.
+pub(super) fn resolve(
+    world: &World,
+    step: &Step,
+    spoil: Spoil,
+    page_size_max: usize,
+) -> Result<Option<Datum>, Refusal> {
+    let by_id = |entity: Entity, names: &[&str]| {
+        let id = names.iter().find_map(|name| step.arguments.get(*name)).and_then(Json::as_str)?;
+        world.table(entity).find(id).map(|record| Datum::Object(Arc::clone(record)))
+    };
+    let listing = match step.field.as_str() {
+        "allUsers" => return Ok(Some(all_users(world))),
+        "user" => return Ok(world.users.records().find(|user| is_admin(user)).cloned().map(Datum::Object)),
+        "company" => return Ok(Some(company().into())),
+        "client" => return Ok(by_id(Entity::Client, &["id", "clientId"])),
+        "piano" => return Ok(by_id(Entity::Piano, &["id", "pianoId"])),
+        "pianoMeasurement" => return Ok(piano_measurement(world, step)),
+        "allClients" => sorted_listing(world, Entity::Client, step)?,
+        "allPianos" => sorted_listing(world, Entity::Piano, step)?,
+        "allTimelineEntries" => timeline_listing(world, step),
+        _ if step.inner_type.ends_with("Connection") => Listing::Nodes(Vec::new()),
+        _ => return Ok(None),
+    };
+    let paging = Paging::of(&step.arguments, page_size_max)?;
+    Ok(Some(spoiled(page::connection(&listing, &paging, step), spoil)))
+}
+
+fn all_users(world: &World) -> Datum {
+    Datum::List(world.users.records().cloned().map(Datum::Object).collect())
+}
+
+fn is_admin(user: &Record) -> bool {
+    user.text("accessLevel").map(AsRef::as_ref) == Some("ADMIN")
+}
+
+fn company() -> Record {
+    Record::new()
+        .with("id", "com_0000000000000000")
+        .with("name", "Atelier de pianos simulé")
+        .with("municipality", "Montréal")
+        .with("region", "QC")
+        .with("countryCode", "CA")
+        .with("countryName", "Canada")
+        .with("email", "atelier@example.com")
+}
+
+fn piano_measurement(world: &World, step: &Step) -> Option<Datum> {
+    let id = step.arguments.get("id").and_then(Json::as_str)?;
+    world
+        .measurements()
+        .find(|(_, measurement)| measurement.id().map(AsRef::as_ref) == Some(id))
+        .map(|(_, measurement)| Datum::Object(Arc::clone(measurement)))
+}
+
+fn sorted_listing<'a>(world: &'a World, entity: Entity, step: &Step) -> Result<Listing<'a>, Refusal> {
+    let slots = world.table(entity).slots();
+    let conditions = filter::conditions(world, entity, &step.arguments)?;
+    let sort = step.arguments.get("sortBy").and_then(|sort| sort.get(0)).and_then(Json::as_str);
+    Ok(match (sort.unwrap_or("CREATED_AT_ASC"), conditions.is_empty()) {
+        ("CREATED_AT_ASC", true) => Listing::Forward(slots),
+        ("CREATED_AT_DESC", true) => Listing::Backward(slots),
+        (order, _) => {
+            let mut picked: Vec<&Slot> =
+                if conditions.is_empty() { slots.iter().collect() } else { filter::pick(slots, &conditions) };
+            match order {
+                "CREATED_AT_ASC" => {}
+                "CREATED_AT_DESC" => picked.reverse(),
+                // The other orders are not simulated field by field: by id is an order as good as any.
+                _ => picked.sort_by_key(|slot| slot.record.as_ref().and_then(|record| record.id().cloned())),
+            }
+            Listing::Picked(picked)
+        }
+    })
+}
+
+fn timeline_listing<'a>(world: &'a World, step: &Step) -> Listing<'a> {
+    let since = step.arguments.get("occurredAtGet").and_then(Json::as_str).and_then(clock::parse_lenient);
+    let slots = match since {
+        Some(moment) => world.timeline.slots_since(moment.timestamp()),
+        None => world.timeline.slots(),
+    };
+    let conditions = filter::timeline_conditions(&step.arguments);
+    if conditions.is_empty() {
+        Listing::Forward(slots)
+    } else {
+        Listing::Picked(filter::pick(slots, &conditions))
+    }
+}
+
+fn spoiled(connection: Datum, spoil: Spoil) -> Datum {
+    let Datum::Object(mut shared) = connection else {
+        return connection;
+    };
+    let record = Arc::make_mut(&mut shared);
+    if spoil.null_page {
+        record.set("nodes", Datum::Null);
+        record.set("edges", Datum::Null);
+    }
+    if let Some((share, seed)) = spoil.null_nodes {
+        // The same draws for nodes and edges: both show the same page.
+        for field in ["nodes", "edges"] {
+            let mut dice = Dice::new(seed, 5);
+            if let Some(Datum::List(items)) = record.get(field) {
+                let items =
+                    items.iter().map(|item| if dice.chance(share) { Datum::Null } else { item.clone() });
+                let items: Vec<Datum> = items.collect();
+                record.set(field, items);
+            }
+        }
+    }
+    Datum::Object(shared)
+}

@@ -1,0 +1,152 @@
+//! What an advance reports is what the truth shows.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::session::{Session, fixed};
+
+const TABLES: [&str; 5] = ["users", "clients", "pianos", "timeline", "measurements"];
+
+type Truth = BTreeMap<&'static str, BTreeMap<String, Value>>;
+
+async fn truth(session: &Session) -> Truth {
+    let mut truth = Truth::new();
+    for table in TABLES {
+        truth.insert(table, session.truth(table).await);
+    }
+    truth
+}
+
+fn difference(before: &Truth, after: &Truth) -> Value {
+    let mut report = json!({});
+    for table in TABLES {
+        let (old, new) = (&before[table], &after[table]);
+        let created: Vec<_> = new.keys().filter(|id| !old.contains_key(*id)).collect();
+        let deleted: Vec<_> = old.keys().filter(|id| !new.contains_key(*id)).collect();
+        let edited: Vec<_> = new
+            .iter()
+            .filter(|(id, row)| old.get(*id).is_some_and(|known| known != *row))
+            .map(|(id, _)| id)
+            .collect();
+        report[table] = json!({"created": created, "edited": edited, "deleted": deleted});
+    }
+    report
+}
+
+fn count(report: &Value, table: &str, what: &str) -> usize {
+    report[table][what].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn an_advance_reports_exactly_what_the_truth_shows_as_changed() {
+    let session = Session::start(fixed()).await;
+    let mut before = truth(&session).await;
+    for wanted in [
+        json!({"creates": 12}),
+        json!({"edits": 12}),
+        json!({"late_edits": 5}),
+        json!({"deletes": 8}),
+        json!({"merges": 4}),
+        json!({"transfers": 3}),
+        json!({"creates": 5, "edits": 5, "late_edits": 5, "deletes": 5, "merges": 5, "transfers": 5}),
+        json!({"creates": 2, "edits": 2, "deletes": 1, "entity": "measurements"}),
+    ] {
+        let report = session.post("/_sim/advance", wanted.clone()).await;
+        let after = truth(&session).await;
+        assert_eq!(report, difference(&before, &after), "{wanted}");
+        before = after;
+    }
+}
+
+#[tokio::test]
+async fn as_many_records_move_as_were_asked() {
+    let session = Session::start(fixed()).await;
+    let report = session.post("/_sim/advance", json!({"creates": 40, "entity": "timeline"})).await;
+    assert_eq!(count(&report, "timeline", "created"), 40);
+    let report = session.post("/_sim/advance", json!({"edits": 40, "entity": "clients"})).await;
+    assert_eq!(count(&report, "clients", "edited"), 40);
+    let report = session.post("/_sim/advance", json!({"edits": 3, "entity": "users"})).await;
+    assert_eq!(count(&report, "users", "edited"), 3);
+    let report = session.post("/_sim/advance", json!({"deletes": 7, "entity": "pianos"})).await;
+    assert_eq!(count(&report, "pianos", "deleted"), 7);
+    let report = session.post("/_sim/advance", json!({"merges": 2, "entity": "clients"})).await;
+    assert_eq!(count(&report, "clients", "deleted"), 2);
+    let report = session.post("/_sim/advance", json!({"transfers": 2})).await;
+    assert_eq!((count(&report, "pianos", "created"), count(&report, "pianos", "edited")), (2, 2));
+}
+
+#[tokio::test]
+async fn an_edit_moves_updated_at_and_empties_nothing() {
+    let session = Session::start(fixed()).await;
+    let before = truth(&session).await;
+    let report = session.post("/_sim/advance", json!({"edits": 60})).await;
+    let after = truth(&session).await;
+    for table in ["users", "clients", "pianos"] {
+        for id in report[table]["edited"].as_array().unwrap() {
+            let (old, new) = (&before[table][id.as_str().unwrap()], &after[table][id.as_str().unwrap()]);
+            assert!(old["gazelle_updated_at"].as_str() < new["gazelle_updated_at"].as_str(), "{table} {id}");
+            for (column, value) in old.as_object().unwrap() {
+                assert!(value.is_null() || !new[column].is_null(), "{table} {id} {column}");
+            }
+            for column in ["tags", "notes", "dampp_chaser_installed"] {
+                assert_eq!(old.get(column), new.get(column));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_late_edit_touches_an_entry_of_ten_to_forty_days() {
+    let session = Session::start(fixed()).await;
+    let report = session.post("/_sim/advance", json!({"late_edits": 10})).await;
+    let rows = session.truth("timeline").await;
+    let edited = report["timeline"]["edited"].as_array().unwrap();
+    assert_eq!(edited.len(), 10);
+    for id in edited {
+        let occurred = rows[id.as_str().unwrap()]["occurred_at"].as_str().unwrap();
+        assert!(("2026-01-20T00:00:00Z".."2026-02-20T00:00:00Z").contains(&occurred), "{occurred}");
+    }
+}
+
+#[tokio::test]
+async fn no_listed_record_names_a_deleted_one() {
+    let session = Session::start(fixed()).await;
+    let mut gone: Vec<String> = Vec::new();
+    for _ in 0..3 {
+        let report = session.post("/_sim/advance", json!({"deletes": 60, "merges": 10})).await;
+        for table in ["clients", "pianos"] {
+            let ids = report[table]["deleted"].as_array().unwrap();
+            gone.extend(ids.iter().map(|id| id.as_str().unwrap().to_owned()));
+        }
+    }
+    let truth = truth(&session).await;
+    let names =
+        |row: &Value, column: &str| row[column].as_str().is_some_and(|id| gone.iter().any(|gone| gone == id));
+    for (table, columns) in [
+        ("timeline", ["client_id", "piano_id"]),
+        ("pianos", ["client_id", "id"]),
+        ("measurements", ["piano_id", "id"]),
+    ] {
+        assert!(truth[table].values().all(|row| columns.iter().all(|column| !names(row, column))), "{table}");
+    }
+    let selection = "id client { id } allPianoMeasurements { pianoId }";
+    for piano in session.walk("allPianos", "", selection, 100).await {
+        for measurement in piano["allPianoMeasurements"].as_array().unwrap_or(&Vec::new()) {
+            assert_eq!(measurement["pianoId"], piano["id"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_wish_is_refused() {
+    let session = Session::start(fixed()).await;
+    for (path, wish) in [
+        ("/_sim/advance", json!({"edit": 1})),
+        ("/_sim/advance", json!({"entity": "organs"})),
+        ("/_sim/faults", json!({"status_418": 1.0})),
+        ("/_sim/reset", json!({"sead": 1})),
+    ] {
+        assert_eq!(session.request(path, &wish).send().await.unwrap().status(), 400, "{path} {wish}");
+    }
+}
