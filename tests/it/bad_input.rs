@@ -1,0 +1,132 @@
+//! Bad input to each function, as Lambda would give it: a clear error, the good records go through,
+//! nothing is lost.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use pipeline_tests::mirror::rows;
+use pipeline_tests::stack::{Stack, variable};
+use serde_json::{Value, json};
+
+fn sqs(bodies: &[String]) -> Value {
+    let records: Vec<Value> =
+        bodies.iter().enumerate().map(|(place, body)| json!({"messageId": format!("m{place}"), "body": body})).collect();
+    json!({ "Records": records })
+}
+
+fn announces(bucket: &str, key: &str) -> String {
+    json!({"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": bucket}, "object": {"key": key}}}]}).to_string()
+}
+
+#[tokio::test]
+async fn a_bad_request_to_the_fetcher_names_the_field_and_what_is_accepted() {
+    let stack = Stack::connect().await;
+    for (payload, field, accepted) in [
+        (json!({"entity": "invoces"}), "`entity`", "all, users, clients, pianos, timeline"),
+        (json!({"entity": "timeline", "start": "2025-12-31", "end": "2025-12-01"}), "`end`", "a later one"),
+        (json!({"entity": "timeline", "since": "2025-12-31"}), "`since`", "lookback_days"),
+        (json!([]), "`payload`", "an object"),
+    ] {
+        let error = stack.invoke("FETCHER_FUNCTION", &payload).await.expect_err("a refusal").to_string();
+        assert!(error.contains(field) && error.contains(accepted), "{payload} → {error}");
+    }
+}
+
+#[tokio::test]
+async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
+    let stack = Stack::connect().await;
+    let bucket = variable("RAW_BUCKET");
+    let run = "20250101T000000000Z-0badcafe";
+    let page = |entity: &str, payload: &str| {
+        let metadata = json!({"schema_version": 1, "entity": entity, "mode": "repair", "run_id": run, "page": 1, "cursor": null,
+            "fetched_at": "2020-01-01T00:00:00Z", "endpoint": "", "api_version": "", "query_sha256": "", "window": null,
+            "record_count": 1, "fetcher_version": "test"});
+        format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#)
+    };
+    // Under a prefix that rings nobody: this test is the one that announces it.
+    let good = format!("raw/users/2025/01/01/{run}/page-00001.json");
+    let broken = format!("raw/users/2025/01/01/{run}/page-00002.json");
+    let unknown = format!("raw/widgets/2025/01/01/{run}/page-00001.json");
+    for (key, body) in [
+        (&good, page("users", r#"{"data":{"allUsers":[null]}}"#)),
+        (&broken, "{ no JSON".to_owned()),
+        (&unknown, page("widgets", "{}")),
+    ] {
+        stack.s3.put_object().bucket(&bucket).key(key).body(body.into_bytes().into()).send().await.expect("an object");
+    }
+    let bodies = [
+        announces(&bucket, &broken),
+        "no JSON at all".to_owned(),
+        json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": bucket}).to_string(),
+        announces(&bucket, "raw/users/2025/01/01/gone/page-00001.json"),
+        announces("another-bucket", &good),
+        announces(&bucket, &unknown),
+        announces(&bucket, &good),
+    ];
+    let answer = stack.invoke("STAGER_FUNCTION", &sqs(&bodies)).await.expect("an answer");
+    assert_eq!(answer, json!({"batchItemFailures": []}), "none of them would be better the next time");
+    let mut connection = stack.connection().await;
+    let staged = rows(&mut connection, &format!("select source_key from staged_pages where run_id = '{run}'")).await;
+    assert_eq!(staged, [json!({"source_key": good})]);
+    let aside: BTreeMap<String, String> = rows(&mut connection, "select source_key, reason from quarantine")
+        .await
+        .into_iter()
+        .map(|row| (row["source_key"].as_str().unwrap_or_default().to_owned(), row["reason"].as_str().unwrap_or_default().to_owned()))
+        .collect();
+    for (key, reason) in [(&broken, "it is no raw page"), (&unknown, "the entity is unknown")] {
+        assert!(aside.get(key).is_some_and(|found| found.starts_with(reason)), "{key}: {aside:#?}");
+    }
+    for reason in ["the body is no JSON", "it announces an object of another bucket", "the object does not exist any more"] {
+        assert!(aside.values().any(|found| found.starts_with(reason)), "{reason}: {aside:#?}");
+    }
+    let kept = rows(&mut connection, "select convert_from(bytes, 'UTF8') as body from quarantine where reason like 'the body is no JSON%'").await;
+    assert!(kept.contains(&json!({"body": "no JSON at all"})), "{kept:?}");
+}
+
+#[tokio::test]
+async fn an_event_that_is_no_batch_is_refused_and_a_bell_that_cannot_be_read_still_rings() {
+    let stack = Stack::connect().await;
+    for function in ["STAGER_FUNCTION", "RECONCILER_FUNCTION"] {
+        let error = stack.invoke(function, &json!({"detail": 1})).await.expect_err("a refusal").to_string();
+        assert!(error.contains("`Records` is missing"), "{function}: {error}");
+    }
+    let bells = ["no JSON", r#"{"entity":"widgets"}"#, r#"{"entity":"users"}"#].map(str::to_owned);
+    let answer = stack.invoke("RECONCILER_FUNCTION", &sqs(&bells)).await.expect("an answer");
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+}
+
+#[tokio::test]
+async fn an_unknown_route_and_a_wrong_method_are_told_what_is_accepted() {
+    let stack = Stack::connect().await;
+    let event = |method: &str, path: &str| json!({"version": "2.0", "rawPath": path, "headers": {}, "requestContext": {"http": {"method": method}}});
+    for (event, status, accepted) in [
+        (event("GET", "/api/v5"), 404, "/api/v6/health"),
+        (event("POST", "/healthz"), 405, "GET"),
+        (json!({"hello": 1}), 400, "payload format 2.0"),
+    ] {
+        let answer = stack.invoke("HEALTH_FUNCTION", &event).await.expect("an answer");
+        assert_eq!(answer["statusCode"], json!(status), "{answer}");
+        assert!(answer["body"].as_str().unwrap_or_default().contains(accepted), "{answer}");
+    }
+}
+
+#[test]
+fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
+    let folder = std::env::current_exe().expect("a path").ancestors().nth(2).expect("the target folder").to_owned();
+    for (function, variables, expected) in [
+        ("fetcher", vec![], "RAW_BUCKET is missing (the bucket of raw pages"),
+        ("fetcher", vec![("RAW_BUCKET", "b"), ("GAZELLE_SECRET_ID", "s"), ("PAGE_SIZE", "many")], "PAGE_SIZE is no u32"),
+        ("stager", vec![], "DATABASE_SECRET_ID is missing (the secret with the database's address)"),
+        ("reconciler", vec![("DATABASE_MODE", "hurried")], "DATABASE_MODE is not accepted; accepted: session, transaction, direct"),
+        ("health", vec![("SYNC_INTERVAL_SECONDS", "0")], "SYNC_INTERVAL_SECONDS: accepted: 1 second or more"),
+    ] {
+        let output = Command::new(folder.join(function))
+            .env_clear()
+            .envs(variables)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap_or_else(|error| panic!("{function}: {error}"));
+        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(!output.status.success() && told.contains(expected), "{function}: {told}");
+    }
+}

@@ -1,0 +1,177 @@
+//! The main job on the deployed stack: the test invokes the fetcher, as Scheduler does, and waits.
+//! Events alone do the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pipeline_tests::mirror::rows;
+use pipeline_tests::stack::{Stack, variable};
+use serde_json::{Value, json};
+use shared::entity::{self, Entity};
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The tests of this file share one source and one mirror: they take turns.
+static STACK: Mutex<()> = Mutex::const_new(());
+
+async fn turn() -> (MutexGuard<'static, ()>, Stack) {
+    (STACK.lock().await, Stack::connect().await)
+}
+
+async fn truth(stack: &Stack, entity: &Entity) -> Value {
+    stack.sim("GET", &format!("/_sim/truth/{}", entity.name), &Value::Null).await
+}
+
+/// The rows of the mirror that the source has sent, by id.
+async fn mirrored(stack: &Stack, entity: &Entity) -> BTreeMap<String, Value> {
+    let mut connection = stack.connection().await;
+    let sql = format!("select * from {} where not is_placeholder and deleted_at is null", entity.table);
+    rows(&mut connection, &sql)
+        .await
+        .into_iter()
+        .map(|row| (row["id"].as_str().unwrap_or_default().to_owned(), row))
+        .collect()
+}
+
+/// Equal, or the same instant written in two ways.
+fn is_same(ours: &Value, theirs: &Value) -> bool {
+    let instant = |value: &Value| value.as_str().and_then(shared::row::instant);
+    ours == theirs || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
+}
+
+/// Compares every row, field by field, with what a perfect mirror holds.
+async fn assert_equals_the_source(stack: &Stack, entity: &Entity) {
+    let truth = truth(stack, entity).await;
+    let mut mirrored = mirrored(stack, entity).await;
+    let mut differences = Vec::new();
+    for theirs in truth["rows"].as_array().expect("rows") {
+        let id = theirs["id"].as_str().expect("an id");
+        let Some(ours) = mirrored.remove(id) else {
+            differences.push(format!("{id} is missing"));
+            continue;
+        };
+        for (field, value) in theirs.as_object().expect("a row") {
+            let ours = ours.get(field).unwrap_or_else(|| panic!("{} has no column {field}", entity.table));
+            if !is_same(ours, value) {
+                differences.push(format!("{id}.{field}: {ours:.60} ≠ {value:.60}"));
+            }
+        }
+    }
+    differences.extend(mirrored.keys().map(|id| format!("{id} is not in the source")));
+    assert!(differences.is_empty(), "{}: {} differences, such as {:#?}", entity.name, differences.len(), &differences[..differences.len().min(10)]);
+
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let placeholders: BTreeSet<String> = truth["placeholders"].as_array().expect("ids").iter().map(text).collect();
+    let mut connection = stack.connection().await;
+    let made_up = rows(&mut connection, &format!("select id from {} where is_placeholder", entity.table)).await;
+    let made_up: BTreeSet<String> = made_up.iter().map(|row| text(&row["id"])).collect();
+    assert_eq!(made_up, placeholders, "{}: made up are exactly the ids that no one lists", entity.name);
+
+    let skipped = rows(&mut connection, &format!("select last_error as reason, sum(times_seen)::int as n from {} where outcome = 'skipped' group by 1", entity.staging_table)).await;
+    let reasons: BTreeSet<&str> = skipped.iter().filter_map(|row| row["reason"].as_str()).collect();
+    let expected: BTreeSet<&str> = [("null_node", "the node is null"), ("null_id", "the id is missing")]
+        .into_iter()
+        .filter(|(kind, _)| truth["skipped"][kind].as_u64().unwrap_or(0) > 0)
+        .map(|(_, reason)| reason)
+        .collect();
+    assert_eq!(reasons, expected, "{}: every skipped record has its reason", entity.name);
+}
+
+async fn assert_counts_add_up(stack: &Stack) {
+    let mut connection = stack.connection().await;
+    let wrong = rows(
+        &mut connection,
+        "select sync_type, run_id from sync_status
+         where records_fetched <> records_staged + records_duplicate + records_quarantined
+            or records_pending <> 0 or (status = 'success' and source_count is not null and source_count <> records_fetched + records_outside)",
+    )
+    .await;
+    assert_eq!(wrong, Vec::<Value>::new());
+}
+
+/// What any write to a production row would change.
+async fn physical(stack: &Stack) -> Vec<Value> {
+    let mut connection = stack.connection().await;
+    let mut all = Vec::new();
+    for entity in entity::ALL {
+        let sql = format!("select '{}' as entity, id, version, xmin::text, ctid::text from {} order by id", entity.name, entity.table);
+        all.extend(rows(&mut connection, &sql).await);
+    }
+    all
+}
+
+async fn staged(stack: &Stack) -> Vec<Value> {
+    let mut connection = stack.connection().await;
+    let mut all = Vec::new();
+    for entity in entity::ALL {
+        all.extend(rows(&mut connection, &format!("select count(*) from {}", entity.staging_table)).await);
+    }
+    all
+}
+
+/// `advance` names what it moved, by entity and by kind.
+fn moved(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
+    let ids = advance[entity.name][kind].as_array().cloned().unwrap_or_default();
+    ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_exactly_the_changed_rows_move() {
+    let (_turn, stack) = turn().await;
+    let runs = stack.sync(&json!({"entity": "all", "mode": "full"})).await;
+    let statuses: Vec<_> = runs.iter().map(|run| (run["entity"].clone(), run["status"].clone())).collect();
+    let expected: Vec<_> = entity::fetched().map(|entity| (json!(entity.name), json!("success"))).collect();
+    assert_eq!(statuses, expected, "{runs:#?}");
+    for entity in entity::ALL {
+        assert_equals_the_source(&stack, entity).await;
+    }
+    assert_counts_add_up(&stack).await;
+
+    let (before, staged_before) = (physical(&stack).await, staged(&stack).await);
+    stack.sync(&json!({"entity": "all", "mode": "full"})).await;
+    assert_eq!(staged(&stack).await, staged_before, "no staging row is added");
+    let after = physical(&stack).await;
+    assert!(after == before, "{} rows were written", after.iter().filter(|row| !before.contains(row)).count());
+
+    let key = |row: &Value| format!("{} {}", row["entity"], row["id"]);
+    let versions: BTreeMap<_, _> = before.iter().map(|row| (key(row), row["version"].clone())).collect();
+    let advance = stack.sim("POST", "/_sim/advance", &json!({"creates": 12, "edits": 16})).await;
+    stack.sync(&json!({"entity": "all", "mode": "full"})).await;
+    for entity in entity::ALL {
+        assert_equals_the_source(&stack, entity).await;
+        let mut created = BTreeSet::new();
+        let mut edited = BTreeSet::new();
+        for row in physical(&stack).await.into_iter().filter(|row| row["entity"] == entity.name) {
+            let id = row["id"].as_str().unwrap_or_default().to_owned();
+            match versions.get(&key(&row)) {
+                None => drop(created.insert(id)),
+                Some(version) if *version != row["version"] => drop(edited.insert(id)),
+                Some(_) => {}
+            }
+        }
+        assert_eq!(created, moved(&advance, entity, "created"), "{}: {advance:#}", entity.name);
+        assert_eq!(edited, moved(&advance, entity, "edited"), "{}: {advance:#}", entity.name);
+    }
+    assert_counts_add_up(&stack).await;
+
+    let token = variable("HEALTH_TOKEN");
+    let (status, health) = stack.health("/api/v6/health", Some(&token)).await;
+    assert_eq!(status, 200, "{health:#}");
+    let names: BTreeSet<&str> = health.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(names, entity::ALL.into_iter().map(|entity| entity.name).collect(), "one key per entity");
+    for (name, entity) in health.as_object().expect("an object") {
+        let fields: BTreeSet<&str> = entity.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(fields, ["freshness", "last_sync", "records_pending", "status"].into_iter().collect());
+        assert_eq!((&entity["status"], &entity["records_pending"]), (&json!("healthy"), &json!(0)), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_api_wants_its_token_and_healthz_says_one_word_to_anyone() {
+    let (_turn, stack) = turn().await;
+    for token in [None, Some("wrong"), Some("")] {
+        let (status, body) = stack.health("/api/v6/health", token).await;
+        assert_eq!((status, &body["error"]), (401, &json!("unauthorised")), "{token:?}");
+    }
+    let (status, body) = stack.health("/healthz", None).await;
+    assert!(matches!(status, 200 | 503), "{body}");
+    assert_eq!(body.as_object().map(|body| body.keys().cloned().collect()), Some(vec!["status".to_owned()]));
+}

@@ -1,0 +1,104 @@
+//! The house rules: who may know whom, and what stands where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use shared::entity;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// Everything that a package is built from.
+fn tree(package: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "-f", "{p}"])
+        .current_dir(root())
+        .output()
+        .expect("cargo tree");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let names = String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect();
+    names
+}
+
+/// The Rust sources below a folder of the workspace.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![root().join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).expect("a source");
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} holds no source");
+    found
+}
+
+#[test]
+fn no_package_knows_what_it_must_not() {
+    let functions = ["fetcher", "stager", "reconciler", "health"];
+    for (package, forbidden) in [
+        ("fetcher", vec!["sqlx", "sqlx-core", "sqlx-postgres", "shared-db"]),
+        ("shared", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
+        ("shared-runtime", vec!["sqlx", "shared-db", "reqwest"]),
+        ("shared-db", vec!["aws-sdk-s3", "reqwest", "lambda_runtime"]),
+        ("stager", vec!["reqwest"]),
+        ("reconciler", vec!["reqwest", "aws-sdk-s3"]),
+        ("health", vec!["reqwest", "aws-sdk-s3"]),
+    ] {
+        let names = tree(package);
+        assert!(names.iter().any(|name| name == package), "{package} in its own tree");
+        for name in forbidden {
+            assert!(!names.iter().any(|known| known == name), "{package} must not know {name}");
+        }
+        for function in functions.into_iter().filter(|function| *function != package) {
+            assert!(!names.iter().any(|known| known == function), "{package} must not know {function}");
+        }
+    }
+}
+
+#[test]
+fn every_statement_stands_behind_the_one_door() {
+    for folder in ["functions", "shared/src", "shared/runtime"] {
+        for (path, text) in sources(folder) {
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for word in ["sqlx::query", "sqlx::raw_sql", "use sqlx", "insert into ", "update set", "select * ", "delete from "] {
+                assert!(!code.contains(word), "{}: `{word}`", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_function_names_an_entity() {
+    for (path, text) in sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/runtime")) {
+        if path.ends_with("bin/fetch.rs") {
+            continue;
+        }
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            for entity in entity::ALL {
+                assert!(!line.contains(&format!("\"{}\"", entity.name)), "{}: {line}", path.display());
+                assert!(!line.contains(&format!("{} ", entity.staging_table)), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn no_source_is_longer_than_one_thing_can_be() {
+    for folder in ["functions", "shared", "tests"] {
+        for (path, text) in sources(folder) {
+            let lines = text.lines().count();
+            assert!(lines <= 520, "{}: {lines} lines", path.display());
+            assert!(text.starts_with("//!"), "{} opens without a sentence on what it is for", path.display());
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A mirror of its own for each test: real PostgreSQL, real migrations, the functions' own verbs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::entity::{self, Entity};
+use shared_db::{DatabaseConfig, Db, PoolMode};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use tokio::time::Instant;
+
+use crate::pages::MemorySource;
+
+/// The schema of the mirror.
+pub const SCHEMA: &str = "gazelle";
+
+/// A migrated database and the way into it.
+#[derive(Debug)]
+pub struct Mirror {
+    /// The pool of the functions.
+    pub db: Db,
+    options: PgConnectOptions,
+}
+
+impl Mirror {
+    /// Migrates the database and opens it.
+    pub async fn open(options: PgConnectOptions) -> Self {
+        let url = options.to_url_lossy();
+        let config = DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address");
+        shared_db::migrate(&config).await.expect("migrations");
+        Self { db: Db::new(&config), options }
+    }
+
+    /// A connection beside the pool.
+    pub async fn connection(&self) -> PgConnection {
+        let mut connection = self.options.connect().await.expect("a connection");
+        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{SCHEMA}\""))).execute(&mut connection).await.expect("schema");
+        connection
+    }
+
+    /// Stages every object, in the order of their keys; answers those that failed.
+    pub async fn stage(&self, source: &MemorySource) -> Vec<String> {
+        let staged = stager::stage::stage(&self.db, source, &source.keys()).await;
+        staged.failed.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect()
+    }
+
+    /// Promotes all that waits.
+    pub async fn reconcile(&self) {
+        for entity in entity::ALL {
+            self.drain(entity).await;
+        }
+    }
+
+    /// Promotes what waits of one entity.
+    pub async fn drain(&self, entity: &'static Entity) -> reconciler::reconcile::Drained {
+        let deadline = Instant::now() + Duration::from_mins(5);
+        reconciler::reconcile::drain(&self.db, entity, deadline).await.expect("the database is there")
+    }
+
+    /// The rows of a query, as JSON objects.
+    pub async fn rows(&self, sql: &str) -> Vec<Value> {
+        rows(&mut self.connection().await, sql).await
+    }
+
+    /// The single value of a query.
+    pub async fn value(&self, sql: &str) -> Value {
+        let rows = self.rows(sql).await;
+        rows.first().and_then(|row| row.as_object()?.values().next().cloned()).unwrap_or_default()
+    }
+}
+
+/// The rows of a query, as JSON objects.
+pub async fn rows(connection: &mut PgConnection, sql: &str) -> Vec<Value> {
+    let sql = format!("select to_jsonb(q) from ({sql}) q");
+    sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(connection).await.expect("a readable query")
+}
+
+/// The entity of that name.
+///
+/// # Panics
+/// There is none.
+#[must_use]
+pub fn entity(name: &str) -> &'static Entity {
+    entity::find(name).expect("a name of the registry")
+}

@@ -1,0 +1,121 @@
+//! Raw pages made by hand, and a bucket in memory.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use shared::entity::{Entity, Shape};
+use shared::key::{self, RunId};
+use shared::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
+use stager::raw_source::{Found, RawSource, SourceError};
+
+/// A bucket in memory.
+#[derive(Debug, Default, Clone)]
+pub struct MemorySource {
+    objects: BTreeMap<String, Vec<u8>>,
+}
+
+impl RawSource for MemorySource {
+    async fn read(&self, key: &str) -> Result<Found, SourceError> {
+        Ok(self.objects.get(key).map_or(Found::Gone, |bytes| Found::Bytes(bytes.clone())))
+    }
+}
+
+impl MemorySource {
+    /// The keys, in order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.objects.keys().cloned().collect()
+    }
+
+    /// An object's bytes.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.objects.get(key).map(Vec::as_slice)
+    }
+
+    /// Puts an object.
+    pub fn put(&mut self, key: &str, bytes: impl Into<Vec<u8>>) {
+        self.objects.insert(key.to_owned(), bytes.into());
+    }
+}
+
+/// A run made by hand.
+#[derive(Debug, Clone)]
+pub struct HandRun {
+    /// Its id.
+    pub run_id: RunId,
+    entity: &'static Entity,
+    started_at: DateTime<Utc>,
+    pages: u32,
+    records: u64,
+}
+
+impl HandRun {
+    /// A run of the entity; `minute` orders runs.
+    #[must_use]
+    pub fn new(entity: &'static Entity, minute: i64) -> Self {
+        let started_at = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minute);
+        Self { run_id: RunId::new(started_at, 1), entity, started_at, pages: 0, records: 0 }
+    }
+
+    /// Puts its next page into the bucket; answers the key.
+    pub fn page(&mut self, source: &mut MemorySource, nodes: &[Value]) -> String {
+        let nodes: Vec<String> = nodes.iter().map(Value::to_string).collect();
+        self.raw_page(source, &nodes)
+    }
+
+    /// The same with records as text, so that they can be broken.
+    pub fn raw_page(&mut self, source: &mut MemorySource, nodes: &[String]) -> String {
+        self.pages += 1;
+        self.records += nodes.len() as u64;
+        let query = self.entity.query().expect("an entity with pages");
+        let list = format!("[{}]", nodes.join(","));
+        let payload = match query.shape {
+            Shape::List => format!(r#"{{"data":{{"{}":{list}}}}}"#, query.root),
+            Shape::Connection { .. } => format!(
+                r#"{{"data":{{"{}":{{"totalCount":{},"pageInfo":{{"hasNextPage":false,"endCursor":null}},"nodes":{list}}}}}}}"#,
+                query.root,
+                nodes.len()
+            ),
+        };
+        let metadata = json!({
+            "schema_version": 1, "entity": self.entity.name, "mode": "full", "run_id": self.run_id,
+            "page": self.pages, "cursor": null,
+            "fetched_at": self.started_at + TimeDelta::seconds(i64::from(self.pages)),
+            "endpoint": "http://127.0.0.1", "api_version": "private", "query_sha256": "", "window": null,
+            "record_count": nodes.len(), "fetcher_version": "test",
+        });
+        let key = key::raw_page(self.entity.name, &self.run_id, self.pages);
+        source.put(&key, format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#));
+        key
+    }
+
+    /// Puts its manifest into the bucket.
+    pub fn end(&self, source: &mut MemorySource, status: RunStatus) {
+        self.end_with(source, status, 2);
+    }
+
+    /// Puts that revision of its manifest into the bucket.
+    pub fn end_with(&self, source: &mut MemorySource, status: RunStatus, revision: u32) {
+        let manifest = Manifest {
+            schema_version: SCHEMA_VERSION,
+            run_id: self.run_id.clone(),
+            entity: self.entity.name.to_owned(),
+            mode: "full".to_owned(),
+            window: None,
+            status,
+            started_at: self.started_at,
+            ended_at: Some(self.started_at + TimeDelta::minutes(1)),
+            pages: self.pages,
+            records: self.records,
+            total_count: Some(self.records),
+            resumed_from_page: None,
+            revision,
+            error: None,
+            fetcher_version: "test".to_owned(),
+        };
+        let bytes = serde_json::to_vec(&manifest).expect("a manifest is JSON");
+        source.put(&key::manifest(self.entity.name, &self.run_id), bytes);
+    }
+}

@@ -1,0 +1,124 @@
+//! The deployed stack: real template, compiled binaries, driven by events alone.
+
+use std::time::Duration;
+
+use aws_sdk_lambda::primitives::Blob;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use tokio::time::{Instant, sleep};
+
+/// Events drive the stack: what they bring must be there within this time.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// The stack that `make test` has deployed.
+#[derive(Debug)]
+pub struct Stack {
+    lambda: aws_sdk_lambda::Client,
+    /// The bucket's store.
+    pub s3: aws_sdk_s3::Client,
+    /// The queues.
+    pub sqs: aws_sdk_sqs::Client,
+    http: reqwest::Client,
+}
+
+/// A variable that `make test` exports.
+///
+/// # Panics
+/// It is missing: the stack is not up.
+#[must_use]
+pub fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: run the tests by `make test`"))
+}
+
+impl Stack {
+    /// The stack of the environment.
+    pub async fn connect() -> Self {
+        let config = shared_runtime::aws_config().await;
+        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
+        Self {
+            lambda: aws_sdk_lambda::Client::new(&config),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// A connection to the mirror's schema.
+    pub async fn connection(&self) -> PgConnection {
+        let options: sqlx::postgres::PgConnectOptions = variable("DATABASE_URL").parse().expect("an address");
+        let mut connection = options.connect().await.expect("a connection");
+        let schema = variable("DATABASE_SCHEMA");
+        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{schema}\""))).execute(&mut connection).await.expect("schema");
+        connection
+    }
+
+    /// Invokes a function, named by the variable that holds its name; answers its answer, or its error.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
+        let answer = self
+            .lambda
+            .invoke()
+            .function_name(variable(function))
+            .payload(Blob::new(payload.to_string()))
+            .send()
+            .await
+            .expect("an invocation");
+        let body = answer.payload().map(|blob| serde_json::from_slice(blob.as_ref()).expect("JSON")).unwrap_or_default();
+        if answer.function_error().is_some() { Err(body) } else { Ok(body) }
+    }
+
+    /// Invokes the fetcher as Scheduler does and waits until events have carried every record to its
+    /// end; answers the reports.
+    pub async fn sync(&self, payload: &Value) -> Vec<Value> {
+        let answer = self.invoke("FETCHER_FUNCTION", payload).await.expect("an accepted request");
+        let runs = answer["runs"].as_array().expect("reports").clone();
+        self.settled(&runs).await;
+        runs
+    }
+
+    /// Waits until the runs, and those nested in them, have left the status running.
+    pub async fn settled(&self, runs: &[Value]) {
+        let ids: Vec<String> = runs.iter().filter_map(|run| run["run_id"].as_str()).map(str::to_owned).collect();
+        let mut connection = self.connection().await;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let open: Vec<String> = sqlx::query_scalar(
+                "select id from unnest($1::text[]) as u(id) where not exists (select from sync_status where run_id = id)
+                    or exists (select from sync_status where run_id = id and status = 'running')",
+            )
+            .bind(&ids)
+            .fetch_all(&mut connection)
+            .await
+            .expect("sync_status");
+            if open.is_empty() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "still running after {PATIENCE:?}: {open:?}");
+            sleep(Duration::from_millis(300)).await;
+        }
+    }
+
+    /// Asks the simulated Gazelle's own controls.
+    pub async fn sim(&self, method: &str, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", variable("SIM_URL"));
+        let request = match method {
+            "GET" => self.http.get(url),
+            _ => self.http.post(url).header("content-type", "application/json").body(body.to_string()),
+        };
+        let answer = request.send().await.expect("the simulator");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+    }
+
+    /// Asks the health API through API Gateway; answers status and body.
+    pub async fn health(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let url = reqwest::Url::parse(&variable("HEALTH_URL")).and_then(|url| url.join(path)).expect("an address");
+        let mut request = self.http.get(url).header("host", variable("HEALTH_HOST"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = request.send().await.expect("the health API");
+        let status = answer.status().as_u16();
+        let text = answer.text().await.expect("a body");
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status}: {text}")))
+    }
+}
