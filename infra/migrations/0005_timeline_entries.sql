@@ -27,7 +27,6 @@ call add_mirror_columns('timeline_entries');
 create index on timeline_entries (client_id);
 create index on timeline_entries (piano_id) where piano_id is not null;
 create index on timeline_entries (user_id) where user_id is not null;
-create index on timeline_entries (occurred_at);
 
 -- Where each entry lies. A partitioned table cannot hold `id` unique by itself; this one does, so
 -- that a corrected date moves an entry to another month instead of doubling it.

@@ -21,7 +21,9 @@ pub struct Message {
 
 /// Why an event is no SQS batch.
 #[derive(Debug, thiserror::Error)]
-#[error("`Records` is missing or no list; accepted: an SQS event {{\"Records\": [{{\"messageId\", \"body\"}}]}}")]
+#[error(
+    "`Records` is missing or no list; accepted: an SQS event {{\"Records\": [{{\"messageId\", \"body\"}}]}}"
+)]
 pub struct NotABatch;
 
 /// The messages of an SQS event.
@@ -30,7 +32,8 @@ pub struct NotABatch;
 /// The event is no SQS batch at all.
 pub fn batch(event: &Value) -> Result<Vec<Message>, NotABatch> {
     let records = event.get("Records").and_then(Value::as_array).ok_or(NotABatch)?;
-    let text = |record: &Value, field| record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |record: &Value, field| record.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(records
         .iter()
         .map(|record| Message {
@@ -49,11 +52,8 @@ pub fn batch(event: &Value) -> Result<Vec<Message>, NotABatch> {
 #[must_use]
 pub fn batch_failures<'a>(ids: impl IntoIterator<Item = &'a str>) -> Value {
     // An empty identifier would fail the whole batch.
-    let failures: Vec<Value> = ids
-        .into_iter()
-        .filter(|id| !id.is_empty())
-        .map(|id| json!({ "itemIdentifier": id }))
-        .collect();
+    let failures: Vec<Value> =
+        ids.into_iter().filter(|id| !id.is_empty()).map(|id| json!({ "itemIdentifier": id })).collect();
     json!({ "batchItemFailures": failures })
 }
 
@@ -139,7 +139,8 @@ mod tests {
     fn a_test_event_asks_for_nothing_and_a_bad_body_says_what_is_missing() {
         let test = json!({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "b"}).to_string();
         assert!(matches!(notification(&test), Ok(Notification::Test)));
-        let message = |body: &str| notification(body).map_or_else(|error| error.to_string(), |_| String::new());
+        let message =
+            |body: &str| notification(body).map_or_else(|error| error.to_string(), |_| String::new());
         assert!(message("nope").starts_with("the body is no JSON"));
         assert!(message("{}").starts_with("`Records`"));
         assert!(message(r#"{"Records":[{"s3":{}}]}"#).starts_with("`s3.bucket.name`"));

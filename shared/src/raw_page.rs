@@ -144,8 +144,7 @@ struct Connection<'a> {
 pub fn listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>, UnreadablePage> {
     let root = query.root;
     let response: Response<'a> = serde_json::from_str(response).map_err(UnreadablePage::Response)?;
-    let errors =
-        response.errors.unwrap_or_default().into_iter().map(|error| error.message).collect();
+    let errors = response.errors.unwrap_or_default().into_iter().map(|error| error.message).collect();
     let value = *response
         .data
         .as_ref()
@@ -205,7 +204,8 @@ pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawVal
         let json = element.get();
         let fields: BTreeMap<Cow<'a, str>, &'a RawValue> = serde_json::from_str(json).unwrap_or_default();
         if let Some((filter, window)) = filter {
-            let instant = fields.get(filter.field).and_then(|at| text(at)).and_then(|at| crate::row::instant(&at));
+            let instant =
+                fields.get(filter.field).and_then(|at| text(at)).and_then(|at| crate::row::instant(&at));
             if instant.is_some_and(|instant| !window.contains(instant)) {
                 taken.outside_window += 1;
                 continue;
@@ -264,7 +264,10 @@ mod tests {
         let listing = query.map(|query| listing(query, response));
         let Some(Ok(listing)) = listing else { panic!("{listing:?}") };
         assert_eq!(listing.total_count, Some(5));
-        assert_eq!(listing.page_info, Some(PageInfo { has_next_page: true, end_cursor: Some("x".to_owned()) }));
+        assert_eq!(
+            listing.page_info,
+            Some(PageInfo { has_next_page: true, end_cursor: Some("x".to_owned()) })
+        );
         let nodes = nodes(timeline(), None, &listing.nodes).own;
         let seen: Vec<_> = nodes.iter().map(|node| (node.id.as_deref(), node.json)).collect();
         let expected = [
@@ -305,9 +308,12 @@ mod tests {
     #[test]
     fn an_answer_without_its_list_says_which_field_is_missing() {
         let Some(query) = timeline().query() else { panic!() };
-        let message = |response| listing(query, response).map_or_else(|error| error.to_string(), |_| String::new());
+        let message =
+            |response| listing(query, response).map_or_else(|error| error.to_string(), |_| String::new());
         assert_eq!(message(r#"{"data":null}"#), "`data.allTimelineEntries` is missing or null");
         assert!(message("<html>").starts_with("it is no GraphQL response"));
-        assert!(message(r#"{"data":{"allTimelineEntries":[]}}"#).starts_with("`data.allTimelineEntries` is not"));
+        assert!(
+            message(r#"{"data":{"allTimelineEntries":[]}}"#).starts_with("`data.allTimelineEntries` is not")
+        );
     }
 }

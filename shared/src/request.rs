@@ -132,8 +132,8 @@ impl SyncRequest {
 
 fn target(fields: &Map<String, Value>) -> Result<Target, BadRequest> {
     let accepted = || format!("all, {}", entity::fetched_names());
-    let name = text(fields, "entity", &accepted())?
-        .ok_or_else(|| bad("entity", "it is missing", &accepted()))?;
+    let name =
+        text(fields, "entity", &accepted())?.ok_or_else(|| bad("entity", "it is missing", &accepted()))?;
     if name == "all" {
         return Ok(Target::All);
     }
@@ -155,12 +155,16 @@ fn mode(fields: &Map<String, Value>, target: Target, zone: Tz) -> Result<Mode, B
     let lookback_days = lookback_days(fields)?;
     let no_dates = |mode: &str| match (start, end) {
         (None, None) => Ok(()),
-        (Some(_), _) => Err(bad("start", &format!("a run in mode {mode} has no dates"), "mode repair, or no start")),
+        (Some(_), _) => {
+            Err(bad("start", &format!("a run in mode {mode} has no dates"), "mode repair, or no start"))
+        }
         (None, _) => Err(bad("end", &format!("a run in mode {mode} has no dates"), "mode repair, or no end")),
     };
     let no_lookback = |mode: &str| match lookback_days {
         None => Ok(()),
-        Some(_) => Err(bad("lookback_days", &format!("a run in mode {mode} does not look back"), "mode incremental")),
+        Some(_) => {
+            Err(bad("lookback_days", &format!("a run in mode {mode} does not look back"), "mode incremental"))
+        }
     };
     match (name, start) {
         (Some("incremental"), _) | (None, None) => {
@@ -192,8 +196,10 @@ fn repair(
         Target::One(entity) => entity.time_filter().is_some(),
     };
     if !windowed {
-        let names: Vec<_> =
-            entity::fetched().filter(|entity| entity.time_filter().is_some()).map(|entity| entity.name).collect();
+        let names: Vec<_> = entity::fetched()
+            .filter(|entity| entity.time_filter().is_some())
+            .map(|entity| entity.name)
+            .collect();
         return Err(bad(
             "entity",
             "it cannot be fetched by period, only whole",
@@ -221,7 +227,11 @@ fn lookback_days(fields: &Map<String, Value>) -> Result<Option<u32>, BadRequest>
         })
 }
 
-fn text<'a>(fields: &'a Map<String, Value>, field: &str, accepted: &str) -> Result<Option<&'a str>, BadRequest> {
+fn text<'a>(
+    fields: &'a Map<String, Value>,
+    field: &str,
+    accepted: &str,
+) -> Result<Option<&'a str>, BadRequest> {
     match fields.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -254,7 +264,8 @@ mod tests {
     use super::*;
 
     fn refused(payload: &Value) -> String {
-        SyncRequest::parse(payload, local_day::ZONE).map_or_else(|bad| bad.to_string(), |ok| format!("{ok:?}"))
+        SyncRequest::parse(payload, local_day::ZONE)
+            .map_or_else(|bad| bad.to_string(), |ok| format!("{ok:?}"))
     }
 
     #[test]
@@ -267,14 +278,26 @@ mod tests {
             (json!({"entity": "measurements"}), "`entity`: measurements come inside pianos", "all"),
             (json!({"entity": "users", "since": 1}), "`since`", "entity, mode, start, end"),
             (json!({"entity": "users", "mode": "fast"}), "`mode`", "incremental, full, repair"),
-            (json!({"entity": "timeline", "start": "2025-12-31", "end": "2025-12-01"}), "`end`", "a later one"),
+            (
+                json!({"entity": "timeline", "start": "2025-12-31", "end": "2025-12-01"}),
+                "`end`",
+                "a later one",
+            ),
             (json!({"entity": "timeline", "start": "2025-12-01"}), "`end`", "a day"),
             (json!({"entity": "timeline", "end": "2025-12-01"}), "`end`", "mode repair"),
             (json!({"entity": "timeline", "mode": "full", "start": "2025-12-01"}), "`start`", "mode repair"),
             (json!({"entity": "timeline", "start": "1/12/2025", "end": "2025-12-01"}), "`start`", "a day"),
-            (json!({"entity": "clients", "start": "2025-12-01", "end": "2025-12-01"}), "`entity`", "timeline"),
+            (
+                json!({"entity": "clients", "start": "2025-12-01", "end": "2025-12-01"}),
+                "`entity`",
+                "timeline",
+            ),
             (json!({"entity": "timeline", "lookback_days": -1}), "`lookback_days`", "0 to"),
-            (json!({"entity": "timeline", "mode": "full", "lookback_days": 1}), "`lookback_days`", "incremental"),
+            (
+                json!({"entity": "timeline", "mode": "full", "lookback_days": 1}),
+                "`lookback_days`",
+                "incremental",
+            ),
         ] {
             let message = refused(&payload);
             assert!(message.contains(field) && message.contains(accepted), "{payload} → {message}");
@@ -285,7 +308,9 @@ mod tests {
     fn a_repair_takes_whole_local_days_both_inclusive() {
         let payload = json!({"entity": "timeline", "start": "2025-11-01", "end": "2025-11-02"});
         let window = match SyncRequest::parse(&payload, local_day::ZONE).map(|request| request.mode) {
-            Ok(Mode::Repair(window)) => Some((window.start.to_rfc3339(), window.end.map(|end| end.to_rfc3339()))),
+            Ok(Mode::Repair(window)) => {
+                Some((window.start.to_rfc3339(), window.end.map(|end| end.to_rfc3339())))
+            }
             _ => None,
         };
         let expected = ("2025-11-01T04:00:00+00:00".to_owned(), Some("2025-11-03T05:00:00+00:00".to_owned()));

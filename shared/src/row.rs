@@ -233,10 +233,9 @@ pub fn instant_text(instant: DateTime<Utc>) -> String {
     if (1..=9999).contains(&instant.year()) {
         return instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     }
-    let (date, era) = date_text(instant.date_naive()).split_once(' ').map_or_else(
-        || (date_text(instant.date_naive()), ""),
-        |(date, _)| (date.to_owned(), " BC"),
-    );
+    let (date, era) = date_text(instant.date_naive())
+        .split_once(' ')
+        .map_or_else(|| (date_text(instant.date_naive()), ""), |(date, _)| (date.to_owned(), " BC"));
     format!("{date} {}+00{era}", instant.format("%H:%M:%S%.f"))
 }
 

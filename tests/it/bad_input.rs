@@ -9,8 +9,11 @@ use pipeline_tests::stack::{Stack, variable};
 use serde_json::{Value, json};
 
 fn sqs(bodies: &[String]) -> Value {
-    let records: Vec<Value> =
-        bodies.iter().enumerate().map(|(place, body)| json!({"messageId": format!("m{place}"), "body": body})).collect();
+    let records: Vec<Value> = bodies
+        .iter()
+        .enumerate()
+        .map(|(place, body)| json!({"messageId": format!("m{place}"), "body": body}))
+        .collect();
     json!({ "Records": records })
 }
 
@@ -52,7 +55,15 @@ async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
         (&broken, "{ no JSON".to_owned()),
         (&unknown, page("widgets", "{}")),
     ] {
-        stack.s3.put_object().bucket(&bucket).key(key).body(body.into_bytes().into()).send().await.expect("an object");
+        stack
+            .s3
+            .put_object()
+            .bucket(&bucket)
+            .key(key)
+            .body(body.into_bytes().into())
+            .send()
+            .await
+            .expect("an object");
     }
     let bodies = [
         announces(&bucket, &broken),
@@ -66,20 +77,34 @@ async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
     let answer = stack.invoke("STAGER_FUNCTION", &sqs(&bodies)).await.expect("an answer");
     assert_eq!(answer, json!({"batchItemFailures": []}), "none of them would be better the next time");
     let mut connection = stack.connection().await;
-    let staged = rows(&mut connection, &format!("select source_key from staged_pages where run_id = '{run}'")).await;
+    let staged =
+        rows(&mut connection, &format!("select source_key from staged_pages where run_id = '{run}'")).await;
     assert_eq!(staged, [json!({"source_key": good})]);
     let aside: BTreeMap<String, String> = rows(&mut connection, "select source_key, reason from quarantine")
         .await
         .into_iter()
-        .map(|row| (row["source_key"].as_str().unwrap_or_default().to_owned(), row["reason"].as_str().unwrap_or_default().to_owned()))
+        .map(|row| {
+            (
+                row["source_key"].as_str().unwrap_or_default().to_owned(),
+                row["reason"].as_str().unwrap_or_default().to_owned(),
+            )
+        })
         .collect();
     for (key, reason) in [(&broken, "it is no raw page"), (&unknown, "the entity is unknown")] {
         assert!(aside.get(key).is_some_and(|found| found.starts_with(reason)), "{key}: {aside:#?}");
     }
-    for reason in ["the body is no JSON", "it announces an object of another bucket", "the object does not exist any more"] {
+    for reason in [
+        "the body is no JSON",
+        "it announces an object of another bucket",
+        "the object does not exist any more",
+    ] {
         assert!(aside.values().any(|found| found.starts_with(reason)), "{reason}: {aside:#?}");
     }
-    let kept = rows(&mut connection, "select convert_from(bytes, 'UTF8') as body from quarantine where reason like 'the body is no JSON%'").await;
+    let kept = rows(
+        &mut connection,
+        "select convert_from(bytes, 'UTF8') as body from quarantine where reason like 'the body is no JSON%'",
+    )
+    .await;
     assert!(kept.contains(&json!({"body": "no JSON at all"})), "{kept:?}");
 }
 
@@ -112,12 +137,21 @@ async fn an_unknown_route_and_a_wrong_method_are_told_what_is_accepted() {
 
 #[test]
 fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
-    let folder = std::env::current_exe().expect("a path").ancestors().nth(2).expect("the target folder").to_owned();
+    let folder =
+        std::env::current_exe().expect("a path").ancestors().nth(2).expect("the target folder").to_owned();
     for (function, variables, expected) in [
         ("fetcher", vec![], "RAW_BUCKET is missing (the bucket of raw pages"),
-        ("fetcher", vec![("RAW_BUCKET", "b"), ("GAZELLE_SECRET_ID", "s"), ("PAGE_SIZE", "many")], "PAGE_SIZE is no u32"),
+        (
+            "fetcher",
+            vec![("RAW_BUCKET", "b"), ("GAZELLE_SECRET_ID", "s"), ("PAGE_SIZE", "many")],
+            "PAGE_SIZE is no u32",
+        ),
         ("stager", vec![], "DATABASE_SECRET_ID is missing (the secret with the database's address)"),
-        ("reconciler", vec![("DATABASE_MODE", "hurried")], "DATABASE_MODE is not accepted; accepted: session, transaction, direct"),
+        (
+            "reconciler",
+            vec![("DATABASE_MODE", "hurried")],
+            "DATABASE_MODE is not accepted; accepted: session, transaction, direct",
+        ),
         ("health", vec![("SYNC_INTERVAL_SECONDS", "0")], "SYNC_INTERVAL_SECONDS: accepted: 1 second or more"),
     ] {
         let output = Command::new(folder.join(function))
@@ -126,7 +160,8 @@ fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
             .stdin(Stdio::null())
             .output()
             .unwrap_or_else(|error| panic!("{function}: {error}"));
-        let told = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let told =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(!output.status.success() && told.contains(expected), "{function}: {told}");
     }
 }

@@ -56,12 +56,20 @@ async fn assert_equals_the_source(stack: &Stack, entity: &Entity) {
         }
     }
     differences.extend(mirrored.keys().map(|id| format!("{id} is not in the source")));
-    assert!(differences.is_empty(), "{}: {} differences, such as {:#?}", entity.name, differences.len(), &differences[..differences.len().min(10)]);
+    assert!(
+        differences.is_empty(),
+        "{}: {} differences, such as {:#?}",
+        entity.name,
+        differences.len(),
+        &differences[..differences.len().min(10)]
+    );
 
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let placeholders: BTreeSet<String> = truth["placeholders"].as_array().expect("ids").iter().map(text).collect();
+    let placeholders: BTreeSet<String> =
+        truth["placeholders"].as_array().expect("ids").iter().map(text).collect();
     let mut connection = stack.connection().await;
-    let made_up = rows(&mut connection, &format!("select id from {} where is_placeholder", entity.table)).await;
+    let made_up =
+        rows(&mut connection, &format!("select id from {} where is_placeholder", entity.table)).await;
     let made_up: BTreeSet<String> = made_up.iter().map(|row| text(&row["id"])).collect();
     assert_eq!(made_up, placeholders, "{}: made up are exactly the ids that no one lists", entity.name);
 
@@ -92,7 +100,10 @@ async fn physical(stack: &Stack) -> Vec<Value> {
     let mut connection = stack.connection().await;
     let mut all = Vec::new();
     for entity in entity::ALL {
-        let sql = format!("select '{}' as entity, id, version, xmin::text, ctid::text from {} order by id", entity.name, entity.table);
+        let sql = format!(
+            "select '{}' as entity, id, version, xmin::text, ctid::text from {} order by id",
+            entity.name, entity.table
+        );
         all.extend(rows(&mut connection, &sql).await);
     }
     all
@@ -114,7 +125,8 @@ fn moved(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_exactly_the_changed_rows_move() {
+async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_exactly_the_changed_rows_move()
+{
     let (_turn, stack) = turn().await;
     let runs = stack.sync(&json!({"entity": "all", "mode": "full"})).await;
     let statuses: Vec<_> = runs.iter().map(|run| (run["entity"].clone(), run["status"].clone())).collect();
@@ -129,7 +141,11 @@ async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_e
     stack.sync(&json!({"entity": "all", "mode": "full"})).await;
     assert_eq!(staged(&stack).await, staged_before, "no staging row is added");
     let after = physical(&stack).await;
-    assert!(after == before, "{} rows were written", after.iter().filter(|row| !before.contains(row)).count());
+    assert!(
+        after == before,
+        "{} rows were written",
+        after.iter().filter(|row| !before.contains(row)).count()
+    );
 
     let key = |row: &Value| format!("{} {}", row["entity"], row["id"]);
     let versions: BTreeMap<_, _> = before.iter().map(|row| (key(row), row["version"].clone())).collect();
@@ -158,7 +174,8 @@ async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_e
     let names: BTreeSet<&str> = health.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(names, entity::ALL.into_iter().map(|entity| entity.name).collect(), "one key per entity");
     for (name, entity) in health.as_object().expect("an object") {
-        let fields: BTreeSet<&str> = entity.as_object().expect("an object").keys().map(String::as_str).collect();
+        let fields: BTreeSet<&str> =
+            entity.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(fields, ["freshness", "last_sync", "records_pending", "status"].into_iter().collect());
         assert_eq!((&entity["status"], &entity["records_pending"]), (&json!("healthy"), &json!(0)), "{name}");
     }

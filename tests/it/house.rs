@@ -13,13 +13,25 @@ fn root() -> PathBuf {
 /// Everything that a package is built from.
 fn tree(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "-f", "{p}"])
+        .args([
+            "tree",
+            "--offline",
+            "--locked",
+            "-p",
+            package,
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "-f",
+            "{p}",
+        ])
         .current_dir(root())
         .output()
         .expect("cargo tree");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let names = String::from_utf8_lossy(&output.stdout).lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect();
-    names
+    let listing = String::from_utf8_lossy(&output.stdout).into_owned();
+    listing.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
 }
 
 /// The Rust sources below a folder of the workspace.
@@ -69,7 +81,15 @@ fn every_statement_stands_behind_the_one_door() {
     for folder in ["functions", "shared/src", "shared/runtime"] {
         for (path, text) in sources(folder) {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            for word in ["sqlx::query", "sqlx::raw_sql", "use sqlx", "insert into ", "update set", "select * ", "delete from "] {
+            for word in [
+                "sqlx::query",
+                "sqlx::raw_sql",
+                "use sqlx",
+                "insert into ",
+                "update set",
+                "select * ",
+                "delete from ",
+            ] {
                 assert!(!code.contains(word), "{}: `{word}`", path.display());
             }
         }
@@ -78,7 +98,9 @@ fn every_statement_stands_behind_the_one_door() {
 
 #[test]
 fn no_function_names_an_entity() {
-    for (path, text) in sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/runtime")) {
+    for (path, text) in
+        sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/runtime"))
+    {
         if path.ends_with("bin/fetch.rs") {
             continue;
         }

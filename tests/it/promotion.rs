@@ -35,7 +35,9 @@ async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, records: &[
 
 /// Everything about the rows of a table that a write would change.
 async fn physical(mirror: &Mirror, table: &str) -> Vec<Value> {
-    mirror.rows(&format!("select id, version, updated_at, xmin::text, ctid::text from {table} order by id")).await
+    mirror
+        .rows(&format!("select id, version, updated_at, xmin::text, ctid::text from {table} order by id"))
+        .await
 }
 
 #[sqlx::test(migrations = false)]
@@ -65,20 +67,37 @@ async fn exactly_the_changed_rows_move(_: PgPoolOptions, options: PgConnectOptio
             records[place]["tags"] = json!(["b"]);
         }
         sync(&mirror, entity, 1, &records).await;
-        let moved = mirror.rows(&format!("select id, version from {} where version <> 1 and id <> 'carrier' order by id", entity.table)).await;
-        assert_eq!(moved, [json!({"id": "x03", "version": 2}), json!({"id": "x17", "version": 2})], "{}", entity.name);
+        let moved = mirror
+            .rows(&format!(
+                "select id, version from {} where version <> 1 and id <> 'carrier' order by id",
+                entity.table
+            ))
+            .await;
+        assert_eq!(
+            moved,
+            [json!({"id": "x03", "version": 2}), json!({"id": "x17", "version": 2})],
+            "{}",
+            entity.name
+        );
     }
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_change_taken_back_ends_as_it_began_and_an_older_page_never_wins(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_change_taken_back_ends_as_it_began_and_an_older_page_never_wins(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let (mut a, mut b) = (record("x"), record("x"));
         a["humidity"] = json!(40);
         b["humidity"] = json!(41);
-        let now = || async { mirror.value(&format!("select raw_data -> 'humidity' from {} where id = 'x'", entity.table)).await };
-        for (minute, content, expected) in [(10, &a, 40), (20, &b, 41), (30, &a, 40), (5, &b, 40), (25, &b, 40), (40, &b, 41)] {
+        let now = || async {
+            mirror.value(&format!("select raw_data -> 'humidity' from {} where id = 'x'", entity.table)).await
+        };
+        for (minute, content, expected) in
+            [(10, &a, 40), (20, &b, 41), (30, &a, 40), (5, &b, 40), (25, &b, 40), (40, &b, 41)]
+        {
             sync(&mirror, entity, minute, std::slice::from_ref(content)).await;
             assert_eq!(now().await, json!(expected), "{} at minute {minute}", entity.name);
         }
@@ -98,13 +117,18 @@ async fn incident_01_an_entry_of_unknown_people_and_pianos_still_lands_and_keeps
     entry["client"] = json!({"id": "cli_new"});
     entry["piano"] = json!({"id": "ins_new"});
     sync(&mirror, entity("timeline"), 0, &[entry, record("tme_2")]).await;
-    let row = mirror.rows("select user_id, client_id, piano_id from timeline_entries where id = 'tme_1'").await;
+    let row =
+        mirror.rows("select user_id, client_id, piano_id from timeline_entries where id = 'tme_1'").await;
     assert_eq!(row, [json!({"user_id": "usr_new", "client_id": "cli_new", "piano_id": "ins_new"})]);
     let made_up = mirror.rows("select id, first_name, last_name, is_placeholder from users").await;
-    assert_eq!(made_up, [json!({"id": "usr_new", "first_name": "Inconnu", "last_name": "(usr_new)", "is_placeholder": true})]);
+    assert_eq!(
+        made_up,
+        [json!({"id": "usr_new", "first_name": "Inconnu", "last_name": "(usr_new)", "is_placeholder": true})]
+    );
     let asked = "select entity, subject from admin_actions where kind = 'placeholder' and resolved_at is null order by entity";
     assert_eq!(mirror.rows(asked).await.len(), 3);
-    let decisions = mirror.rows("select reference, choice, method from match_decisions order by reference").await;
+    let decisions =
+        mirror.rows("select reference, choice, method from match_decisions order by reference").await;
     assert_eq!(decisions.len(), 3, "{decisions:?}");
 
     let mut user = record("usr_new");
@@ -117,10 +141,19 @@ async fn incident_01_an_entry_of_unknown_people_and_pianos_still_lands_and_keeps
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_03_an_empty_value_from_the_api_never_wipes_what_people_keep_by_hand(_: PgPoolOptions, options: PgConnectOptions) {
+async fn incident_03_an_empty_value_from_the_api_never_wipes_what_people_keep_by_hand(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let (pianos, clients) = (entity("pianos"), entity("clients"));
-    sync(&mirror, pianos, 0, &[json!({"id": "ins_1", "tags": [], "damppChaserInstalled": null, "notes": ""})]).await;
+    sync(
+        &mirror,
+        pianos,
+        0,
+        &[json!({"id": "ins_1", "tags": [], "damppChaserInstalled": null, "notes": ""})],
+    )
+    .await;
     sync(&mirror, clients, 0, &[json!({"id": "cli_1", "tags": [], "personalNotes": null})]).await;
     let mut connection = mirror.connection().await;
     sqlx::raw_sql(
@@ -130,13 +163,28 @@ async fn incident_03_an_empty_value_from_the_api_never_wipes_what_people_keep_by
     .execute(&mut connection)
     .await
     .expect("a person's marks");
-    sync(&mirror, pianos, 1, &[json!({"id": "ins_1", "tags": [], "damppChaserInstalled": null, "notes": null, "make": "Yamaha"})]).await;
-    sync(&mirror, clients, 1, &[json!({"id": "cli_1", "tags": null, "personalNotes": "", "companyName": "Alma"})]).await;
+    sync(
+        &mirror,
+        pianos,
+        1,
+        &[json!({"id": "ins_1", "tags": [], "damppChaserInstalled": null, "notes": null, "make": "Yamaha"})],
+    )
+    .await;
+    sync(
+        &mirror,
+        clients,
+        1,
+        &[json!({"id": "cli_1", "tags": null, "personalNotes": "", "companyName": "Alma"})],
+    )
+    .await;
     let piano = mirror.rows("select make, tags, dampp_chaser_installed, notes from pianos").await;
     let expected = json!({"make": "Yamaha", "tags": ["à la main"], "dampp_chaser_installed": true, "notes": "clé chez le concierge"});
     assert_eq!(piano, [expected]);
     let client = mirror.rows("select company_name, tags, personal_notes from clients").await;
-    assert_eq!(client, [json!({"company_name": "Alma", "tags": ["institution"], "personal_notes": "sonner deux fois"})]);
+    assert_eq!(
+        client,
+        [json!({"company_name": "Alma", "tags": ["institution"], "personal_notes": "sonner deux fois"})]
+    );
 }
 
 #[sqlx::test(migrations = false)]
@@ -151,18 +199,31 @@ async fn one_row_that_the_database_refuses_costs_that_row_alone(_: PgPoolOptions
         sync(&mirror, entity, 0, &records).await;
         let landed = mirror.value(&format!("select count(*) from {table} where id like 'x%'")).await;
         assert_eq!(landed, json!(99), "{}", entity.name);
-        let failed = mirror.rows(&format!("select gazelle_id, last_error from {} where outcome = 'failed'", entity.staging_table)).await;
+        let failed = mirror
+            .rows(&format!(
+                "select gazelle_id, last_error from {} where outcome = 'failed'",
+                entity.staging_table
+            ))
+            .await;
         assert_eq!(failed.len(), 1, "{}: {failed:?}", entity.name);
         assert_eq!(failed[0]["gazelle_id"], "x42");
         let reason = failed[0]["last_error"].as_str().unwrap_or_default();
         assert!(reason.starts_with("SQLSTATE 23514") && reason.contains("constraint refuses"), "{reason}");
         let run = mirror.rows(&format!("select status, records_processed, records_failed, records_pending from sync_status where sync_type = '{}' order by started_at desc limit 1", entity.name)).await;
-        assert_eq!((&run[0]["status"], &run[0]["records_failed"], &run[0]["records_pending"]), (&json!("partial"), &json!(1), &json!(0)), "{}: {run:?}", entity.name);
+        assert_eq!(
+            (&run[0]["status"], &run[0]["records_failed"], &run[0]["records_pending"]),
+            (&json!("partial"), &json!(1), &json!(0)),
+            "{}: {run:?}",
+            entity.name
+        );
     }
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_row(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_row(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let at = |instant: &str| {
         let mut entry = record("tme_1");
@@ -180,7 +241,8 @@ async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_r
     ] {
         minute += 1;
         sync(&mirror, entity("timeline"), minute, &[at(instant)]).await;
-        let rows = mirror.rows("select tableoid::regclass::text as lies, version from timeline_entries").await;
+        let rows =
+            mirror.rows("select tableoid::regclass::text as lies, version from timeline_entries").await;
         let lies = rows[0]["lies"].as_str().unwrap_or_default();
         assert!(rows.len() == 1 && lies.ends_with(partition), "{instant}: {rows:?}");
         assert_eq!(rows[0]["version"], json!(minute), "{instant}");
@@ -191,9 +253,19 @@ async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_r
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_record_that_can_never_be_a_row_is_skipped_with_its_reason(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_record_that_can_never_be_a_row_is_skipped_with_its_reason(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
-    let records = [Value::Null, json!({"id": null, "make": "Yamaha"}), json!([1]), json!("text"), json!({"id": ""}), record("ins_1")];
+    let records = [
+        Value::Null,
+        json!({"id": null, "make": "Yamaha"}),
+        json!([1]),
+        json!("text"),
+        json!({"id": ""}),
+        record("ins_1"),
+    ];
     sync(&mirror, entity("pianos"), 0, &records).await;
     let skipped = mirror.rows("select last_error as reason, count(*) from stg_pianos where outcome = 'skipped' group by 1 order by 1").await;
     let expected = [
@@ -203,11 +275,17 @@ async fn a_record_that_can_never_be_a_row_is_skipped_with_its_reason(_: PgPoolOp
     ];
     assert_eq!(skipped, expected);
     let run = mirror.rows("select status, records_fetched, records_processed, records_skipped from sync_status where sync_type = 'pianos'").await;
-    assert_eq!(run, [json!({"status": "success", "records_fetched": 6, "records_processed": 1, "records_skipped": 5})]);
+    assert_eq!(
+        run,
+        [json!({"status": "success", "records_fetched": 6, "records_processed": 1, "records_skipped": 5})]
+    );
 }
 
 #[sqlx::test(migrations = false)]
-async fn every_table_and_every_partition_is_under_row_level_security(_: PgPoolOptions, options: PgConnectOptions) {
+async fn every_table_and_every_partition_is_under_row_level_security(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let mut entry = record("tme_1");
     entry["occurredAt"] = json!("2031-07-01T00:00:00Z");
@@ -222,7 +300,10 @@ async fn every_table_and_every_partition_is_under_row_level_security(_: PgPoolOp
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_failed_run_that_is_resumed_is_judged_anew_and_an_older_manifest_changes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn a_failed_run_that_is_resumed_is_judged_anew_and_an_older_manifest_changes_nothing(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let status = || async { mirror.value("select status from sync_status").await };
     let mut run = HandRun::new(entity("users"), 0);

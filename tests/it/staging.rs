@@ -17,7 +17,11 @@ pub(crate) fn record(id: &str) -> Value {
 
 async fn staged(mirror: &Mirror, entity: &Entity) -> Vec<Value> {
     let table = entity.staging_table;
-    mirror.rows(&format!("select gazelle_id, raw_data, times_seen, outcome from {table} order by gazelle_id, content_hash")).await
+    mirror
+        .rows(&format!(
+            "select gazelle_id, raw_data, times_seen, outcome from {table} order by gazelle_id, content_hash"
+        ))
+        .await
 }
 
 #[sqlx::test(migrations = false)]
@@ -49,16 +53,25 @@ async fn the_same_entry_in_ten_runs_is_one_row_seen_ten_times(_: PgPoolOptions, 
         }
         assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
         let rows = staged(&mirror, entity).await;
-        let seen: Vec<_> = rows.iter().map(|row| (row["gazelle_id"].clone(), row["times_seen"].clone())).collect();
+        let seen: Vec<_> =
+            rows.iter().map(|row| (row["gazelle_id"].clone(), row["times_seen"].clone())).collect();
         assert_eq!(seen, [(json!(""), json!(10)), (json!("x"), json!(10))], "{}", entity.name);
         mirror.drain(entity).await;
-        let open = mirror.value(&format!("select count(*) from sync_status where sync_type = '{}' and status <> 'success'", entity.name)).await;
+        let open = mirror
+            .value(&format!(
+                "select count(*) from sync_status where sync_type = '{}' and status <> 'success'",
+                entity.name
+            ))
+            .await;
         assert_eq!(open, json!(0), "{}: every run's equation closes", entity.name);
     }
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(_: PgPoolOptions, options: PgConnectOptions) {
+async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let mut source = MemorySource::default();
     let hostile = [
@@ -66,7 +79,8 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(_: 
         r#"{"id":"surrogate","comment":"\ud800"}"#,
         r#"{"id":"number","duration":1e400000}"#,
     ];
-    let mut nodes: Vec<String> = (0..50).map(|number| record(&format!("tme_{number:02}")).to_string()).collect();
+    let mut nodes: Vec<String> =
+        (0..50).map(|number| record(&format!("tme_{number:02}")).to_string()).collect();
     for (place, json) in hostile.into_iter().enumerate() {
         nodes.insert(place * 17 + 3, json.to_owned());
     }
@@ -80,12 +94,19 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(_: 
         assert_eq!(kept, json!(json), "the very bytes of {id}");
     }
     mirror.reconcile().await;
-    let outcomes = mirror.rows("select outcome, count(*) from stg_timeline_entries group by 1 order by 1").await;
-    assert_eq!(outcomes, [json!({"outcome": "promoted", "count": 50}), json!({"outcome": "skipped", "count": 3})]);
+    let outcomes =
+        mirror.rows("select outcome, count(*) from stg_timeline_entries group by 1 order by 1").await;
+    assert_eq!(
+        outcomes,
+        [json!({"outcome": "promoted", "count": 50}), json!({"outcome": "skipped", "count": 3})]
+    );
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(_: PgPoolOptions, options: PgConnectOptions) {
+async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
     let mirror = Mirror::open(options).await;
     let mut source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);
@@ -94,16 +115,25 @@ async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(_:
     source.put("raw/users/2025/01/01/r/page-00002.json", r#"{"metadata":{},"payload":{}}"#);
     source.put("raw/users/2025/01/01/r/page-00003.json", [0xff, 0xfe, 0x00]);
     source.put("raw/invoces/2025/01/01/r/page-00001.json", envelope("invoces", "{}"));
-    source.put("raw/clients/2025/01/01/r/page-00001.json", envelope("clients", r#"{"data":{"allClients":null}}"#));
+    source.put(
+        "raw/clients/2025/01/01/r/page-00001.json",
+        envelope("clients", r#"{"data":{"allClients":null}}"#),
+    );
     source.put("runs/users/r.json", "{}");
     source.put("elsewhere/x.txt", "?");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
-    let gone = stager::stage::stage(&mirror.db, &MemorySource::default(), &["raw/users/x/page-00009.json".to_owned()]).await;
+    let gone = stager::stage::stage(
+        &mirror.db,
+        &MemorySource::default(),
+        &["raw/users/x/page-00009.json".to_owned()],
+    )
+    .await;
     assert!(gone.failed.is_empty(), "{gone:?}");
     assert_eq!(staged(&mirror, entity("users")).await.len(), 1);
     let aside = mirror.rows("select source_key, reason from quarantine order by source_key").await;
     let reason = |key: &str| {
-        let row = aside.iter().find(|row| row["source_key"] == key).unwrap_or_else(|| panic!("{key} in {aside:?}"));
+        let row =
+            aside.iter().find(|row| row["source_key"] == key).unwrap_or_else(|| panic!("{key} in {aside:?}"));
         row["reason"].as_str().unwrap_or_default().to_owned()
     };
     for (key, expected) in [
@@ -118,7 +148,9 @@ async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(_:
     ] {
         assert!(reason(key).starts_with(expected), "{key}: {}", reason(key));
     }
-    let actions = mirror.value("select count(*) from admin_actions where kind = 'quarantined' and resolved_at is null").await;
+    let actions = mirror
+        .value("select count(*) from admin_actions where kind = 'quarantined' and resolved_at is null")
+        .await;
     assert_eq!(actions, json!(8), "a person is asked to look at each");
 }
 
@@ -146,7 +178,8 @@ async fn two_stagers_on_the_same_pages_at_once_do_no_harm(_: PgPoolOptions, opti
     let (first, second) = tokio::join!(mirror.stage(&source), other.stage(&source));
     assert_eq!((first, second), (vec![], vec![]));
     for entity in entity::fetched() {
-        let seen = mirror.rows(&format!("select count(*), sum(times_seen) from {}", entity.staging_table)).await;
+        let seen =
+            mirror.rows(&format!("select count(*), sum(times_seen) from {}", entity.staging_table)).await;
         assert_eq!(seen, [json!({"count": 1000, "sum": 1000})], "{}", entity.name);
     }
 }

@@ -1,5 +1,9 @@
 //! What the tests share: a mirror on a real PostgreSQL, raw pages made by hand, the deployed stack.
-#![expect(clippy::expect_used, clippy::missing_panics_doc, reason = "a test stops where its ground gives way")]
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test stops where its ground gives way"
+)]
 
 pub mod memory;
 pub mod mirror;

@@ -26,7 +26,8 @@ impl Mirror {
     /// Migrates the database and opens it.
     pub async fn open(options: PgConnectOptions) -> Self {
         let url = options.to_url_lossy();
-        let config = DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address");
+        let config = DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session)
+            .expect("the test database's address");
         shared_db::migrate(&config).await.expect("migrations");
         Self { db: Db::new(&config), options }
     }
@@ -34,7 +35,10 @@ impl Mirror {
     /// A connection beside the pool.
     pub async fn connection(&self) -> PgConnection {
         let mut connection = self.options.connect().await.expect("a connection");
-        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{SCHEMA}\""))).execute(&mut connection).await.expect("schema");
+        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{SCHEMA}\"")))
+            .execute(&mut connection)
+            .await
+            .expect("schema");
         connection
     }
 

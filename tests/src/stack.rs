@@ -48,7 +48,10 @@ impl Stack {
         let options: sqlx::postgres::PgConnectOptions = variable("DATABASE_URL").parse().expect("an address");
         let mut connection = options.connect().await.expect("a connection");
         let schema = variable("DATABASE_SCHEMA");
-        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{schema}\""))).execute(&mut connection).await.expect("schema");
+        sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{schema}\"")))
+            .execute(&mut connection)
+            .await
+            .expect("schema");
         connection
     }
 
@@ -62,7 +65,10 @@ impl Stack {
             .send()
             .await
             .expect("an invocation");
-        let body = answer.payload().map(|blob| serde_json::from_slice(blob.as_ref()).expect("JSON")).unwrap_or_default();
+        let body = answer
+            .payload()
+            .map(|blob| serde_json::from_slice(blob.as_ref()).expect("JSON"))
+            .unwrap_or_default();
         if answer.function_error().is_some() { Err(body) } else { Ok(body) }
     }
 
@@ -77,7 +83,8 @@ impl Stack {
 
     /// Waits until the runs, and those nested in them, have left the status running.
     pub async fn settled(&self, runs: &[Value]) {
-        let ids: Vec<String> = runs.iter().filter_map(|run| run["run_id"].as_str()).map(str::to_owned).collect();
+        let ids: Vec<String> =
+            runs.iter().filter_map(|run| run["run_id"].as_str()).map(str::to_owned).collect();
         let mut connection = self.connection().await;
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -111,7 +118,8 @@ impl Stack {
 
     /// Asks the health API through API Gateway; answers status and body.
     pub async fn health(&self, path: &str, token: Option<&str>) -> (u16, Value) {
-        let url = reqwest::Url::parse(&variable("HEALTH_URL")).and_then(|url| url.join(path)).expect("an address");
+        let url =
+            reqwest::Url::parse(&variable("HEALTH_URL")).and_then(|url| url.join(path)).expect("an address");
         let mut request = self.http.get(url).header("host", variable("HEALTH_HOST"));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));

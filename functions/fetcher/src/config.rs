@@ -65,14 +65,19 @@ impl FetcherConfig {
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
         let mut settings = Settings::new(lookup);
         let raw_bucket = settings.required("RAW_BUCKET", "the bucket of raw pages, manifests and state");
-        let secret_id = settings.required("GAZELLE_SECRET_ID", "the secret with the API key or the OAuth tokens");
+        let secret_id =
+            settings.required("GAZELLE_SECRET_ID", "the secret with the API key or the OAuth tokens");
         let gazelle = GazelleConfig::read(&mut settings);
-        let lookback_days =
-            settings.optional("LOOKBACK_DAYS", 1, "days that an incremental run reaches behind its watermark");
+        let lookback_days = settings.optional(
+            "LOOKBACK_DAYS",
+            1,
+            "days that an incremental run reaches behind its watermark",
+        );
         if lookback_days > LOOKBACK_DAYS_MAX {
             settings.problem("LOOKBACK_DAYS", format!("accepted: 0 to {LOOKBACK_DAYS_MAX} days"));
         }
-        let timezone = settings.optional("TIMEZONE", shared::local_day::ZONE, "the zone whose days a repair means");
+        let timezone =
+            settings.optional("TIMEZONE", shared::local_day::ZONE, "the zone whose days a repair means");
         settings.finish(Self { raw_bucket, secret_id, gazelle, lookback_days, timezone })
     }
 }
@@ -91,7 +96,10 @@ impl GazelleConfig {
         let authentication = settings.one_of("GAZELLE_AUTH", &Authentication::WORDS, Authentication::ApiKey);
         let requests_per_second = settings.optional("REQUESTS_PER_SECOND", 5.0, "the pace of requests");
         if !(requests_per_second > 0.0 && requests_per_second <= REQUESTS_PER_SECOND_MAX) {
-            settings.problem("REQUESTS_PER_SECOND", format!("accepted: above 0, up to {REQUESTS_PER_SECOND_MAX}"));
+            settings.problem(
+                "REQUESTS_PER_SECOND",
+                format!("accepted: above 0, up to {REQUESTS_PER_SECOND_MAX}"),
+            );
         }
         let page_size = settings.optional("PAGE_SIZE", 100, "records per page");
         if !(1..=PAGE_SIZE_MAX).contains(&page_size) {
@@ -116,13 +124,15 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)]) -> String {
-        let lookup = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let lookup =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         FetcherConfig::from_lookup(&lookup).map_or_else(|bad| bad.to_string(), |_| "usable".to_owned())
     }
 
     #[test]
     fn a_missing_or_malformed_setting_is_named_with_what_it_is_for() {
-        let message = read(&[("GAZELLE_AUTH", "guess"), ("REQUESTS_PER_SECOND", "0"), ("TIMEZONE", "Mars/Base")]);
+        let message =
+            read(&[("GAZELLE_AUTH", "guess"), ("REQUESTS_PER_SECOND", "0"), ("TIMEZONE", "Mars/Base")]);
         for part in [
             "RAW_BUCKET is missing (the bucket of raw pages",
             "GAZELLE_SECRET_ID is missing (the secret",

@@ -169,12 +169,19 @@ async fn fetch_one<S: RawSink, T: StateStore>(
 ) -> (Report, bool) {
     let entity = job.entity;
     let now = Utc::now();
-    let Some(query) = entity.query() else { return (refused(job, now, "failed", "it has no query".to_owned()), true) };
+    let Some(query) = entity.query() else {
+        return (refused(job, now, "failed", "it has no query".to_owned()), true);
+    };
     let mut versioned = match states.load(entity.name).await {
         Ok(versioned) => versioned,
         Err(error) => return (refused(job, now, "failed", error.to_string()), true),
     };
-    if versioned.state.lease.as_ref().is_some_and(|lease| lease.expires_at > now && lease.holder != job.holder) {
+    if versioned
+        .state
+        .lease
+        .as_ref()
+        .is_some_and(|lease| lease.expires_at > now && lease.holder != job.holder)
+    {
         return (refused(job, now, "busy", "another invocation is at it".to_owned()), true);
     }
     let unfinished = versioned.state.checkpoint.take().filter(|checkpoint| checkpoint.stalls < STALLS_MAX);
@@ -257,7 +264,13 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
     }
 
     /// Stores one page and moves the checkpoint behind it.
-    async fn store(&mut self, page: u32, cursor: Option<&str>, body: &str, query_sha256: &str) -> Result<(), FetchError> {
+    async fn store(
+        &mut self,
+        page: u32,
+        cursor: Option<&str>,
+        body: &str,
+        query_sha256: &str,
+    ) -> Result<(), FetchError> {
         let entity = self.job.entity.name;
         let listing = self.listing(page, body)?;
         let metadata = Metadata {
@@ -277,8 +290,10 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
         };
         let key = key::raw_page(entity, &self.checkpoint.run_id, page);
         let save = |source| FetchError::SavePage { entity, page, source };
-        let payload: &RawValue = serde_json::from_str(body).map_err(|error| save(SinkError(error.to_string())))?;
-        let object = serde_json::to_vec(&RawPage { metadata, payload }).map_err(|error| save(SinkError(error.to_string())))?;
+        let payload: &RawValue =
+            serde_json::from_str(body).map_err(|error| save(SinkError(error.to_string())))?;
+        let object = serde_json::to_vec(&RawPage { metadata, payload })
+            .map_err(|error| save(SinkError(error.to_string())))?;
         match self.sink.store_page(&key, object).await.map_err(save)? {
             Stored::New => {
                 info!(entity, run.id = %self.checkpoint.run_id, page.number = page, records = listing.nodes.len(),
@@ -310,7 +325,11 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
         if !listing.errors.is_empty() {
             let told = checkpoint.source_errors.get_or_insert_default();
             if told.len() < 300 {
-                let _ = write!(told, "page {page}: {}; ", listing.errors.join(", ").chars().take(200).collect::<String>());
+                let _ = write!(
+                    told,
+                    "page {page}: {}; ",
+                    listing.errors.join(", ").chars().take(200).collect::<String>()
+                );
             }
         }
         let next = match (&self.query.shape, &listing.page_info) {
@@ -439,9 +458,26 @@ fn tell(report: &Report) {
     let Report { entity, mode, status, pages, records, .. } = report;
     let run_id = report.run_id.as_ref().map(RunId::as_str).unwrap_or_default();
     match &report.error {
-        None => info!(entity, run.id = run_id, mode, status, pages, records, "The {mode} run of {entity} is {status}"),
+        None => info!(
+            entity,
+            run.id = run_id,
+            mode,
+            status,
+            pages,
+            records,
+            "The {mode} run of {entity} is {status}"
+        ),
         Some(error) => {
-            warn!(entity, run.id = run_id, mode, status, pages, records, error, "The {mode} run of {entity} is {status}: {error}");
+            warn!(
+                entity,
+                run.id = run_id,
+                mode,
+                status,
+                pages,
+                records,
+                error,
+                "The {mode} run of {entity} is {status}: {error}"
+            );
         }
     }
 }

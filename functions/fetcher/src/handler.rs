@@ -38,9 +38,12 @@ impl Fetcher {
     pub async fn from_env() -> Result<Self, Error> {
         let config = FetcherConfig::from_lookup(&|name| std::env::var(name).ok())?;
         let aws = aws_config().await;
-        let store =
-            TokenStore::Aws(AwsTokenStore { secrets: Secrets::new(&aws), secret_id: config.secret_id.clone() });
-        let credentials = Credentials::new(config.gazelle.authentication, store, config.gazelle.token_url.clone());
+        let store = TokenStore::Aws(AwsTokenStore {
+            secrets: Secrets::new(&aws),
+            secret_id: config.secret_id.clone(),
+        });
+        let credentials =
+            Credentials::new(config.gazelle.authentication, store, config.gazelle.token_url.clone());
         let api = Arc::new(Gazelle::new(&config.gazelle, credentials)?);
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
         let client = aws_sdk_s3::Client::from_conf(s3);
@@ -73,7 +76,8 @@ impl Fetcher {
                 salt: rand::random(),
                 deadline,
             };
-            let (api, sink, states) = (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
+            let (api, sink, states) =
+                (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
             // A task each: an entity's panic ends that task alone.
             runs.spawn(async move { fetch(&api, &*sink, &*states, &job, &|_| ()).await });
         }

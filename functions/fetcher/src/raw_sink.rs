@@ -29,7 +29,11 @@ pub trait RawSink: Send + Sync {
     /// Stores a raw page, unless one of that key is stored already.
     fn store_page(&self, key: &str, page: Vec<u8>) -> impl Future<Output = Result<Stored, SinkError>> + Send;
     /// Stores a manifest, over an older one.
-    fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> impl Future<Output = Result<(), SinkError>> + Send;
+    fn store_manifest(
+        &self,
+        key: &str,
+        manifest: Vec<u8>,
+    ) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
 /// A bucket.
@@ -63,7 +67,14 @@ impl RawSink for S3RawSink {
             Ok(_) => Ok(Stored::New),
             // Either an earlier invocation stored it, or our own first try did and its answer was lost.
             Err(error) if is_precondition_failed(&error) => {
-                let object = self.client.get_object().bucket(&self.bucket).key(key).send().await.map_err(|error| told(&error))?;
+                let object = self
+                    .client
+                    .get_object()
+                    .bucket(&self.bucket)
+                    .key(key)
+                    .send()
+                    .await
+                    .map_err(|error| told(&error))?;
                 let bytes = object.body.collect().await.map_err(|error| SinkError(error.to_string()))?;
                 Ok(Stored::Before(bytes.to_vec()))
             }

@@ -128,7 +128,11 @@ pub trait StateStore: Send + Sync {
     /// Reads the state; the empty one where there is none yet.
     fn load(&self, entity: &'static str) -> impl Future<Output = Result<Versioned, StateError>> + Send;
     /// Writes it where nobody else has since; answers the new tag.
-    fn save(&self, entity: &'static str, versioned: &Versioned) -> impl Future<Output = Result<String, StateError>> + Send;
+    fn save(
+        &self,
+        entity: &'static str,
+        versioned: &Versioned,
+    ) -> impl Future<Output = Result<String, StateError>> + Send;
 }
 
 /// Objects under `state/`.
@@ -149,9 +153,20 @@ impl S3StateStore {
 impl StateStore for S3StateStore {
     async fn load(&self, entity: &'static str) -> Result<Versioned, StateError> {
         let unreachable = |reason| StateError::Unreachable { entity, reason };
-        let object = match self.client.get_object().bucket(&self.bucket).key(shared::key::state(entity)).send().await {
+        let object = match self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(shared::key::state(entity))
+            .send()
+            .await
+        {
             Ok(object) => object,
-            Err(error) if error.as_service_error().is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) =>
+            {
                 return Ok(Versioned { state: State::default(), tag: None });
             }
             Err(error) => return Err(unreachable(DisplayErrorContext(&error).to_string())),
@@ -161,7 +176,10 @@ impl StateStore for S3StateStore {
         let malformed = |reason: String| StateError::Malformed { entity, reason };
         let state: State = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
         if state.schema_version != SCHEMA_VERSION {
-            return Err(malformed(format!("schema_version {}; accepted: {SCHEMA_VERSION}", state.schema_version)));
+            return Err(malformed(format!(
+                "schema_version {}; accepted: {SCHEMA_VERSION}",
+                state.schema_version
+            )));
         }
         Ok(Versioned { state, tag })
     }
@@ -169,7 +187,12 @@ impl StateStore for S3StateStore {
     async fn save(&self, entity: &'static str, versioned: &Versioned) -> Result<String, StateError> {
         let unreachable = |reason| StateError::Unreachable { entity, reason };
         let body = serde_json::to_vec(&versioned.state).map_err(|error| unreachable(error.to_string()))?;
-        let put = self.client.put_object().bucket(&self.bucket).key(shared::key::state(entity)).body(ByteStream::from(body));
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(shared::key::state(entity))
+            .body(ByteStream::from(body));
         let put = match &versioned.tag {
             Some(tag) => put.if_match(tag),
             None => put.if_none_match("*"),

@@ -30,7 +30,8 @@ impl HealthConfig {
         let mut settings = Settings::new(lookup);
         let config = Self {
             database: DatabaseSettings::read(&mut settings),
-            health_secret_id: settings.required("HEALTH_SECRET_ID", "the secret with the token that readers must show"),
+            health_secret_id: settings
+                .required("HEALTH_SECRET_ID", "the secret with the token that readers must show"),
             sync_interval_seconds: settings.optional("SYNC_INTERVAL_SECONDS", 120, "how often a run is due"),
         };
         if config.sync_interval_seconds == 0 {

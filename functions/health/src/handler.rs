@@ -46,7 +46,8 @@ impl Health {
     /// None.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let request = event.payload;
-        let method = request.pointer("/requestContext/http/method").and_then(Value::as_str).unwrap_or_default();
+        let method =
+            request.pointer("/requestContext/http/method").and_then(Value::as_str).unwrap_or_default();
         let path = request.get("rawPath").and_then(Value::as_str).unwrap_or_default();
         let answer = match (method, path) {
             ("GET", "/healthz") => self.word().await,
@@ -55,9 +56,11 @@ impl Health {
                 Err(refusal) => refusal,
             },
             (_, "/healthz" | "/api/v6/health") => problem(405, "method_not_allowed", "accepted: GET"),
-            ("", _) | (_, "") => {
-                problem(400, "bad_event", "`requestContext.http.method` and `rawPath` are missing; accepted: an HTTP API event, payload format 2.0")
-            }
+            ("", _) | (_, "") => problem(
+                400,
+                "bad_event",
+                "`requestContext.http.method` and `rawPath` are missing; accepted: an HTTP API event, payload format 2.0",
+            ),
             _ => problem(404, "not_found", "accepted: /healthz, /api/v6/health"),
         };
         let status = answer.get("statusCode").and_then(Value::as_u64);
@@ -73,7 +76,11 @@ impl Health {
             }
             Err(reason) => {
                 error!("The database gives no answer: {reason}");
-                problem(503, "database_unreachable", "the database gives no answer; the pipeline keeps every record until it does")
+                problem(
+                    503,
+                    "database_unreachable",
+                    "the database gives no answer; the pipeline keeps every record until it does",
+                )
             }
         }
     }
@@ -124,7 +131,11 @@ impl Health {
             return Ok(Arc::clone(token));
         }
         let id = &self.config.health_secret_id;
-        let token = self.secrets.read_text(id, "token", r#"{"token": "…"}"#).await.map_err(|error| error.to_string())?;
+        let token = self
+            .secrets
+            .read_text(id, "token", r#"{"token": "…"}"#)
+            .await
+            .map_err(|error| error.to_string())?;
         let token = Arc::new(token);
         *kept = Some((Arc::clone(&token), Instant::now()));
         Ok(token)

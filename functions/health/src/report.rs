@@ -55,7 +55,11 @@ impl Status {
 
 /// The health of every entity, by name.
 #[must_use]
-pub fn health(facts: &[EntityReport], now: DateTime<Utc>, interval_seconds: u32) -> BTreeMap<&'static str, EntityHealth> {
+pub fn health(
+    facts: &[EntityReport],
+    now: DateTime<Utc>,
+    interval_seconds: u32,
+) -> BTreeMap<&'static str, EntityHealth> {
     facts.iter().map(|facts| (facts.entity, entity_health(facts, now, interval_seconds))).collect()
 }
 
@@ -77,7 +81,8 @@ fn entity_health(facts: &EntityReport, now: DateTime<Utc>, interval_seconds: u32
 
 /// 100 × on time ÷ all, × 2·interval ÷ age once the last success is older than two intervals.
 fn freshness(facts: &EntityReport, now: DateTime<Utc>, interval_seconds: u32) -> f64 {
-    let share = if facts.recent == 0 { 100.0 } else { 100.0 * precise(facts.on_time) / precise(facts.recent) };
+    let share =
+        if facts.recent == 0 { 100.0 } else { 100.0 * precise(facts.on_time) / precise(facts.recent) };
     let Some(last) = facts.last_success else { return share };
     let (age, tolerated) = (precise((now - last).num_seconds()), 2.0 * f64::from(interval_seconds));
     if age > tolerated { share * tolerated / age } else { share }

@@ -7,7 +7,8 @@ use serde_json::Value;
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     shared_runtime::init_logging();
-    let reconciler =
-        Reconciler::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+    let reconciler = Reconciler::from_env()
+        .await
+        .inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(reconciler.handle(event)))).await
 }

@@ -135,7 +135,13 @@ fn tell(entity: &Entity, settlements: &[Settlement], made_up: &[MadeUp]) {
         entity.name
     );
     for made in made_up {
-        warn!(entity = made.entity, id = made.id, "Made up {} of {}: someone refers to it, no one has sent it", made.id, made.entity);
+        warn!(
+            entity = made.entity,
+            id = made.id,
+            "Made up {} of {}: someone refers to it, no one has sent it",
+            made.id,
+            made.entity
+        );
     }
     for failed in settlements.iter().filter(|settled| settled.outcome == Outcome::Failed) {
         warn!(entity = entity.name, staging_id = %failed.staging_id, reason = failed.error, "A record of {} failed", entity.name);

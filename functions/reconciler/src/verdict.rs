@@ -23,7 +23,9 @@ pub fn judge(entity: &Entity, claimed: &Claimed) -> Judged {
     let raw: Value = match serde_json::from_str(raw) {
         Ok(raw) => raw,
         // PostgreSQL holds it as JSON: it is nested deeper than we follow.
-        Err(error) => return Judged::Ended(Outcome::Skipped, Some(format!("the record cannot be read: {error}"))),
+        Err(error) => {
+            return Judged::Ended(Outcome::Skipped, Some(format!("the record cannot be read: {error}")));
+        }
     };
     let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
     match catch_unwind(AssertUnwindSafe(|| (entity.transform)(record))) {

@@ -34,7 +34,8 @@ impl StagerConfig {
         let config = Self {
             raw_bucket: settings.required("RAW_BUCKET", "the bucket of raw pages"),
             database: DatabaseSettings::read(&mut settings),
-            raw_events_queue_url: settings.required("RAW_EVENTS_QUEUE_URL", "the queue that it serves, to put messages off"),
+            raw_events_queue_url: settings
+                .required("RAW_EVENTS_QUEUE_URL", "the queue that it serves, to put messages off"),
             reconcile_queue_url: settings.required("RECONCILE_QUEUE_URL", "the queue of the reconcile bell"),
         };
         settings.finish(config)

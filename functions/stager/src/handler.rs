@@ -49,7 +49,8 @@ impl Stager {
     /// # Errors
     /// The event is no SQS batch.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
-        let messages = message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
+        let messages =
+            message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
         let db = match self.db.get().await {
             Ok(db) => db,
             Err(unreachable) => {
@@ -77,7 +78,8 @@ impl Stager {
     }
 
     async fn answer(&self, messages: &[Message], failed: &BTreeSet<&str>) -> Value {
-        let later: Vec<&Message> = messages.iter().filter(|message| failed.contains(message.id.as_str())).collect();
+        let later: Vec<&Message> =
+            messages.iter().filter(|message| failed.contains(message.id.as_str())).collect();
         self.events.postpone(&later, false).await;
         message::batch_failures(failed.iter().copied())
     }

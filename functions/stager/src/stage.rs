@@ -69,7 +69,9 @@ pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged 
     for (key, found) in read_all(source, keys).await {
         let read = match found {
             Ok(Found::Bytes(bytes)) => recognise(key, bytes),
-            Ok(Found::Gone) => Read::Odd { entity: None, reason: "the object does not exist any more".to_owned() },
+            Ok(Found::Gone) => {
+                Read::Odd { entity: None, reason: "the object does not exist any more".to_owned() }
+            }
             Err(source) => {
                 staged.failed.push((key.clone(), StageError::Read { key: key.clone(), source }));
                 continue;
@@ -111,12 +113,7 @@ async fn read_all<'k>(
 }
 
 /// Stages pages of one entity, as many in one transaction as memory allows.
-async fn stage_pages(
-    db: &Db,
-    entity: &'static Entity,
-    pages: Vec<Page>,
-    staged: &mut Staged,
-) {
+async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged: &mut Staged) {
     let mut rest = pages.as_slice();
     while !rest.is_empty() {
         let mut bytes = 0;
@@ -134,8 +131,16 @@ async fn stage_pages(
         }
         match shared_db::stage(db, entity, &readable).await {
             Ok(counts) => {
-                info!(entity = entity.name, pages = counts.pages, staged = counts.staged, duplicates = counts.duplicates,
-                    wrapped = counts.wrapped, "Staged {} pages of {}", counts.pages, entity.name);
+                info!(
+                    entity = entity.name,
+                    pages = counts.pages,
+                    staged = counts.staged,
+                    duplicates = counts.duplicates,
+                    wrapped = counts.wrapped,
+                    "Staged {} pages of {}",
+                    counts.pages,
+                    entity.name
+                );
                 // Even where nothing is new: the bell of an earlier delivery may have been lost.
                 staged.bells.push(entity.name);
                 staged.bells.extend(entity.children().map(|(child, _)| child.name));

@@ -13,6 +13,11 @@ const CONNECTIONS_MAX: u32 = 2;
 /// Below the shortest function timeout, so that a database out of reach is told and not timed out.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
 
+/// Every join here is a batch against an index. Where the planner knows little of a table yet it would
+/// rather hash it whole, for each batch again.
+const BATCH_PLANS: &str =
+    "set local enable_hashjoin to off; set local enable_mergejoin to off; set local jit to off";
+
 /// Where the database is and how to speak to it.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -46,7 +51,9 @@ pub enum BadDatabaseConfig {
     #[error("the database URL is not accepted; accepted: postgres://user:password@host:port/database")]
     Url,
     /// The schema's name is no plain identifier.
-    #[error("the schema name is not accepted; accepted: a lowercase identifier such as gazelle, no pg_ prefix")]
+    #[error(
+        "the schema name is not accepted; accepted: a lowercase identifier such as gazelle, no pg_ prefix"
+    )]
     Schema,
 }
 
@@ -104,7 +111,7 @@ impl Db {
             .connect_lazy_with(config.options.clone());
         Self {
             pool,
-            begin: format!("begin; set local search_path to \"{}\"", config.schema),
+            begin: format!("begin; set local search_path to \"{}\"; {BATCH_PLANS}", config.schema),
             // A statement prepared on one server connection is unknown on the next.
             persistent: config.mode != PoolMode::Transaction,
         }
@@ -166,7 +173,11 @@ impl Tx {
     }
 
     /// Keeps others of the same lane out until the transaction ends.
-    pub(crate) async fn take_turn(&mut self, lane: &'static str, table: &'static str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take_turn(
+        &mut self,
+        lane: &'static str,
+        table: &'static str,
+    ) -> Result<(), sqlx::Error> {
         self.query("select pg_advisory_xact_lock(hashtext($1), hashtext($2))")
             .bind(lane)
             .bind(table)

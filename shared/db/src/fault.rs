@@ -14,7 +14,8 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
         || error.to_string(),
         |error| {
             let code = error.code().unwrap_or_default();
-            let constraint = error.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
+            let constraint =
+                error.constraint().map(|name| format!(", constraint {name}")).unwrap_or_default();
             // A quoted part is a value: `invalid input syntax for type json: "…"`.
             let message = error.message().split('"').next().unwrap_or_default().trim_end_matches([' ', ':']);
             format!("SQLSTATE {code}: {message}{constraint}")

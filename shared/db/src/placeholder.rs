@@ -76,8 +76,9 @@ pub async fn make_placeholders(
 
 async fn insert_missing(tx: &mut Tx, target: &Entity, ids: &[&str]) -> Result<Vec<String>, sqlx::Error> {
     let columns: String = target.placeholder.iter().map(|(column, _)| format!(", {column}")).collect();
-    let values: String =
-        (0..target.placeholder.len()).map(|place| format!(", replace(${}, '{{id}}', u.id)", place + 2)).collect();
+    let values: String = (0..target.placeholder.len())
+        .map(|place| format!(", replace(${}, '{{id}}', u.id)", place + 2))
+        .collect();
     let table = target.table;
     let sql = format!(
         r"
@@ -111,7 +112,11 @@ async fn announce(tx: &mut Tx, target: &Entity, ids: &[String]) -> Result<(), sq
     Ok(())
 }
 
-async fn record_decisions(tx: &mut Tx, entity: &Entity, references: &[&Reference<'_>]) -> Result<(), sqlx::Error> {
+async fn record_decisions(
+    tx: &mut Tx,
+    entity: &Entity,
+    references: &[&Reference<'_>],
+) -> Result<(), sqlx::Error> {
     tx.query(
         r"
         insert into match_decisions (entity, record_id, reference, asked, method, choice)

@@ -1,6 +1,8 @@
 //! Writes rows into a production table: many at once, only where something changed, never over
 //! anything newer.
 
+use std::collections::HashMap;
+
 use shared::entity::Entity;
 use shared::row::{Column, Kind, Row as EntityRow};
 use sqlx::postgres::PgArguments;
@@ -36,7 +38,11 @@ pub enum Verdict {
 ///
 /// # Errors
 /// The database is in trouble; no row is at fault.
-pub async fn promote(tx: &mut Tx, entity: &Entity, candidates: &[Candidate]) -> Result<Vec<Verdict>, sqlx::Error> {
+pub async fn promote(
+    tx: &mut Tx,
+    entity: &Entity,
+    candidates: &[Candidate],
+) -> Result<Vec<Verdict>, sqlx::Error> {
     let statements = Statements::new(entity);
     let persistent = tx.is_persistent();
     let mut verdicts = vec![Verdict::Unchanged; candidates.len()];
@@ -75,20 +81,31 @@ pub async fn promote(tx: &mut Tx, entity: &Entity, candidates: &[Candidate]) -> 
 }
 
 /// The statements of one entity.
-struct Statements {
-    /// For a partitioned table: makes each id's place known, and moves rows whose month changed.
-    place: Option<[String; 2]>,
+struct Statements<'e> {
+    entity: &'e Entity,
     upsert: String,
-    columns: usize,
+    /// For a partitioned table.
+    places: Option<Places>,
 }
 
-impl Statements {
-    fn new(entity: &Entity) -> Self {
-        Self {
-            place: entity.partitioned_by.map(|by| [move_sql(entity, by), place_sql(entity, by)]),
-            upsert: upsert_sql(entity),
-            columns: entity.columns.len(),
-        }
+/// How each id of a partitioned table is kept in one place.
+struct Places {
+    /// Where the partitioning column stands among the columns.
+    column: usize,
+    /// Notes the place of ids that have none.
+    note: String,
+    /// Moves rows whose place has changed.
+    shift: String,
+}
+
+impl<'e> Statements<'e> {
+    fn new(entity: &'e Entity) -> Self {
+        let places = entity.partitioned_by.and_then(|by| {
+            let column = entity.columns.iter().position(|column| column.name == by)?;
+            let kind = entity.columns.get(column)?.kind.sql_type();
+            Some(Places { column, note: note_sql(entity, by, kind), shift: shift_sql(entity, by, kind) })
+        });
+        Self { entity, upsert: upsert_sql(entity), places }
     }
 
     /// Answers the places of the candidates whose rows changed.
@@ -98,130 +115,152 @@ impl Statements {
         persistent: bool,
         candidates: &[Candidate],
     ) -> Result<Vec<usize>, sqlx::Error> {
-        for sql in self.place.iter().flatten() {
-            self.bind(sql, persistent, candidates).execute(&mut *connection).await?;
+        if let Some(places) = &self.places {
+            places.keep(connection, persistent, candidates).await?;
         }
-        let rows = self.bind(&self.upsert, persistent, candidates).fetch_all(connection).await?;
-        rows.iter()
-            .map(|row| {
-                let place: i64 = row.try_get(0)?;
-                Ok(usize::try_from(place).unwrap_or(usize::MAX))
-            })
-            .collect()
-    }
-
-    fn bind<'q>(
-        &self,
-        sql: &str,
-        persistent: bool,
-        candidates: &'q [Candidate],
-    ) -> Query<'q, Postgres, PgArguments> {
-        let query = sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .persistent(persistent)
+        let query = statement(&self.upsert, persistent)
             .bind(candidates.iter().map(|candidate| candidate.staging_id).collect::<Vec<_>>())
             .bind(candidates.iter().map(|candidate| candidate.row.id.as_str()).collect::<Vec<_>>());
-        (0..self.columns).fold(query, |query, column| {
-            let cell = |candidate: &'q Candidate| candidate.row.cells.get(column).and_then(Option::as_deref);
-            query.bind(candidates.iter().map(cell).collect::<Vec<Option<&str>>>())
-        })
+        let query =
+            (0..self.entity.columns.len()).fold(query, |query, column| query.bind(cells(candidates, column)));
+        let rows = query.fetch_all(connection).await?;
+        let by_id: HashMap<&str, usize> = candidates
+            .iter()
+            .enumerate()
+            .map(|(place, candidate)| (candidate.row.id.as_str(), place))
+            .collect();
+        rows.iter()
+            .map(|row| Ok(by_id.get(row.try_get::<&str, _>(0)?).copied().unwrap_or(usize::MAX)))
+            .collect()
     }
 }
 
-/// The candidates as a relation: `$1` staging ids, `$2` ids, then one list of texts per column, with
-/// what staging keeps of each: the raw record, when and where it was fetched.
-fn incoming(entity: &Entity) -> String {
-    let parameters: String = (0..entity.columns.len()).map(|place| format!(", ${}::text[]", place + 3)).collect();
-    let names: String = entity.columns.iter().map(|column| format!(", c_{}", column.name)).collect();
-    let typed: String = entity
-        .columns
-        .iter()
-        .map(|column| format!(", u.c_{0}::{1} as {0}", column.name, column.kind.sql_type()))
-        .collect();
-    format!(
-        r"
-        incoming as materialized (
-            select u.ord - 1 as ord, u.id{typed}, s.raw_data, s.fetched_at as synced_at, s.source_key
-            from unnest($1::uuid[], $2::text[]{parameters}) with ordinality as u(staging_id, id{names}, ord)
-            join {} s on s.id = u.staging_id
-        )",
-        entity.staging_table
-    )
+impl Places {
+    async fn keep(
+        &self,
+        connection: &mut PgConnection,
+        persistent: bool,
+        candidates: &[Candidate],
+    ) -> Result<(), sqlx::Error> {
+        let ids: Vec<&str> = candidates.iter().map(|candidate| candidate.row.id.as_str()).collect();
+        let noted = statement(&self.note, persistent)
+            .bind(&ids)
+            .bind(cells(candidates, self.column))
+            .execute(&mut *connection)
+            .await?;
+        // All of them are new: none can lie elsewhere.
+        if noted.rows_affected() == candidates.len() as u64 {
+            return Ok(());
+        }
+        statement(&self.shift, persistent)
+            .bind(&ids)
+            .bind(cells(candidates, self.column))
+            .bind(candidates.iter().map(|candidate| candidate.staging_id).collect::<Vec<_>>())
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+}
+
+fn statement<'q>(sql: &str, persistent: bool) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(persistent)
+}
+
+fn cells(candidates: &[Candidate], column: usize) -> Vec<Option<&str>> {
+    candidates.iter().map(|candidate| candidate.row.cells.get(column).and_then(Option::as_deref)).collect()
 }
 
 /// A row of the table is replaced by nothing older than itself.
 const NOT_OLDER: &str = "(t.synced_at is null or (t.synced_at, t.source_key) <= (i.synced_at, i.source_key))";
 
-/// Moves rows whose partitioning column changed, before the upsert looks for them in the new place.
-fn move_sql(entity: &Entity, by: &str) -> String {
-    let table = entity.table;
+fn note_sql(entity: &Entity, by: &str, kind: &str) -> String {
     format!(
         r"
-        with {},
-        moved as (
-            update {table} t set {by} = i.{by}
-            from incoming i join {table}_keys k on k.id = i.id and k.{by} <> i.{by}
-            where t.id = k.id and t.{by} = k.{by} and {NOT_OLDER}
-            returning t.id, t.{by}
-        )
-        update {table}_keys k set {by} = moved.{by} from moved where k.id = moved.id
+        insert into {}_keys (id, {by})
+        select id, at::{kind} from unnest($1::text[], $2::text[]) as u(id, at)
+        order by id
+        on conflict (id) do nothing
         ",
-        incoming(entity)
-    )
-}
-
-fn place_sql(entity: &Entity, by: &str) -> String {
-    format!(
-        r"
-        with {}
-        insert into {}_keys (id, {by}) select id, {by} from incoming order by id on conflict (id) do nothing
-        ",
-        incoming(entity),
         entity.table
     )
 }
 
-/// Inserts what is new, updates what differs, leaves the rest untouched; answers the places of the
-/// rows that changed.
+/// Moves rows whose partitioning column changed, before the upsert looks for them in the new place.
+fn shift_sql(entity: &Entity, by: &str, kind: &str) -> String {
+    let table = entity.table;
+    format!(
+        r"
+        with i as (
+            select u.id, u.at::{kind} as new_place, k.{by} as old_place, s.fetched_at as synced_at, s.source_key
+            from unnest($1::text[], $2::text[], $3::uuid[]) as u(id, at, staging_id)
+            join {table}_keys k on k.id = u.id
+            join {} s on s.id = u.staging_id
+            where k.{by} <> u.at::{kind}
+        ),
+        moved as (
+            update {table} t set {by} = i.new_place
+            from i
+            where t.id = i.id and t.{by} = i.old_place and {NOT_OLDER}
+            returning t.id, t.{by}
+        )
+        update {table}_keys k set {by} = moved.{by} from moved where k.id = moved.id
+        ",
+        entity.staging_table
+    )
+}
+
+/// Inserts what is new, updates what differs, leaves the rest untouched; answers the ids of the rows
+/// that changed. Takes `$1` staging ids, `$2` ids, then one list of texts per column; the raw record,
+/// and when and where it was fetched, come from staging, so that they never leave the database.
 fn upsert_sql(entity: &Entity) -> String {
     let table = entity.table;
-    let each = |form: &dyn Fn(&Column) -> String| entity.columns.iter().map(form).collect::<Vec<_>>().join(", ");
+    let each =
+        |form: &dyn Fn(&Column) -> String| entity.columns.iter().map(form).collect::<Vec<_>>().join(", ");
     let names = each(&|column| column.name.to_owned());
     let sets = each(&|column| format!("{} = {}", column.name, merged(column)));
     let old = each(&|column| format!("t.{}", column.name));
     let new = each(&merged);
+    let aliases = each(&|column| format!("c_{}", column.name));
+    let values = each(&|column| format!("i.c_{}::{}", column.name, column.kind.sql_type()));
+    let parameters: String =
+        (0..entity.columns.len()).map(|place| format!(", ${}::text[]", place + 3)).collect();
     let (placed, target) = entity.partitioned_by.map_or_else(
         || (String::new(), "id".to_owned()),
         // An id that stayed elsewhere did so because what lies there is newer.
-        |by| (format!("join {table}_keys k on k.id = i.id and k.{by} = i.{by}"), format!("id, {by}")),
+        |by| {
+            (
+                format!("join {table}_keys k on k.id = i.id and k.{by} = i.c_{by}::timestamptz"),
+                format!("id, {by}"),
+            )
+        },
     );
     let not_older = NOT_OLDER.replace("i.", "excluded.");
     format!(
         r"
-        with {},
-        written as (
-            insert into {table} as t (id, {names}, raw_data, synced_at, source_key)
-            select i.id, {}, i.raw_data, i.synced_at, i.source_key from incoming i {placed} order by i.id
-            on conflict ({target}) do update set
-                {sets},
-                raw_data = excluded.raw_data,
-                synced_at = excluded.synced_at,
-                source_key = excluded.source_key,
-                is_placeholder = false,
-                deleted_at = null,
-                version = t.version + 1,
-                updated_at = clock_timestamp()
-            where {not_older} and (
-                t.is_placeholder
-                or t.deleted_at is not null
-                or row({old}) is distinct from row({new})
-                or t.raw_data is distinct from excluded.raw_data
-            )
-            returning t.id
+        insert into {table} as t (id, {names}, raw_data, synced_at, source_key)
+        select i.id, {values}, s.raw_data, s.fetched_at, s.source_key
+        from unnest($1::uuid[], $2::text[]{parameters}) as i(staging_id, id, {aliases})
+        join {staging} s on s.id = i.staging_id
+        {placed}
+        order by i.id
+        on conflict ({target}) do update set
+            {sets},
+            raw_data = excluded.raw_data,
+            synced_at = excluded.synced_at,
+            source_key = excluded.source_key,
+            is_placeholder = false,
+            deleted_at = null,
+            version = t.version + 1,
+            updated_at = clock_timestamp()
+        where {not_older} and (
+            t.is_placeholder
+            or t.deleted_at is not null
+            or row({old}) is distinct from row({new})
+            or t.raw_data is distinct from excluded.raw_data
         )
-        select i.ord from incoming i join written on written.id = i.id
+        returning t.id
         ",
-        incoming(entity),
-        each(&|column| format!("i.{}", column.name)),
+        staging = entity.staging_table
     )
 }
 
@@ -232,7 +271,9 @@ fn merged(column: &Column) -> String {
         return format!("excluded.{name}");
     }
     match column.kind {
-        Kind::TextArray => format!("case when excluded.{name} = '{{}}' then t.{name} else excluded.{name} end"),
+        Kind::TextArray => {
+            format!("case when excluded.{name} = '{{}}' then t.{name} else excluded.{name} end")
+        }
         _ => format!("coalesce(excluded.{name}, t.{name})"),
     }
 }

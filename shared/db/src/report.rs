@@ -30,7 +30,8 @@ pub struct EntityReport {
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
-    let parts: Vec<String> = entity::ALL.into_iter().enumerate().map(|(place, entity)| part(place, entity)).collect();
+    let parts: Vec<String> =
+        entity::ALL.into_iter().enumerate().map(|(place, entity)| part(place, entity)).collect();
     let sql = format!("{} order by place", parts.join(" union all "));
     let mut tx = db.begin().await?;
     let rows = tx.query(AssertSqlSafe(sql)).fetch_all(tx.connection()).await?;

@@ -67,7 +67,8 @@ impl SecretDb {
             .get_or_try_init(|| async {
                 let id = &self.settings.secret_id;
                 let url = self.secrets.read_text(id, "url", r#"{"url": "postgres://…"}"#).await?;
-                let config = DatabaseConfig::new(url.expose_secret(), &self.settings.schema, self.settings.mode)?;
+                let config =
+                    DatabaseConfig::new(url.expose_secret(), &self.settings.schema, self.settings.mode)?;
                 Ok(Db::new(&config))
             })
             .await

@@ -197,7 +197,11 @@ async fn count(tx: &mut Tx, entity: &Entity, settlements: &[Settlement]) -> Resu
 }
 
 /// Opens an action for each record that failed, and closes those of placeholders that healed.
-async fn report_failures(tx: &mut Tx, entity: &Entity, settlements: &[Settlement]) -> Result<(), sqlx::Error> {
+async fn report_failures(
+    tx: &mut Tx,
+    entity: &Entity,
+    settlements: &[Settlement],
+) -> Result<(), sqlx::Error> {
     let failed: Vec<&Settlement> =
         settlements.iter().filter(|settled| settled.outcome == Outcome::Failed).collect();
     if !failed.is_empty() {

@@ -60,12 +60,17 @@ impl Sighting<'_> {
 ///
 /// # Errors
 /// The database refused or was out of reach; nothing was staged then.
-pub async fn stage(db: &Db, entity: &'static Entity, pages: &[PageNodes<'_>]) -> Result<StagedCounts, sqlx::Error> {
+pub async fn stage(
+    db: &Db,
+    entity: &'static Entity,
+    pages: &[PageNodes<'_>],
+) -> Result<StagedCounts, sqlx::Error> {
     let mut tx = db.begin().await?;
     tx.take_turn("stage", entity.staging_table).await?;
     let new = enter_pages(&mut tx, entity, pages).await?;
     let pages: Vec<&PageNodes<'_>> = pages.iter().filter(|page| new.contains(page.source_key)).collect();
-    let mut counts = StagedCounts { pages: u32::try_from(pages.len()).unwrap_or(u32::MAX), ..StagedCounts::default() };
+    let mut counts =
+        StagedCounts { pages: u32::try_from(pages.len()).unwrap_or(u32::MAX), ..StagedCounts::default() };
     if pages.is_empty() {
         tx.rollback().await?;
         return Ok(counts);
@@ -73,8 +78,10 @@ pub async fn stage(db: &Db, entity: &'static Entity, pages: &[PageNodes<'_>]) ->
     let own: Vec<&[Node<'_>]> = pages.iter().map(|page| page.nodes.own.as_slice()).collect();
     stage_nodes(&mut tx, entity, &pages, &own, &mut counts).await?;
     for (place, (child, _)) in entity.children().enumerate() {
-        let nested: Vec<&[Node<'_>]> =
-            pages.iter().map(|page| page.nodes.children.get(place).map_or(&[][..], |(_, nodes)| nodes)).collect();
+        let nested: Vec<&[Node<'_>]> = pages
+            .iter()
+            .map(|page| page.nodes.children.get(place).map_or(&[][..], |(_, nodes)| nodes))
+            .collect();
         stage_nodes(&mut tx, child, &pages, &nested, &mut counts).await?;
     }
     tx.commit().await?;
@@ -101,7 +108,12 @@ async fn enter_pages<'a>(
         .bind(entity.name)
         .bind(pages.iter().map(|page| page.source_key).collect::<Vec<_>>())
         .bind(pages.iter().map(|page| page.metadata.run_id.as_str()).collect::<Vec<_>>())
-        .bind(pages.iter().map(|page| i32::try_from(page.metadata.page).unwrap_or(i32::MAX)).collect::<Vec<_>>())
+        .bind(
+            pages
+                .iter()
+                .map(|page| i32::try_from(page.metadata.page).unwrap_or(i32::MAX))
+                .collect::<Vec<_>>(),
+        )
         .bind(pages.iter().map(records).collect::<Vec<_>>())
         .fetch_all(tx.connection())
         .await?;
@@ -157,7 +169,8 @@ fn sightings<'a>(pages: &[&PageNodes<'_>], nodes: &[&'a [Node<'a>]]) -> Vec<Sigh
     for (page, nodes) in nodes.iter().enumerate() {
         for node in *nodes {
             let hash = content_hash(node);
-            let slot = by_content.entry((node.id.as_deref().unwrap_or_default(), hash)).or_insert(sightings.len());
+            let slot =
+                by_content.entry((node.id.as_deref().unwrap_or_default(), hash)).or_insert(sightings.len());
             match sightings.get_mut(*slot) {
                 Some(seen) => {
                     let older = if place(page) > place(seen.page) {
@@ -258,7 +271,8 @@ async fn insert_isolating(
                     open.extend([right, left]);
                     continue;
                 }
-                let wrapper = json!({ WRAPPER_KEY: { "reason": reason(&error), "json": first.node.json } }).to_string();
+                let wrapper =
+                    json!({ WRAPPER_KEY: { "reason": reason(&error), "json": first.node.json } }).to_string();
                 let query = tx.query(AssertSqlSafe(sql.clone()));
                 insert(query, tx.connection(), pages, part, &[&wrapper]).await?;
                 wrapped += 1;

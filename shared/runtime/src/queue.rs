@@ -56,7 +56,8 @@ impl Queue {
     /// longest invocation: at once, or after a pause that grows with each delivery. If this fails they
     /// merely come later.
     pub async fn postpone(&self, messages: &[&Message], at_once: bool) {
-        let messages: Vec<&&Message> = messages.iter().filter(|message| !message.receipt_handle.is_empty()).collect();
+        let messages: Vec<&&Message> =
+            messages.iter().filter(|message| !message.receipt_handle.is_empty()).collect();
         for (number, batch) in messages.chunks(BATCH_MAX).enumerate() {
             let entries = batch.iter().enumerate().filter_map(|(place, message)| {
                 let pause = if at_once { Duration::ZERO } else { pause(message.receive_count) };
@@ -91,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_pause_doubles_with_each_delivery_up_to_five_minutes() {
-        let pauses: Vec<u64> = [0, 1, 2, 3, 5, 6, 1_000].into_iter().map(|count| pause(count).as_secs()).collect();
+        let pauses: Vec<u64> =
+            [0, 1, 2, 3, 5, 6, 1_000].into_iter().map(|count| pause(count).as_secs()).collect();
         assert_eq!(pauses, [15, 15, 30, 60, 240, 300, 300]);
     }
 }

@@ -103,6 +103,9 @@ impl Secrets {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| SecretError::Write { id: id.to_owned(), reason: DisplayErrorContext(&error).to_string() })
+            .map_err(|error| SecretError::Write {
+                id: id.to_owned(),
+                reason: DisplayErrorContext(&error).to_string(),
+            })
     }
 }

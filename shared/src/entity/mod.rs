@@ -9,13 +9,8 @@ mod user;
 use crate::row::{Column, Record, Rejection, Row};
 
 /// Every entity, parents before children, so that a first sync needs few placeholders.
-pub static ALL: [&Entity; 5] = [
-    &user::USER,
-    &client::CLIENT,
-    &piano::PIANO,
-    &timeline_entry::TIMELINE_ENTRY,
-    &measurement::MEASUREMENT,
-];
+pub static ALL: [&Entity; 5] =
+    [&user::USER, &client::CLIENT, &piano::PIANO, &timeline_entry::TIMELINE_ENTRY, &measurement::MEASUREMENT];
 
 /// One kind of record: where it comes from, what its columns are, where it goes.
 #[derive(Debug)]

@@ -65,7 +65,8 @@ mod tests {
     #[test]
     fn an_evening_entry_belongs_to_its_day_in_montreal() {
         let raw = json!({"id": "tme_1", "occurredAt": "2025-07-02T02:00:00Z"});
-        let row = transform(Record { raw: &raw, parent_id: None }).map(|row| row.get(COLUMNS, "occurred_on").map(str::to_owned));
+        let row = transform(Record { raw: &raw, parent_id: None })
+            .map(|row| row.get(COLUMNS, "occurred_on").map(str::to_owned));
         assert_eq!(row, Ok(Some("2025-07-01".to_owned())));
     }
 

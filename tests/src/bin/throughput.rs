@@ -2,7 +2,11 @@
 //!
 //! Writes raw pages into a folder, then stages and reconciles them in a process each, as the functions
 //! do: ten pages a batch. Needs `DATABASE_URL`, a database that may be wiped of the schema it uses.
-#![expect(clippy::print_stdout, clippy::expect_used, reason = "a measurement is printed, and stops where its ground gives way")]
+#![expect(
+    clippy::print_stdout,
+    clippy::expect_used,
+    reason = "a measurement is printed, and stops where its ground gives way"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +48,8 @@ async fn main() {
 }
 
 fn config() -> DatabaseConfig {
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL: a database whose schema «throughput» may be wiped");
+    let url = std::env::var("DATABASE_URL")
+        .expect("DATABASE_URL: a database whose schema «throughput» may be wiped");
     DatabaseConfig::new(&url, SCHEMA, PoolMode::Session).expect("an address")
 }
 
@@ -63,7 +68,11 @@ async fn measure(records: usize) {
         for verb in verbs {
             let begin = Instant::now();
             let folder = if pass == "first" { folder.join("first") } else { folder.join("second") };
-            let output = Command::new(std::env::current_exe().expect("a path")).arg(verb).arg(folder).output().expect("a child");
+            let output = Command::new(std::env::current_exe().expect("a path"))
+                .arg(verb)
+                .arg(folder)
+                .output()
+                .expect("a child");
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             report(pass, verb, records, begin.elapsed(), &String::from_utf8_lossy(&output.stdout));
         }
@@ -72,7 +81,8 @@ async fn measure(records: usize) {
         }
     }
     let count = format!("select count(*) from {SCHEMA}.timeline_entries");
-    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
+    let rows: i64 =
+        sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
     assert_eq!(usize::try_from(rows).ok(), Some(records), "every record is a row");
     sqlx::raw_sql(AssertSqlSafe(wipe)).execute(&mut connection).await.expect("a clean end");
     connection.close().await.expect("a goodbye");
@@ -108,7 +118,8 @@ fn write_pages(folder: &Path, records: usize) -> usize {
 
 /// About 645 bytes; 79 % without a piano, 46 % without a user, spread over three years.
 fn record(number: usize) -> String {
-    let day = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(27_000_000 + i64::try_from(number * 15 % 1_500_000).unwrap_or(0));
+    let day = chrono::DateTime::UNIX_EPOCH
+        + chrono::TimeDelta::minutes(27_000_000 + i64::try_from(number * 15 % 1_500_000).unwrap_or(0));
     let reference = |kind: &str, of: usize, absent: bool| {
         if absent { json!(null) } else { json!({ "id": format!("{kind}_{:016}", number % of) }) }
     };

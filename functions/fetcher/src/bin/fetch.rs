@@ -61,7 +61,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let request = SyncRequest::parse(&payload, local_day::ZONE)?;
     let api = api()?;
-    let [entity] = request.entities()[..] else { return Err("`entity`: name one; accepted: users, clients, …".into()) };
+    let [entity] = request.entities()[..] else {
+        return Err("`entity`: name one; accepted: users, clients, …".into());
+    };
     let job = Job {
         entity,
         mode: request.mode,
@@ -71,9 +73,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         deadline: Instant::now() + NO_DEADLINE,
     };
     let sink = FileRawSink::create(&arguments.output)?;
-    let bar = ProgressBar::new_spinner().with_style(
-        ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} ({per_sec}, encore {eta})")?,
-    );
+    let bar = ProgressBar::new_spinner()
+        .with_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} ({per_sec}, encore {eta})")?);
     bar.set_message(entity.name);
     let progress = |checkpoint: &Checkpoint| {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
@@ -105,7 +106,8 @@ fn api() -> Result<Gazelle, Box<dyn Error>> {
     let config = GazelleConfig::read(&mut settings);
     let store = match config.authentication {
         Authentication::ApiKey => {
-            let key: String = settings.required("GAZELLE_API_KEY", "the key that Gazelle shows under your user");
+            let key: String =
+                settings.required("GAZELLE_API_KEY", "the key that Gazelle shows under your user");
             FixedTokenStore::with_key(&SecretString::from(key))
         }
         Authentication::OAuth => {
@@ -121,6 +123,7 @@ fn api() -> Result<Gazelle, Box<dyn Error>> {
         }
     };
     settings.finish(())?;
-    let credentials = Credentials::new(config.authentication, TokenStore::Fixed(store), config.token_url.clone());
+    let credentials =
+        Credentials::new(config.authentication, TokenStore::Fixed(store), config.token_url.clone());
     Ok(Gazelle::new(&config, credentials)?)
 }

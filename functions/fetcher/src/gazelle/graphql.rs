@@ -50,7 +50,9 @@ pub enum ApiError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// The key or token is refused, a renewed one too.
-    #[error("Gazelle refuses the credentials (401): check the key or authorise again; its user must be an ADMIN")]
+    #[error(
+        "Gazelle refuses the credentials (401): check the key or authorise again; its user must be an ADMIN"
+    )]
     Unauthorized,
     /// The document does not fit the schema: the source has changed, or we have a mistake.
     #[error("Gazelle's schema refuses the query ({code}): {message}")]
@@ -165,8 +167,11 @@ impl Gazelle {
                 }
                 Try::Again { reason, pause } => {
                     let pause = pause.unwrap_or_else(|| backoff(tries));
-                    warn!(try_number = tries + 1, pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-                        "Gazelle gave no usable answer, trying again: {reason}");
+                    warn!(
+                        try_number = tries + 1,
+                        pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+                        "Gazelle gave no usable answer, trying again: {reason}"
+                    );
                     self.limiter.hold(pause).await;
                     last = reason;
                 }
@@ -180,7 +185,11 @@ impl Gazelle {
             Ok(header) => header,
             Err(error) => return Try::Final(error.into()),
         };
-        let request = self.http.post(&self.url).header(CONTENT_TYPE, "application/json").header(name, value.expose_secret());
+        let request = self
+            .http
+            .post(&self.url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(name, value.expose_secret());
         let mut response = match request.body(body.to_owned()).send().await {
             Ok(response) => response,
             Err(error) => return again(describe(&error)),
@@ -197,7 +206,9 @@ impl Gazelle {
         if !status.is_success() {
             return Try::Final(ApiError::Status(status));
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0).min(BODY_BYTES_MAX));
+        let mut bytes = Vec::with_capacity(
+            usize::try_from(response.content_length().unwrap_or(0)).unwrap_or(0).min(BODY_BYTES_MAX),
+        );
         loop {
             match response.chunk().await {
                 Ok(Some(chunk)) if bytes.len() + chunk.len() > BODY_BYTES_MAX => {
@@ -222,10 +233,13 @@ fn judge(body: String) -> Try {
     if outline.data.is_some() {
         return Try::Answered(body);
     }
-    let Some(first) = errors.first() else { return again("the answer holds neither data nor errors".to_owned()) };
+    let Some(first) = errors.first() else {
+        return again("the answer holds neither data nor errors".to_owned());
+    };
     // Texts of the source are shortened: a message may quote what it complains of.
     let message: String = first.message.chars().take(200).collect();
-    let code = first.extensions.as_ref().and_then(|extensions| extensions.get("code")).and_then(Value::as_str);
+    let code =
+        first.extensions.as_ref().and_then(|extensions| extensions.get("code")).and_then(Value::as_str);
     match code {
         Some(code) => Try::Final(ApiError::Schema { code: code.chars().take(60).collect(), message }),
         None => Try::Final(ApiError::NoData(message)),
@@ -326,7 +340,10 @@ mod tests {
 
     #[test]
     fn a_partial_answer_is_kept_and_a_schema_error_names_the_field() {
-        assert!(matches!(judge(r#"{"data":{"x":1},"errors":[{"message":"m"}]}"#.to_owned()), Try::Answered(_)));
+        assert!(matches!(
+            judge(r#"{"data":{"x":1},"errors":[{"message":"m"}]}"#.to_owned()),
+            Try::Answered(_)
+        ));
         let schema = judge(
             r#"{"errors":[{"message":"Field 'x' doesn't exist on type 'Y'","extensions":{"code":"undefinedField"}}]}"#
                 .to_owned(),

@@ -14,7 +14,10 @@ pub(super) struct RateLimiter {
 
 impl RateLimiter {
     pub(super) fn new(requests_per_second: f64) -> Self {
-        Self { interval: Duration::from_secs_f64(1.0 / requests_per_second), next: Mutex::new(Instant::now()) }
+        Self {
+            interval: Duration::from_secs_f64(1.0 / requests_per_second),
+            next: Mutex::new(Instant::now()),
+        }
     }
 
     /// Waits for a turn.

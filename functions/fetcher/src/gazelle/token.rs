@@ -165,7 +165,8 @@ impl Credentials {
     pub async fn header(&self, http: &reqwest::Client) -> Result<(&'static str, SecretString), TokenError> {
         let mut current = self.current.lock().await;
         let now = Utc::now();
-        let usable = current.clone().filter(|token| token.expires_at.is_none_or(|at| at - EXPIRY_MARGIN > now));
+        let usable =
+            current.clone().filter(|token| token.expires_at.is_none_or(|at| at - EXPIRY_MARGIN > now));
         let token = match usable {
             Some(token) => token,
             None => self.load(http, None).await?,
@@ -190,7 +191,11 @@ impl Credentials {
         Ok(())
     }
 
-    async fn load(&self, http: &reqwest::Client, refused: Option<&SecretString>) -> Result<Current, TokenError> {
+    async fn load(
+        &self,
+        http: &reqwest::Client,
+        refused: Option<&SecretString>,
+    ) -> Result<Current, TokenError> {
         match self.authentication {
             Authentication::ApiKey => {
                 let fields = self.store.read(ACCEPTED_KEY).await?;
@@ -201,7 +206,11 @@ impl Credentials {
         }
     }
 
-    async fn load_token(&self, http: &reqwest::Client, refused: Option<&SecretString>) -> Result<Current, TokenError> {
+    async fn load_token(
+        &self,
+        http: &reqwest::Client,
+        refused: Option<&SecretString>,
+    ) -> Result<Current, TokenError> {
         let fields = self.store.read(ACCEPTED_TOKENS).await?;
         let expires_at = fields
             .get("expires_at")
@@ -218,7 +227,11 @@ impl Credentials {
         self.refresh(http, fields).await
     }
 
-    async fn refresh(&self, http: &reqwest::Client, mut fields: Map<String, Value>) -> Result<Current, TokenError> {
+    async fn refresh(
+        &self,
+        http: &reqwest::Client,
+        mut fields: Map<String, Value>,
+    ) -> Result<Current, TokenError> {
         let text = |field| self.field(&fields, field, ACCEPTED_TOKENS);
         let (client_id, client_secret) = (text("client_id")?, text("client_secret")?);
         let refresh_token = text("refresh_token")?;

@@ -7,8 +7,10 @@ use shared_db::{DatabaseConfig, PoolMode, migrate};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lookup = |name: &str| std::env::var(name).ok();
     let mut settings = Settings::new(&lookup);
-    let url: String = settings.required("DATABASE_URL", "the database to migrate, direct or through a session pooler");
-    let schema: String = settings.optional("DATABASE_SCHEMA", "gazelle".to_owned(), "the schema of the mirror");
+    let url: String =
+        settings.required("DATABASE_URL", "the database to migrate, direct or through a session pooler");
+    let schema: String =
+        settings.optional("DATABASE_SCHEMA", "gazelle".to_owned(), "the schema of the mirror");
     let (url, schema) = settings.finish((url, schema))?;
     let config = DatabaseConfig::new(&url, &schema, PoolMode::Direct)?;
     migrate(&config).await?;

@@ -1,0 +1,93 @@
+# Les gestes du projet. `make` seul les montre.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Pinned, and built here: a machine's own version may know other rules.
+# Unoptimised: they read small files, and compile in half the time.
+CARGO_DENY := 0.20.2
+CARGO_MACHETE := 0.9.2
+
+TOOLS := .local/tools
+VENV := .local/venv
+PYTHON ?= python3
+STACK := $(PYTHON) infra/local/stack.py
+WATCH_PORT ?= 9000
+
+# One target folder and one triple for every cargo call: run, tests and deployment share what was compiled.
+ifndef CARGO_BUILD_TARGET
+CARGO_BUILD_TARGET := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+endif
+export CARGO_BUILD_TARGET
+export PATH := $(CURDIR)/$(VENV)/bin:$(CURDIR)/$(TOOLS)/bin:$(PATH)
+export SAM_CLI_TELEMETRY := 0
+# cargo-lambda with the settings of the local stack: nothing is compiled twice.
+LOCAL_LAMBDA := CARGO_LAMBDA_GLOBAL=$(CURDIR)/infra/local/cargo-lambda.toml
+
+.PHONY: help
+help: ## Montre cette aide
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.PHONY: setup
+setup: ## Installe les outils dans .local (fait tout seul par les autres)
+	@$(STACK) setup
+
+.PHONY: build
+build: ## Compile tout, une fois pour l'exécution et les tests
+	@cargo build --release --locked --workspace --bins
+
+.PHONY: run
+run: ## Démarre la pile locale et synchronise tout ; GAZELLE_URL, GAZELLE_API_KEY, DATABASE_URL pour les vrais
+	@$(STACK) run $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SIM_ARGS),--sim-args='$(SIM_ARGS)')
+
+.PHONY: stop
+stop: ## Arrête la pile locale
+	@$(STACK) down
+
+.PHONY: test
+test: ## Passe tous les tests, sur une pile à eux
+	@trap '$(STACK) down --name test --purge' EXIT; \
+	$(STACK) up --name test --schedules DISABLED; \
+	variables="$$($(STACK) env --name test)"; eval "$$variables"; \
+	cargo test --release --locked --workspace
+
+.PHONY: check
+check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit
+	cargo fmt --all --check
+	cargo clippy --release --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
+	cargo deny --locked check
+	cargo machete
+	AWS_REGION=ca-central-1 sam validate --lint
+	$(PYTHON) -m compileall -q infra/local
+
+.PHONY: watch
+watch: setup ## Recharge les fonctions à chaque modification (la pile doit tourner : make run)
+	@variables="$$($(STACK) env)"; eval "$$variables"; $(STACK) env --lambda >/dev/null; \
+	echo "cargo lambda invoke fetcher -A 127.0.0.1 -p $(WATCH_PORT) --data-ascii '{\"entity\":\"clients\"}'"; \
+	$(LOCAL_LAMBDA) cargo lambda watch --release --invoke-address 127.0.0.1 --invoke-port $(WATCH_PORT) --env-file .local/dev/lambda.env
+
+.PHONY: logs
+logs: ## Suit les journaux de la pile locale
+	@$(STACK) logs
+
+.PHONY: package
+package: setup ## Prépare un déploiement sur AWS (arm64) ; ensuite : sam deploy --guided
+	@env -u CARGO_BUILD_TARGET $(VENV)/bin/sam build
+
+.PHONY: clean
+clean: ## Arrête et efface les piles locales, les outils et ce qui est compilé
+	@for stack in .local/*/stack.json; do \
+	  if [ -e "$$stack" ]; then $(STACK) down --purge --name "$$(basename "$$(dirname "$$stack")")"; fi; \
+	done
+	@rm -rf .local .aws-sam
+	@cargo clean
+
+$(TOOLS)/bin/cargo-deny:
+	@echo "▸ Compilation de cargo-deny $(CARGO_DENY) (une fois, quelques minutes)…"
+	@cargo install --debug --quiet --locked --root $(TOOLS) cargo-deny@$(CARGO_DENY)
+
+$(TOOLS)/bin/cargo-machete:
+	@echo "▸ Compilation de cargo-machete $(CARGO_MACHETE) (une fois)…"
+	@cargo install --debug --quiet --locked --root $(TOOLS) cargo-machete@$(CARGO_MACHETE)
