@@ -51,7 +51,7 @@ async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
     let broken = format!("raw/users/2025/01/01/{run}/page-00002.json");
     let unknown = format!("raw/widgets/2025/01/01/{run}/page-00001.json");
     for (key, body) in [
-        (&good, page("users", r#"{"data":{"allUsers":[null]}}"#)),
+        (&good, page("users", r#"{"data":{"allUsers":[]}}"#)),
         (&broken, "{ no JSON".to_owned()),
         (&unknown, page("widgets", "{}")),
     ] {
@@ -137,8 +137,13 @@ async fn an_unknown_route_and_a_wrong_method_are_told_what_is_accepted() {
 
 #[test]
 fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
-    let folder =
-        std::env::current_exe().expect("a path").ancestors().nth(2).expect("the target folder").to_owned();
+    // What the stack has deployed.
+    let folder = std::env::current_exe()
+        .expect("a path")
+        .ancestors()
+        .nth(4)
+        .expect("the target folder")
+        .join("lambda");
     for (function, variables, expected) in [
         ("fetcher", vec![], "RAW_BUCKET is missing (the bucket of raw pages"),
         (
@@ -154,7 +159,7 @@ fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
         ),
         ("health", vec![("SYNC_INTERVAL_SECONDS", "0")], "SYNC_INTERVAL_SECONDS: accepted: 1 second or more"),
     ] {
-        let output = Command::new(folder.join(function))
+        let output = Command::new(folder.join(function).join("bootstrap"))
             .env_clear()
             .envs(variables)
             .stdin(Stdio::null())

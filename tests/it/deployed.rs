@@ -31,8 +31,11 @@ async fn mirrored(stack: &Stack, entity: &Entity) -> BTreeMap<String, Value> {
         .collect()
 }
 
-/// Equal, or the same instant written in two ways.
+/// Equal, or the same instant written in two ways, or the empty text, which the mirror holds as null.
 fn is_same(ours: &Value, theirs: &Value) -> bool {
+    if theirs.as_str().is_some_and(str::is_empty) {
+        return ours.is_null();
+    }
     let instant = |value: &Value| value.as_str().and_then(shared::row::instant);
     ours == theirs || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
 }

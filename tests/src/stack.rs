@@ -89,8 +89,8 @@ impl Stack {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let open: Vec<String> = sqlx::query_scalar(
-                "select id from unnest($1::text[]) as u(id) where not exists (select from sync_status where run_id = id)
-                    or exists (select from sync_status where run_id = id and status = 'running')",
+                "select wanted from unnest($1::text[]) as u(wanted) where not exists (select from sync_status where run_id = wanted)
+                    or exists (select from sync_status where run_id = wanted and status = 'running')",
             )
             .bind(&ids)
             .fetch_all(&mut connection)
