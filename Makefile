@@ -57,10 +57,19 @@ check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete ## Vérifie le s
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
-	cargo deny --locked check
+	cargo deny --locked check bans licenses sources
 	cargo machete
 	AWS_REGION=ca-central-1 sam validate --lint
 	$(PYTHON) -m compileall -q infra/local
+
+.PHONY: audit
+audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (demande le réseau)
+	cargo deny --locked check advisories
+
+.PHONY: bench
+bench: build ## Mesure le débit : pages brutes → production, 100 000 enregistrements
+	@DATABASE_URL="$$($(STACK) postgres --name bench | tail -n 1)" target/$(CARGO_BUILD_TARGET)/release/throughput; \
+	$(STACK) down --name bench --purge
 
 .PHONY: watch
 watch: setup ## Recharge les fonctions à chaque modification (la pile doit tourner : make run)

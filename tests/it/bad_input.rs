@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
 use serde_json::{Value, json};
+use shared::request::SyncRequest;
 
 fn sqs(bodies: &[String]) -> Value {
     let records: Vec<Value> = bodies
@@ -133,6 +134,32 @@ async fn an_unknown_route_and_a_wrong_method_are_told_what_is_accepted() {
         assert_eq!(answer["statusCode"], json!(status), "{answer}");
         assert!(answer["body"].as_str().unwrap_or_default().contains(accepted), "{answer}");
     }
+}
+
+/// A sample payload of the project.
+fn sample(name: &str) -> Value {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/events").join(name);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[tokio::test]
+async fn every_sample_event_is_understood_by_its_function() {
+    for name in ["incremental.json", "full.json", "repair.json"] {
+        let request = SyncRequest::parse(&sample(name), shared::local_day::ZONE);
+        assert!(request.is_ok(), "{name}: {request:?}");
+    }
+    let stack = Stack::connect().await;
+    for (function, name) in [
+        ("STAGER_FUNCTION", "sqs-s3-event.json"),
+        ("STAGER_FUNCTION", "sqs-s3-test-event.json"),
+        ("RECONCILER_FUNCTION", "sqs-bell.json"),
+    ] {
+        let answer = stack.invoke(function, &sample(name)).await.expect("an answer");
+        assert_eq!(answer, json!({"batchItemFailures": []}), "{name}");
+    }
+    let answer = stack.invoke("HEALTH_FUNCTION", &sample("apigw-health.json")).await.expect("an answer");
+    assert_eq!(answer["statusCode"], json!(401), "the sample's token is none: {answer}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use pipeline_tests::pages::{HandRun, MemorySource};
 use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use shared::manifest::RunStatus;
+use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// A record that every entity's table can hold.
@@ -182,4 +183,21 @@ async fn two_stagers_on_the_same_pages_at_once_do_no_harm(_: PgPoolOptions, opti
             mirror.rows(&format!("select count(*), sum(times_seen) from {}", entity.staging_table)).await;
         assert_eq!(seen, [json!({"count": 1000, "sum": 1000})], "{}", entity.name);
     }
+}
+
+#[tokio::test]
+async fn while_the_database_is_down_nothing_is_taken_for_staged_and_nothing_for_promoted() {
+    // No one listens there.
+    let config = DatabaseConfig::new("postgres://nobody@127.0.0.1:1/none", "gazelle", PoolMode::Session)
+        .expect("an address");
+    let db = Db::new(&config);
+    let mut source = MemorySource::default();
+    let key = HandRun::new(entity("users"), 0).page(&mut source, &[record("usr_1")]);
+    let staged = stager::stage::stage(&db, &source, std::slice::from_ref(&key)).await;
+    let failed: Vec<&String> = staged.failed.iter().map(|(key, _)| key).collect();
+    assert_eq!(failed, [&key], "it is announced again");
+    assert!(staged.bells.is_empty());
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
+    let drained = reconciler::reconcile::drain(&db, entity("users"), deadline).await;
+    assert!(drained.is_err(), "{drained:?}");
 }

@@ -147,7 +147,7 @@ fn problem(status: u16, code: &str, detail: &str) -> Value {
 }
 
 fn answer(status: u16, body: &Value) -> Value {
-    json!({
+    let mut answer = json!({
         "statusCode": status,
         "headers": {
             "content-type": "application/json; charset=utf-8",
@@ -155,9 +155,12 @@ fn answer(status: u16, body: &Value) -> Value {
             "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
             "strict-transport-security": "max-age=31536000",
             "x-content-type-options": "nosniff",
-            "www-authenticate": if status == 401 { "Bearer" } else { "" },
         },
         "body": body.to_string(),
         "isBase64Encoded": false,
-    })
+    });
+    if status == 401 {
+        answer["headers"]["www-authenticate"] = json!("Bearer");
+    }
+    answer
 }
