@@ -56,6 +56,7 @@ create table staged_pages (
     staged_at timestamptz not null default now()
 );
 create index on staged_pages (run_id);
+create index on staged_pages (entity, staged_at desc);
 
 -- What no staging table can take as a whole: a message or an object that cannot be read.
 create table quarantine (
@@ -138,7 +139,8 @@ begin
             unique (gazelle_id, content_hash)
         ) with (fillfactor = 80)
     $sql$, staging_table);
-    execute format('create index on %I (fetched_at, source_key) where not processed', staging_table);
+    -- Not of fetched_at: it moves with every sighting, and a settled row must not pay for that.
+    execute format('create index on %I (first_fetched_at, id) where not processed', staging_table);
     -- BRIN: rows arrive in the order of time, and settling a row must not pay for one more tree.
     execute format('create index on %I using brin (first_fetched_at)', staging_table);
     execute format('alter table %I enable row level security', staging_table);

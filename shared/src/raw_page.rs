@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use crate::entity::{Entity, Query, Shape};
 use crate::key::RunId;
 use crate::request::Window;
+use crate::row::is_usable_id;
 
 /// The version of the envelope's shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -211,7 +212,7 @@ pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawVal
                 continue;
             }
         }
-        let id = fields.get("id").and_then(|id| text(id)).filter(|id| !id.is_empty());
+        let id = fields.get("id").and_then(|id| text(id)).filter(|id| is_usable_id(id));
         for ((_, list), (_, field)) in taken.children.iter_mut().zip(entity.children()) {
             let nested: Vec<&'a RawValue> =
                 fields.get(field).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
@@ -239,12 +240,11 @@ pub fn nodes_of_page<'a>(entity: &Entity, object: &'a [u8]) -> Result<Nodes<'a>,
 
 fn id_of(json: &str) -> Option<String> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).ok()?;
-    fields.get("id").and_then(|id| text(id)).filter(|id| !id.is_empty())
+    fields.get("id").and_then(|id| text(id)).filter(|id| is_usable_id(id))
 }
 
 fn text(value: &RawValue) -> Option<String> {
-    // PostgreSQL's text cannot hold U+0000: such an id is no usable one.
-    serde_json::from_str::<String>(value.get()).ok().filter(|text| !text.contains('\0'))
+    serde_json::from_str(value.get()).ok()
 }
 
 #[cfg(test)]

@@ -105,8 +105,8 @@ pub enum Rejection {
     /// The element is neither null nor an object.
     #[error("the node is not an object")]
     NotAnObject,
-    /// The id is absent, null, empty or no text.
-    #[error("the id is missing")]
+    /// The id is absent, null, empty, no text, or longer than any index takes.
+    #[error("the id is missing or not usable")]
     NoId,
     /// A field without which the record has no place in its table.
     #[error("{field} is missing or unreadable")]
@@ -120,6 +120,15 @@ pub enum Rejection {
         /// What the database said when it refused.
         reason: String,
     },
+}
+
+impl Rejection {
+    /// Whether the source's own oddities explain it: a null element, a record without an id. Anything
+    /// else is a record that someone will miss.
+    #[must_use]
+    pub const fn is_ordinary(&self) -> bool {
+        matches!(self, Self::NullNode | Self::NotAnObject | Self::NoId)
+    }
 }
 
 /// A record as a row: its id and one cell per column of its entity, in their order.
@@ -163,6 +172,7 @@ impl Row {
             }
             let value = if column.path.is_empty() { &Value::Null } else { field(raw, column.path) };
             let cell = if is_empty(value) { None } else { cell(value, column.kind) };
+            let cell = cell.filter(|id| column.references.is_none() || is_usable_id(id));
             if cell.is_none() && !is_empty(value) {
                 row.notes.push(format!("{} is no {}", column.path.join("."), column.kind.sql_type()));
             }
@@ -188,10 +198,17 @@ impl Row {
     }
 }
 
-/// A usable id: a text that is not empty. Ids are opaque, their shape is never checked.
+/// Known ids have 20 to 24 bytes; an index of PostgreSQL takes about 2,700.
+const ID_BYTES_MAX: usize = 512;
+
+/// Whether a text can be an id. Ids are opaque: their shape is never checked.
 #[must_use]
-pub fn id_of(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned)
+pub fn is_usable_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains('\0')
+}
+
+fn id_of(value: Option<&Value>) -> Option<String> {
+    value.and_then(Value::as_str).filter(|id| is_usable_id(id)).map(str::to_owned)
 }
 
 fn field<'a>(raw: &'a Value, path: &[&str]) -> &'a Value {

@@ -78,11 +78,12 @@ async fn assert_equals_the_source(stack: &Stack, entity: &Entity) {
 
     let skipped = rows(&mut connection, &format!("select last_error as reason, sum(times_seen)::int as n from {} where outcome = 'skipped' group by 1", entity.staging_table)).await;
     let reasons: BTreeSet<&str> = skipped.iter().filter_map(|row| row["reason"].as_str()).collect();
-    let expected: BTreeSet<&str> = [("null_node", "the node is null"), ("null_id", "the id is missing")]
-        .into_iter()
-        .filter(|(kind, _)| truth["skipped"][kind].as_u64().unwrap_or(0) > 0)
-        .map(|(_, reason)| reason)
-        .collect();
+    let expected: BTreeSet<&str> =
+        [("null_node", "the node is null"), ("null_id", "the id is missing or not usable")]
+            .into_iter()
+            .filter(|(kind, _)| truth["skipped"][kind].as_u64().unwrap_or(0) > 0)
+            .map(|(_, reason)| reason)
+            .collect();
     assert_eq!(reasons, expected, "{}: every skipped record has its reason", entity.name);
 }
 

@@ -5,8 +5,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use fetcher::config::GazelleConfig;
-use fetcher::fetch::{Job, Report, fetch};
+use fetcher::fetch::{Job, fetch};
 use fetcher::gazelle::{ApiError, Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use fetcher::report::Report;
 use fetcher::state::NoStateStore;
 use gazelle_sim::{RunningSim, SimConfig, serve};
 use pipeline_tests::memory::{MemorySink, MemoryStates};
@@ -156,7 +157,9 @@ async fn two_invocations_never_work_on_one_entity_at_the_same_time() {
     let sim = sim().await;
     let api = with_key(&sim, "sim-key");
     let (sink, states, clients) = (MemorySink::default(), MemoryStates::default(), entity("clients"));
-    let (mine, other) = (job(clients), Job { holder: "other".to_owned(), ..job(clients) });
+    // A tick: the next one asks for the same, so that it need not wait for its turn.
+    let mine = Job { mode: Mode::Incremental { lookback_days: None }, ..job(clients) };
+    let other = Job { holder: "other".to_owned(), ..mine.clone() };
     let (first, second) = tokio::join!(
         fetch(&api, &sink, &states, &mine, &|_| ()),
         fetch(&api, &sink, &states, &other, &|_| ())
@@ -166,6 +169,23 @@ async fn two_invocations_never_work_on_one_entity_at_the_same_time() {
     assert!(matches!(statuses, ["busy" | "failed", "success"]), "{first:?} {second:?}");
     let pages = sink.objects().keys().filter(|key| key.starts_with("raw/")).count();
     assert_eq!(pages, 3, "one run's pages: {:?}", sink.objects().keys());
+}
+
+#[tokio::test]
+async fn a_run_that_no_tick_repeats_waits_for_its_turn_instead_of_being_passed_over() {
+    let sim = sim().await;
+    let api = with_key(&sim, "sim-key");
+    let (sink, states, clients) = (MemorySink::default(), MemoryStates::default(), entity("clients"));
+    let tick = Job { mode: Mode::Incremental { lookback_days: None }, ..job(clients) };
+    let full = Job { holder: "weekly".to_owned(), ..job(clients) };
+    let (tick, full) = tokio::join!(
+        fetch(&api, &sink, &states, &tick, &|_| ()),
+        fetch(&api, &sink, &states, &full, &|_| ())
+    );
+    assert!(
+        full.iter().any(|report| (report.mode.as_str(), report.status) == ("full", "success")),
+        "{tick:?} {full:?}"
+    );
 }
 
 #[tokio::test]

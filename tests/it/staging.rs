@@ -99,7 +99,7 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
         mirror.rows("select outcome, count(*) from stg_timeline_entries group by 1 order by 1").await;
     assert_eq!(
         outcomes,
-        [json!({"outcome": "promoted", "count": 50}), json!({"outcome": "skipped", "count": 3})]
+        [json!({"outcome": "failed", "count": 3}), json!({"outcome": "promoted", "count": 50})]
     );
 }
 
@@ -149,6 +149,9 @@ async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(
     ] {
         assert!(reason(key).starts_with(expected), "{key}: {}", reason(key));
     }
+    let run = mirror.rows("select pages_staged, records_fetched, records_quarantined from sync_status where sync_type = 'clients'").await;
+    let expected = json!({"pages_staged": 1, "records_fetched": 3, "records_quarantined": 3});
+    assert_eq!(run, [expected], "the run of the unreadable page does not wait for it");
     let actions = mirror
         .value("select count(*) from admin_actions where kind = 'quarantined' and resolved_at is null")
         .await;
@@ -159,7 +162,7 @@ fn envelope(entity: &str, payload: &str) -> String {
     let metadata = json!({
         "schema_version": 1, "entity": entity, "mode": "full", "run_id": "r", "page": 1, "cursor": null,
         "fetched_at": "2025-01-01T00:00:00Z", "endpoint": "", "api_version": "", "query_sha256": "", "window": null,
-        "record_count": 0, "fetcher_version": "test",
+        "record_count": 3, "fetcher_version": "test",
     });
     format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#)
 }

@@ -1,9 +1,9 @@
 //! One run of one entity: page after page from Gazelle to the sink, resumable at every page.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use shared::entity::{Entity, Query, Shape};
@@ -11,11 +11,12 @@ use shared::key::{self, RunId};
 use shared::manifest::{self, Manifest, RunStatus};
 use shared::raw_page::{self, Listing, Metadata, RawPage};
 use shared::request::{Mode, Window};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::info;
 
 use crate::gazelle::{ApiError, Gazelle};
 use crate::raw_sink::{RawSink, SinkError, Stored};
+use crate::report::Report;
 use crate::state::{Checkpoint, Lease, Next, StateError, StateStore, Versioned};
 
 /// A listing longer than this is a listing without end: twenty times the largest known one.
@@ -43,33 +44,6 @@ pub struct Job {
     pub salt: u32,
     /// No page is begun after this.
     pub deadline: Instant,
-}
-
-/// What became of a run, as the fetcher answers it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The run; none where none began.
-    pub run_id: Option<RunId>,
-    /// The entity's name.
-    pub entity: &'static str,
-    /// incremental, full or repair.
-    pub mode: String,
-    /// `running` means that it resumes at the next tick; `busy` that another invocation is at it.
-    pub status: &'static str,
-    /// Pages stored.
-    pub pages: u32,
-    /// Elements in them, null ones included.
-    pub records: u64,
-    /// The page at which this invocation took over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resumed_from_page: Option<u32>,
-    /// When the run's first invocation began.
-    pub started_at: DateTime<Utc>,
-    /// When it ended, or this invocation did.
-    pub ended_at: DateTime<Utc>,
-    /// Why it is not a success.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
 }
 
 /// Why a run stops before its end.
@@ -149,7 +123,11 @@ pub async fn fetch<S: RawSink, T: StateStore>(
     let mut reports = Vec::new();
     // Two at most: the unfinished run and the one asked for.
     for _ in 0..2 {
-        let (report, covers) = fetch_one(api, sink, states, job, on_page).await;
+        let (mut report, mut covers) = fetch_one(api, sink, states, job, on_page).await;
+        while report.status == BUSY && job.must_run() && Instant::now() + BUSY_PAUSE < job.deadline {
+            sleep(BUSY_PAUSE).await;
+            (report, covers) = fetch_one(api, sink, states, job, on_page).await;
+        }
         let is_over = matches!(report.status, "success" | "partial");
         reports.push(report);
         if covers || !is_over {
@@ -157,6 +135,18 @@ pub async fn fetch<S: RawSink, T: StateStore>(
         }
     }
     reports
+}
+
+/// The status of a run that did not begin because another invocation is at its entity.
+pub const BUSY: &str = "busy";
+const BUSY_PAUSE: Duration = Duration::from_secs(3);
+
+impl Job {
+    /// Whether no later tick asks for the same: a run that may not be passed over.
+    #[must_use]
+    pub fn must_run(&self) -> bool {
+        !matches!(self.mode, Mode::Incremental { lookback_days: None })
+    }
 }
 
 /// Works on one run; answers whether it was the one that the job asked for.
@@ -182,7 +172,7 @@ async fn fetch_one<S: RawSink, T: StateStore>(
         .as_ref()
         .is_some_and(|lease| lease.expires_at > now && lease.holder != job.holder)
     {
-        return (refused(job, now, "busy", "another invocation is at it".to_owned()), true);
+        return (refused(job, now, BUSY, "another invocation is at it".to_owned()), true);
     }
     let unfinished = versioned.state.checkpoint.take().filter(|checkpoint| checkpoint.stalls < STALLS_MAX);
     let resumed_from_page = unfinished.as_ref().map(|checkpoint| checkpoint.pages + 1);
@@ -355,11 +345,21 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
     async fn end(mut self, outcome: Result<Outcome, FetchError>) -> Report {
         // Who has been overtaken writes nothing more: the run is in other hands.
         let is_overtaken = matches!(outcome, Err(FetchError::State(_)));
+        // An outage says nothing against the cursor: the run resumes at its page however long it lasts.
+        let is_cursor_in_doubt = matches!(
+            outcome,
+            Err(FetchError::Unreadable { .. }
+                | FetchError::Stuck { .. }
+                | FetchError::Api(ApiError::Schema { .. } | ApiError::NoData(_)))
+        );
         let (mut status, mut error) = match outcome {
             Ok(Outcome::Paused) => (RunStatus::Running, None),
             Ok(Outcome::Complete) => self.judge(),
             Err(error) => (RunStatus::Failed, Some(error.to_string())),
         };
+        if !is_cursor_in_doubt {
+            self.checkpoint.stalls = 0;
+        }
         let ended_at = Utc::now();
         if !is_overtaken && let Err(failed) = self.leave(status, ended_at, error.clone()).await {
             (status, error) = (RunStatus::Failed, Some(failed.to_string()));
@@ -376,7 +376,7 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
             ended_at,
             error,
         };
-        tell(&report);
+        report.tell();
         report
     }
 
@@ -388,6 +388,8 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
         ended_at: DateTime<Utc>,
         error: Option<String>,
     ) -> Result<(), FetchError> {
+        // The fence: who has been overtaken in the meantime must not overwrite the other's manifest.
+        self.save_state().await?;
         self.save_manifest(status, (status != RunStatus::Running).then_some(ended_at), error).await?;
         let is_over = matches!(status, RunStatus::Success | RunStatus::Partial);
         let state = &mut self.versioned.state;
@@ -454,34 +456,6 @@ impl<S: RawSink, T: StateStore> Run<'_, S, T> {
     }
 }
 
-fn tell(report: &Report) {
-    let Report { entity, mode, status, pages, records, .. } = report;
-    let run_id = report.run_id.as_ref().map(RunId::as_str).unwrap_or_default();
-    match &report.error {
-        None => info!(
-            entity,
-            run.id = run_id,
-            mode,
-            status,
-            pages,
-            records,
-            "The {mode} run of {entity} is {status}"
-        ),
-        Some(error) => {
-            warn!(
-                entity,
-                run.id = run_id,
-                mode,
-                status,
-                pages,
-                records,
-                error,
-                "The {mode} run of {entity} is {status}: {error}"
-            );
-        }
-    }
-}
-
 /// A run that did not begin.
 fn refused(job: &Job, now: DateTime<Utc>, status: &'static str, error: String) -> Report {
     let report = Report {
@@ -496,7 +470,7 @@ fn refused(job: &Job, now: DateTime<Utc>, status: &'static str, error: String) -
         ended_at: now,
         error: Some(error),
     };
-    tell(&report);
+    report.tell();
     report
 }
 

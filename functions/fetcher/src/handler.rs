@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared::request::SyncRequest;
@@ -12,14 +11,14 @@ use tokio::task::JoinSet;
 use tracing::error;
 
 use crate::config::FetcherConfig;
-use crate::fetch::{Job, fetch};
+use crate::fetch::{BUSY, Job, fetch};
 use crate::gazelle::{AwsTokenStore, Credentials, Gazelle, TokenStore};
 use crate::raw_sink::S3RawSink;
 use crate::state::S3StateStore;
 
 /// What one page may take with all its tries, and what ending a run takes: a page begun later could
 /// not be stored.
-const DEADLINE_MARGIN: Duration = Duration::from_secs(100);
+const DEADLINE_MARGIN: Duration = Duration::from_secs(130);
 
 /// The fetcher with its connections.
 #[derive(Debug)]
@@ -55,11 +54,12 @@ impl Fetcher {
         })
     }
 
-    /// Serves one request. Only a request that cannot be read is an error: what happens to a run is in
-    /// its report, so that Lambda does not repeat the runs that went well.
+    /// Serves one request. What happens to a run is in its report; the function itself fails only where
+    /// the request would be lost otherwise.
     ///
     /// # Errors
-    /// Names the field and what is accepted.
+    /// The request cannot be read: names the field and what is accepted. A run broke off, or could not
+    /// begin although no later tick asks for the same.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
         let request = SyncRequest::parse(&payload, self.config.timezone)
@@ -79,14 +79,33 @@ impl Fetcher {
             let (api, sink, states) =
                 (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
             // A task each: an entity's panic ends that task alone.
-            runs.spawn(async move { fetch(&api, &*sink, &*states, &job, &|_| ()).await });
+            runs.spawn(async move {
+                let reports = fetch(&api, &*sink, &*states, &job, &|_| ()).await;
+                let is_passed_over = job.must_run() && reports.iter().any(|report| report.status == BUSY);
+                (reports, is_passed_over)
+            });
         }
         let mut reports = Vec::new();
+        let mut broken = None;
         while let Some(ended) = runs.join_next().await {
             match ended {
-                Ok(of_entity) => reports.extend(of_entity),
-                Err(panic) => error!(at = %Utc::now(), "A run broke off: {panic}"),
+                Ok((of_entity, is_passed_over)) => {
+                    reports.extend(of_entity);
+                    if is_passed_over {
+                        broken = Some(
+                            "A run that no later tick repeats could not begin: ask for it again".to_owned(),
+                        );
+                    }
+                }
+                Err(panic) => {
+                    error!("A run broke off: {panic}");
+                    broken = Some(format!("A run broke off: {panic}"));
+                }
             }
+        }
+        if let Some(broken) = broken {
+            // An error of the function: Lambda keeps the request in the failure queue.
+            return Err(broken.into());
         }
         reports.sort_by_key(|report| entities.iter().position(|entity| entity.name == report.entity));
         Ok(json!({ "runs": reports }))

@@ -5,4 +5,5 @@ pub mod fetch;
 pub mod gazelle;
 pub mod handler;
 pub mod raw_sink;
+pub mod report;
 pub mod state;

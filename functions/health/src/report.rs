@@ -79,11 +79,12 @@ fn entity_health(facts: &EntityReport, now: DateTime<Utc>, interval_seconds: u32
     }
 }
 
-/// 100 × on time ÷ all, × 2·interval ÷ age once the last success is older than two intervals.
+/// 100 × on time ÷ all, × 2·interval ÷ age once the last success, or the last page of a run that is still
+/// under way, is older than two intervals.
 fn freshness(facts: &EntityReport, now: DateTime<Utc>, interval_seconds: u32) -> f64 {
     let share =
         if facts.recent == 0 { 100.0 } else { 100.0 * precise(facts.on_time) / precise(facts.recent) };
-    let Some(last) = facts.last_success else { return share };
+    let Some(last) = facts.last_success.max(facts.last_progress) else { return share };
     let (age, tolerated) = (precise((now - last).num_seconds()), 2.0 * f64::from(interval_seconds));
     if age > tolerated { share * tolerated / age } else { share }
 }
@@ -118,6 +119,7 @@ mod tests {
         EntityReport {
             entity: "timeline",
             last_success: Some(now() - TimeDelta::seconds(60)),
+            last_progress: None,
             last_status: Some("success".to_owned()),
             failures_in_a_row: 0,
             pending: 3,
@@ -141,6 +143,8 @@ mod tests {
         assert_eq!(judged(&EntityReport { recent: 0, on_time: 0, ..facts() }), (100.0, Status::Healthy));
         let overdue = EntityReport { last_success: Some(now() - TimeDelta::seconds(480)), ..facts() };
         assert_eq!(judged(&overdue), (49.3, Status::Unhealthy));
+        let under_way = EntityReport { last_progress: Some(now() - TimeDelta::seconds(5)), ..overdue };
+        assert_eq!(judged(&under_way), (98.5, Status::Healthy));
     }
 
     #[test]

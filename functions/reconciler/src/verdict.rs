@@ -24,13 +24,16 @@ pub fn judge(entity: &Entity, claimed: &Claimed) -> Judged {
         Ok(raw) => raw,
         // PostgreSQL holds it as JSON: it is nested deeper than we follow.
         Err(error) => {
-            return Judged::Ended(Outcome::Skipped, Some(format!("the record cannot be read: {error}")));
+            return Judged::Ended(Outcome::Failed, Some(format!("the record cannot be read: {error}")));
         }
     };
     let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
     match catch_unwind(AssertUnwindSafe(|| (entity.transform)(record))) {
         Ok(Ok(row)) => Judged::Row(row),
-        Ok(Err(rejection)) => Judged::Ended(Outcome::Skipped, Some(rejection.to_string())),
+        Ok(Err(rejection)) => {
+            let outcome = if rejection.is_ordinary() { Outcome::Skipped } else { Outcome::Failed };
+            Judged::Ended(outcome, Some(rejection.to_string()))
+        }
         Err(_) => Judged::Ended(Outcome::Failed, Some("the transform panicked".to_owned())),
     }
 }

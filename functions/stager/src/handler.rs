@@ -116,6 +116,7 @@ impl Stager {
                 entity: None,
                 reason: &reason,
                 bytes: Some(message.body.as_bytes()),
+                page: None,
             };
             if let Err(unreachable) = shared_db::quarantine(db, &item).await {
                 warn!(message.id, "Could not set it aside, comes again: {unreachable}");

@@ -66,7 +66,22 @@ enum Read {
 pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged {
     let mut staged = Staged::default();
     let mut pages: BTreeMap<&'static str, Vec<Page>> = BTreeMap::new();
-    for (key, found) in read_all(source, keys).await {
+    if let Err(error) = shared_db::is_reachable(db).await {
+        // One wait for the whole batch, not one for each of its objects.
+        let reason = error.to_string();
+        staged.failed.extend(keys.iter().map(|key| (key.clone(), unserved(key, &reason))));
+        return staged;
+    }
+    // What is none of ours is not even read: we may not be allowed to, and would try for days.
+    let (ours, foreign): (Vec<String>, Vec<String>) =
+        keys.iter().cloned().partition(|key| key::kind(key).is_some());
+    for key in &foreign {
+        let reason = "the key is none of a raw page or a manifest";
+        if let Err(source) = set_aside(db, key, None, reason, None).await {
+            staged.failed.push((key.clone(), StageError::Database { key: key.clone(), source }));
+        }
+    }
+    for (key, found) in read_all(source, &ours).await {
         let read = match found {
             Ok(Found::Bytes(bytes)) => recognise(key, bytes),
             Ok(Found::Gone) => {
@@ -83,7 +98,7 @@ pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged 
                 continue;
             }
             Read::Manifest(entity, manifest) => shared_db::record_manifest(db, entity, &manifest).await,
-            Read::Odd { entity, reason } => set_aside(db, key, entity.as_deref(), &reason).await,
+            Read::Odd { entity, reason } => set_aside(db, key, entity.as_deref(), &reason, None).await,
         };
         if let Err(source) = result {
             staged.failed.push((key.clone(), StageError::Database { key: key.clone(), source }));
@@ -124,8 +139,9 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged:
         let (batch, later) = rest.split_at(fitting.count().max(1));
         rest = later;
         let (readable, odd) = take_apart(entity, batch);
-        for (key, reason) in odd {
-            if let Err(source) = set_aside(db, key, Some(entity.name), &reason).await {
+        for (key, metadata, reason) in odd {
+            let page = Some((entity, metadata));
+            if let Err(source) = set_aside(db, key, Some(entity.name), &reason, page).await {
                 staged.failed.push((key.to_owned(), StageError::Database { key: key.to_owned(), source }));
             }
         }
@@ -147,27 +163,30 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged:
             }
             Err(error) => {
                 let reason = error.to_string();
-                for page in &readable {
-                    let source = shared_db::Error::Protocol(reason.clone());
-                    let key = page.source_key.to_owned();
-                    staged.failed.push((key.clone(), StageError::Database { key, source }));
-                }
+                let unserved = readable
+                    .iter()
+                    .map(|page| (page.source_key.to_owned(), unserved(page.source_key, &reason)));
+                staged.failed.extend(unserved);
             }
         }
     }
+}
+
+fn unserved(key: &str, reason: &str) -> StageError {
+    StageError::Database { key: key.to_owned(), source: shared_db::Error::Protocol(reason.to_owned()) }
 }
 
 /// Takes pages apart; those whose payload is no listing of the entity come back with the reason.
 fn take_apart<'a>(
     entity: &'static Entity,
     batch: &'a [Page],
-) -> (Vec<PageNodes<'a>>, Vec<(&'a str, String)>) {
+) -> (Vec<PageNodes<'a>>, Vec<(&'a str, &'a Metadata, String)>) {
     let mut readable = Vec::with_capacity(batch.len());
     let mut odd = Vec::new();
     for Page { key, metadata, bytes } in batch {
         match raw_page::nodes_of_page(entity, bytes) {
             Ok(nodes) => readable.push(PageNodes { source_key: key, metadata, nodes }),
-            Err(error) => odd.push((key.as_str(), error.to_string())),
+            Err(error) => odd.push((key.as_str(), metadata, error.to_string())),
         }
     }
     (readable, odd)
@@ -176,7 +195,6 @@ fn take_apart<'a>(
 fn recognise(key: &str, bytes: Vec<u8>) -> Read {
     let odd = |entity: Option<&str>, reason: String| Read::Odd { entity: entity.map(str::to_owned), reason };
     match key::kind(key) {
-        None => odd(None, "the key is none of a raw page or a manifest".to_owned()),
         Some(ObjectKind::Manifest) => match serde_json::from_slice::<Manifest>(&bytes) {
             Ok(manifest) => match entity::find(&manifest.entity) {
                 Some(entity) => Read::Manifest(entity, Box::new(manifest)),
@@ -184,7 +202,7 @@ fn recognise(key: &str, bytes: Vec<u8>) -> Read {
             },
             Err(error) => odd(None, format!("it is no manifest: {error}")),
         },
-        Some(ObjectKind::RawPage) => {
+        Some(ObjectKind::RawPage) | None => {
             let metadata = match serde_json::from_slice::<RawPage<'_>>(&bytes) {
                 Ok(page) => page.metadata,
                 Err(error) => return odd(None, PageNodesError::Envelope(error).to_string()),
@@ -197,8 +215,14 @@ fn recognise(key: &str, bytes: Vec<u8>) -> Read {
     }
 }
 
-async fn set_aside(db: &Db, key: &str, entity: Option<&str>, reason: &str) -> Result<(), shared_db::Error> {
+async fn set_aside(
+    db: &Db,
+    key: &str,
+    entity: Option<&str>,
+    reason: &str,
+    page: Option<(&'static Entity, &Metadata)>,
+) -> Result<(), shared_db::Error> {
     warn!(key, "Set {key} aside: {reason}");
-    let item = Quarantined { source_key: key, kind: "object", entity, reason, bytes: None };
+    let item = Quarantined { source_key: key, kind: "object", entity, reason, bytes: None, page };
     shared_db::quarantine(db, &item).await
 }

@@ -18,6 +18,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
 const BATCH_PLANS: &str =
     "set local enable_hashjoin to off; set local enable_mergejoin to off; set local jit to off";
 
+/// A function that was cut off holds its transaction and its turn until the server ends them.
+const LIMITS: &str =
+    "set local statement_timeout to '50s'; set local idle_in_transaction_session_timeout to '60s'";
+
 /// Where the database is and how to speak to it.
 #[derive(Debug, Clone)]
 pub struct DatabaseConfig {
@@ -111,7 +115,7 @@ impl Db {
             .connect_lazy_with(config.options.clone());
         Self {
             pool,
-            begin: format!("begin; set local search_path to \"{}\"; {BATCH_PLANS}", config.schema),
+            begin: format!("begin; set local search_path to \"{}\"; {BATCH_PLANS}; {LIMITS}", config.schema),
             // A statement prepared on one server connection is unknown on the next.
             persistent: config.mode != PoolMode::Transaction,
         }

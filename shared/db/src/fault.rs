@@ -1,11 +1,11 @@
 //! Whose fault an error is: the record's, or the database's.
 
 /// Whether the statement failed because of the data in it: SQLSTATE classes 21 (cardinality),
-/// 22 (data) and 23 (integrity). Everything else holds and is tried again, and never costs a row.
+/// 22 (data), 23 (integrity) and 54 (a limit, such as nesting too deep). Everything else holds and is tried again, and never costs a row.
 #[must_use]
 pub fn is_data_error(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23")))
+    code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23" | "54")))
 }
 
 /// The database's message without the values in it: those may be a customer's.

@@ -23,7 +23,7 @@ pub use partition::ensure_months;
 pub use placeholder::{MadeUp, make_placeholders};
 pub use promotion::{Candidate, Verdict, promote};
 pub use quarantine::{Quarantined, quarantine};
-pub use report::{EntityReport, entity_reports};
+pub use report::{EntityReport, entity_reports, is_reachable};
 pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};

@@ -24,6 +24,8 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
     .await?;
     let migrator = Migrator { migrations: Cow::Borrowed(&MIGRATOR.migrations), ..Migrator::DEFAULT };
     migrator.run(&mut connection).await?;
+    // The migrator's own table, which no migration can name before it exists.
+    sqlx::raw_sql("alter table _sqlx_migrations enable row level security").execute(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! What no staging table can take as a whole: a message or an object that cannot be read.
 
+use shared::entity::Entity;
+use shared::raw_page::Metadata;
+
 use crate::connect::Db;
+use crate::sync_status;
 
 /// Something that is kept aside.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub struct Quarantined<'a> {
     pub reason: &'a str,
     /// A message's body; an object stays in S3.
     pub bytes: Option<&'a [u8]>,
+    /// The page that the object should have been, where that much can be read: its run waits for it.
+    pub page: Option<(&'static Entity, &'a Metadata)>,
 }
 
 /// Keeps it aside, once, and asks a person to look.
@@ -43,5 +49,8 @@ pub async fn quarantine(db: &Db, item: &Quarantined<'_>) -> Result<(), sqlx::Err
     .bind(item.bytes)
     .execute(tx.connection())
     .await?;
+    if let Some((entity, metadata)) = item.page {
+        sync_status::add_quarantined(&mut tx, entity, item.source_key, metadata).await?;
+    }
     tx.commit().await
 }

@@ -13,6 +13,8 @@ pub struct EntityReport {
     pub entity: &'static str,
     /// When the last successful run ended. Successes only.
     pub last_success: Option<DateTime<Utc>>,
+    /// When a page of it was last staged: a long run is progress, too.
+    pub last_progress: Option<DateTime<Utc>>,
     /// How the last run that ended did end.
     pub last_status: Option<String>,
     /// Failed runs since the last success.
@@ -23,6 +25,14 @@ pub struct EntityReport {
     pub recent: i64,
     /// Those of them that were promoted within an hour, or have waited for less.
     pub on_time: i64,
+}
+
+/// Whether the database answers.
+///
+/// # Errors
+/// It does not.
+pub async fn is_reachable(db: &Db) -> Result<(), sqlx::Error> {
+    db.begin().await?.rollback().await
 }
 
 /// The facts of every entity, in the registry's order, in one round trip after `begin`.
@@ -43,6 +53,7 @@ pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
             Ok(EntityReport {
                 entity: entity.name,
                 last_success: row.try_get("last_success")?,
+                last_progress: row.try_get("last_progress")?,
                 last_status: row.try_get("last_status")?,
                 failures_in_a_row: row.try_get("failures_in_a_row")?,
                 pending: row.try_get("pending")?,
@@ -55,10 +66,15 @@ pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
 
 fn part(place: usize, entity: &entity::Entity) -> String {
     let (name, table) = (entity.name, entity.staging_table);
+    let listed_with = match entity.source {
+        entity::Source::Query(_) => name,
+        entity::Source::Nested { parent, .. } => parent,
+    };
     format!(
         r"
         select {place} as place,
             (select max(completed_at) from sync_status where sync_type = '{name}' and status = 'success') as last_success,
+            (select max(staged_at) from staged_pages where entity = '{listed_with}') as last_progress,
             (select status from sync_status where sync_type = '{name}' and status <> 'running'
                 order by started_at desc limit 1) as last_status,
             (select count(*) from sync_status where sync_type = '{name}' and status = 'failed'

@@ -82,15 +82,15 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
     let sql = format!(
         r"
         with picked as materialized (
-            select id, gazelle_id, parent_id, content_hash, run_id, fetched_at, source_key, raw_bytes
+            select id, gazelle_id, parent_id, content_hash, run_id, first_fetched_at, fetched_at, source_key, raw_bytes
             from {table}
             where not processed and next_attempt_at <= now()
-            order by fetched_at, source_key
+            order by first_fetched_at, id
             limit $1
             for update skip locked
         ),
         sized as (
-            select p.*, sum(raw_bytes) over (order by fetched_at, source_key, id) - raw_bytes as bytes_before
+            select p.*, sum(raw_bytes) over (order by first_fetched_at, id) - raw_bytes as bytes_before
             from picked p
         ),
         ranked as (
@@ -105,7 +105,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
         select p.id, p.gazelle_id, p.parent_id, p.run_id, p.fetched_at,
             case when not p.superseded then (select s.raw_data::text from {table} s where s.id = p.id) end as raw
         from ranked p
-        order by p.fetched_at, p.source_key
+        order by p.first_fetched_at, p.id
         "
     );
     let rows = tx

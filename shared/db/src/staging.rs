@@ -338,6 +338,8 @@ async fn see_again(
             times_seen = s.times_seen + u.times_seen,
             fetched_at = case when u.newer then u.fetched_at else s.fetched_at end,
             source_key = case when u.newer then u.source_key else s.source_key end,
+            -- What is news again is as fresh as the page that brought it.
+            first_fetched_at = case when u.revive then u.fetched_at else s.first_fetched_at end,
             run_id = case when u.revive then u.run_id else s.run_id end,
             processed = s.processed and not u.revive,
             outcome = case when u.revive then null else s.outcome end,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use shared::entity::Entity;
 use shared::key::RunId;
 use shared::manifest::{Manifest, RunStatus};
-use shared::raw_page::Node;
+use shared::raw_page::{Metadata, Node};
 
 use crate::connect::{Db, Tx};
 use crate::staging::PageNodes;
@@ -86,6 +86,48 @@ pub(crate) async fn add_staged(
     close(tx, &[entity.name], &ids).await
 }
 
+/// Counts a page that cannot be taken apart: its records are quarantined, and its run goes on without it.
+pub(crate) async fn add_quarantined(
+    tx: &mut Tx,
+    entity: &Entity,
+    source_key: &str,
+    metadata: &Metadata,
+) -> Result<(), sqlx::Error> {
+    let names: Vec<&str> =
+        std::iter::once(entity.name).chain(entity.children().map(|(child, _)| child.name)).collect();
+    tx.query(
+        r"
+        with entered as (
+            insert into staged_pages (source_key, entity, run_id, page, records)
+            values ($1, $2, $3, $4, $5)
+            on conflict (source_key) do nothing
+            returning source_key
+        )
+        insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged, records_fetched,
+            records_quarantined)
+        select $3, sync_type, $6, $7, 1, records, records
+        from (select sync_type, case when sync_type = $2 then $5 else 0 end as records
+              from entered, unnest($8::text[]) as u(sync_type)) u
+        order by sync_type <> $2, sync_type
+        on conflict (run_id, sync_type) do update set
+            pages_staged = s.pages_staged + 1,
+            records_fetched = s.records_fetched + excluded.records_fetched,
+            records_quarantined = s.records_quarantined + excluded.records_quarantined
+        ",
+    )
+    .bind(source_key)
+    .bind(entity.name)
+    .bind(metadata.run_id.as_str())
+    .bind(i32::try_from(metadata.page).unwrap_or(i32::MAX))
+    .bind(i32::try_from(metadata.record_count).unwrap_or(i32::MAX))
+    .bind(&metadata.mode)
+    .bind(metadata.fetched_at)
+    .bind(&names)
+    .execute(tx.connection())
+    .await?;
+    close(tx, &names, &[metadata.run_id.to_string()]).await
+}
+
 /// Records what the fetcher says of a run, for the entity and those nested in it.
 ///
 /// # Errors
@@ -102,7 +144,8 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
         select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7 end,
             case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10
         from unnest($2::text[]) as u(sync_type)
-        order by sync_type
+        -- Parent before child, as staging does: in another order two of them could wait for each other.
+        order by sync_type <> $8, sync_type
         on conflict (run_id, sync_type) do update set
             mode = excluded.mode,
             started_at = excluded.started_at,

@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 use rand::RngExt;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{StatusCode, redirect};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::rate_limiter::RateLimiter;
@@ -20,9 +21,11 @@ const TRIES_MAX: u32 = 6;
 const BACKOFF_FIRST: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(20);
 /// What a source may ask us to wait; more is an outage.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 /// A page of 200 pianos takes seconds over there.
-const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// No try begins later: one page with all its tries must fit into the lease and the deadline's margin.
+const PAGE_BUDGET: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A page is a few megabytes at most; more would be an attack on our memory.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -82,7 +85,7 @@ pub enum ApiError {
 enum Try {
     Answered(String),
     Again { reason: String, pause: Option<Duration> },
-    Unauthorized,
+    Unauthorized(SecretString),
     Final(ApiError),
 }
 
@@ -155,15 +158,19 @@ impl Gazelle {
     async fn execute(&self, body: &str) -> Result<String, ApiError> {
         let mut last = String::new();
         let mut renewed = false;
+        let begin = Instant::now();
         for tries in 0..TRIES_MAX {
+            if tries > 0 && begin.elapsed() > PAGE_BUDGET {
+                return Err(ApiError::Exhausted { tries, last });
+            }
             self.limiter.turn().await;
             match self.attempt(body).await {
                 Try::Answered(answer) => return Ok(answer),
                 Try::Final(error) => return Err(error),
-                Try::Unauthorized if renewed => return Err(ApiError::Unauthorized),
-                Try::Unauthorized => {
+                Try::Unauthorized(_) if renewed => return Err(ApiError::Unauthorized),
+                Try::Unauthorized(refused) => {
                     renewed = true;
-                    self.credentials.renew(&self.http).await?;
+                    self.credentials.renew(&self.http, &refused).await?;
                 }
                 Try::Again { reason, pause } => {
                     let pause = pause.unwrap_or_else(|| backoff(tries));
@@ -196,7 +203,7 @@ impl Gazelle {
         };
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED {
-            return Try::Unauthorized;
+            return Try::Unauthorized(value);
         }
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -334,7 +341,7 @@ mod tests {
         assert_eq!(seconds("7"), Some(7));
         assert_eq!(seconds("Mon, 05 Jan 2026 12:00:09 GMT"), Some(9));
         assert_eq!(seconds("Mon, 05 Jan 2026 11:00:00 GMT"), Some(0));
-        assert_eq!(seconds("86400"), Some(60));
+        assert_eq!(seconds("86400"), Some(30));
         assert_eq!(seconds("soon"), None);
     }
 

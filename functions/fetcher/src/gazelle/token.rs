@@ -172,23 +172,34 @@ impl Credentials {
             None => self.load(http, None).await?,
         };
         *current = Some(token.clone());
-        Ok(match self.authentication {
-            Authentication::ApiKey => ("x-gazelle-api-key", token.secret),
-            Authentication::OAuth => {
-                ("authorization", SecretString::from(format!("Bearer {}", token.secret.expose_secret())))
-            }
-        })
+        let name = match self.authentication {
+            Authentication::ApiKey => "x-gazelle-api-key",
+            Authentication::OAuth => "authorization",
+        };
+        Ok((name, self.header_value(&token.secret)))
     }
 
-    /// Gazelle refused the header: reads the secret again, and refreshes what is still the same.
+    /// Gazelle refused that header: reads the secret again, and refreshes what is still the same. Does
+    /// nothing where another request has renewed it in the meantime.
     ///
     /// # Errors
     /// There is no usable key or token.
-    pub async fn renew(&self, http: &reqwest::Client) -> Result<(), TokenError> {
+    pub async fn renew(&self, http: &reqwest::Client, refused: &SecretString) -> Result<(), TokenError> {
         let mut current = self.current.lock().await;
+        let shown = |token: &Current| self.header_value(&token.secret);
+        if current.as_ref().is_some_and(|token| shown(token).expose_secret() != refused.expose_secret()) {
+            return Ok(());
+        }
         let refused = current.take().map(|token| token.secret);
         *current = Some(self.load(http, refused.as_ref()).await?);
         Ok(())
+    }
+
+    fn header_value(&self, secret: &SecretString) -> SecretString {
+        match self.authentication {
+            Authentication::ApiKey => secret.clone(),
+            Authentication::OAuth => SecretString::from(format!("Bearer {}", secret.expose_secret())),
+        }
     }
 
     async fn load(
