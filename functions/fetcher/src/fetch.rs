@@ -14,13 +14,12 @@ use shared::request::{Mode, Window};
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
+use crate::fetch_error::{FetchError, PAGES_PER_RUN_MAX};
 use crate::gazelle::{ApiError, Gazelle};
 use crate::raw_sink::{RawSink, SinkError, Stored};
 use crate::report::Report;
-use crate::state::{Checkpoint, Lease, Next, StateError, StateStore, Versioned};
+use crate::state::{Checkpoint, Lease, Next, StateStore, Versioned};
 
-/// A listing longer than this is a listing without end: twenty times the largest known one.
-const PAGES_PER_RUN_MAX: u32 = 32_000;
 /// A holder that has not stored a page for so long is taken for dead: longer than all tries of one page.
 const LEASE: TimeDelta = TimeDelta::seconds(180);
 /// A run that came no page further in so many invocations is given up: its cursor may be worth nothing.
@@ -44,59 +43,6 @@ pub struct Job {
     pub salt: u32,
     /// No page is begun after this.
     pub deadline: Instant,
-}
-
-/// Why a run stops before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The API gave no usable answer.
-    #[error(transparent)]
-    Api(#[from] ApiError),
-    /// The answer is no page of this entity.
-    #[error("Page {page} of {entity} cannot be read: {source}")]
-    Unreadable {
-        /// The entity.
-        entity: &'static str,
-        /// The page.
-        page: u32,
-        /// What is wrong with it.
-        source: raw_page::UnreadablePage,
-    },
-    /// The cursor does not advance: going on would be a loop.
-    #[error("Page {page} of {entity} says that there is more, with a cursor that does not advance")]
-    Stuck {
-        /// The entity.
-        entity: &'static str,
-        /// The page.
-        page: u32,
-    },
-    /// The listing has no end.
-    #[error("{entity} has more than {PAGES_PER_RUN_MAX} pages")]
-    Endless {
-        /// The entity.
-        entity: &'static str,
-    },
-    /// The sink refused.
-    #[error("Could not save page {page} of {entity}: {source}")]
-    SavePage {
-        /// The entity.
-        entity: &'static str,
-        /// The page.
-        page: u32,
-        /// What it said.
-        source: SinkError,
-    },
-    /// The manifest could not be stored.
-    #[error("Could not save the manifest of {entity}: {source}")]
-    SaveManifest {
-        /// The entity.
-        entity: &'static str,
-        /// What the sink said.
-        source: SinkError,
-    },
-    /// The state could not be read or written, or another invocation has taken over.
-    #[error(transparent)]
-    State(#[from] StateError),
 }
 
 /// A run in the hands of this invocation.

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod fetch;
+mod fetch_error;
 pub mod gazelle;
 pub mod handler;
 pub mod raw_sink;

@@ -27,7 +27,7 @@ pub use report::{EntityReport, entity_reports, is_reachable};
 pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};
-pub use sync_status::{close_runs, record_manifest};
+pub use sync_status::record_manifest;
 
 /// The error of every function here.
 pub type Error = sqlx::Error;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use shared::entity::Entity;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
@@ -15,16 +14,12 @@ use crate::sync_status;
 pub struct Claimed {
     /// The staging row.
     pub staging_id: Uuid,
-    /// The id it was staged under; empty where it has none.
-    pub gazelle_id: String,
     /// The record in which it came.
     pub parent_id: Option<String>,
     /// The record as JSON; none where newer content of the same id is staged.
     pub raw: Option<String>,
     /// The run that made it pending.
     pub run_id: String,
-    /// When Gazelle said it.
-    pub fetched_at: DateTime<Utc>,
 }
 
 /// How a staged record ends.
@@ -102,7 +97,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
             from sized p
             where bytes_before < $2
         )
-        select p.id, p.gazelle_id, p.parent_id, p.run_id, p.fetched_at,
+        select p.id, p.parent_id, p.run_id,
             case when not p.superseded then (select s.raw_data::text from {table} s where s.id = p.id) end as raw
         from ranked p
         order by p.first_fetched_at, p.id
@@ -118,11 +113,9 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
         .map(|row| {
             Ok(Claimed {
                 staging_id: row.try_get("id")?,
-                gazelle_id: row.try_get("gazelle_id")?,
                 parent_id: row.try_get("parent_id")?,
                 raw: row.try_get("raw")?,
                 run_id: row.try_get("run_id")?,
-                fetched_at: row.try_get("fetched_at")?,
             })
         })
         .collect()

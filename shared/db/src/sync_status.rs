@@ -178,10 +178,7 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
 
 /// Ends the runs whose equation has closed: fetched to the end, every page staged, nothing pending.
 /// A failed fetch ends its run at once; what it did store is still promoted.
-///
-/// # Errors
-/// The database refused or was out of reach.
-pub async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
+pub(crate) async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
     close(tx, &[entity.name], run_ids).await
 }
 
