@@ -228,6 +228,7 @@ def exports(stack: Stack) -> dict[str, str]:
         "RAW_EVENTS_DLQ_URL": out["RawEventsDeadLetterQueueUrl"],
         "RECONCILE_QUEUE_URL": out["ReconcileQueueUrl"],
         "RECONCILE_DLQ_URL": out["ReconcileDeadLetterQueueUrl"],
+        "FETCH_QUEUE_URL": out["FetchQueueUrl"],
         "FETCHER_FAILURE_QUEUE_URL": out["FetcherFailureQueueUrl"],
         "GAZELLE_URL": simulator.gazelle_url(stack),
         "GAZELLE_TOKEN_URL": simulator.token_url(stack),

@@ -44,10 +44,22 @@ pub fn manifest(entity: &str, run_id: &RunId) -> String {
     format!("runs/{entity}/{run_id}.json")
 }
 
-/// The key of an entity's state: checkpoint, watermark, lease.
+/// The key of what an entity's runs of one lane remember: checkpoint, watermark, lease.
 #[must_use]
-pub fn state(entity: &str) -> String {
-    format!("state/{entity}.json")
+pub fn state(entity: &str, lane: &str) -> String {
+    format!("state/{entity}/{lane}.json")
+}
+
+/// The key of what the pages of an entity's listing held when they were stored last.
+#[must_use]
+pub fn known_pages(entity: &str) -> String {
+    format!("state/{entity}/pages.json")
+}
+
+/// The key of what all invocations share: `pace`, `token`.
+#[must_use]
+pub fn common_state(name: &str) -> String {
+    format!("state/{name}.json")
 }
 
 /// What a key of the bucket names.
@@ -87,6 +99,6 @@ mod tests {
         assert!(key < raw_page("timeline", &second, 1));
         assert_eq!(kind(&key), Some(ObjectKind::RawPage));
         assert_eq!(kind(&manifest("timeline", &first)), Some(ObjectKind::Manifest));
-        assert_eq!(kind(&state("timeline")), None);
+        assert_eq!(kind(&state("timeline", "full")), None);
     }
 }

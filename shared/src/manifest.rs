@@ -18,7 +18,7 @@ pub struct Manifest {
     pub run_id: RunId,
     /// The entity's name.
     pub entity: String,
-    /// incremental, full or repair.
+    /// incremental, full, repair or verify.
     pub mode: String,
     /// The period fetched; none where the whole list was.
     pub window: Option<Window>,
@@ -32,14 +32,29 @@ pub struct Manifest {
     pub pages: u32,
     /// Elements of the list stored so far, null ones included.
     pub records: u64,
+    /// Pages read and not stored: they hold what was stored before, or nothing of the period.
+    #[serde(default)]
+    pub pages_passed: u32,
+    /// Elements on those pages.
+    #[serde(default)]
+    pub records_passed: u64,
+    /// The source's own count, from the first page.
+    #[serde(default)]
+    pub total_count_first: Option<u64>,
     /// The source's own count, from the last page.
     pub total_count: Option<u64>,
+    /// Different ids, and elements without any: counted by a full run that read its list to the end.
+    #[serde(default)]
+    pub distinct: Option<u64>,
     /// The page at which the last invocation took over from an earlier one.
     pub resumed_from_page: Option<u32>,
     /// Counts the writings of this manifest: an older one never overwrites a newer.
     pub revision: u32,
     /// Why it is not a success.
     pub error: Option<String>,
+    /// What kind of help by a person it needs, such as `credentials`.
+    #[serde(default)]
+    pub action: Option<String>,
     /// The version of the fetcher.
     pub fetcher_version: String,
 }

@@ -32,7 +32,7 @@ pub struct Metadata {
     pub schema_version: u32,
     /// The entity's name.
     pub entity: String,
-    /// incremental, full or repair.
+    /// incremental, full, repair or verify.
     pub mode: String,
     /// The run.
     pub run_id: RunId,
@@ -50,7 +50,10 @@ pub struct Metadata {
     pub query_sha256: String,
     /// The period fetched; none where the whole list was.
     pub window: Option<Window>,
-    /// Elements of the list, null ones included.
+    /// The ids asked for, where the page is an answer by id and no listing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Vec<String>>,
+    /// Elements of the list, null ones included; of an answer by id, the records found.
     pub record_count: u64,
     /// The version of the fetcher.
     pub fetcher_version: String,
@@ -103,6 +106,21 @@ pub struct Listing<'a> {
     pub total_count: Option<u64>,
     /// Messages of a partial answer.
     pub errors: Vec<String>,
+}
+
+impl Listing<'_> {
+    /// The id of each element, where it has a usable one.
+    pub fn ids(&self) -> impl Iterator<Item = Option<String>> {
+        #[derive(Deserialize)]
+        struct Identified<'a> {
+            #[serde(borrow)]
+            id: Option<Cow<'a, str>>,
+        }
+        self.nodes.iter().map(|node| {
+            let identified: Identified<'_> = serde_json::from_str(node.get()).ok()?;
+            identified.id.filter(|id| is_usable_id(id)).map(Cow::into_owned)
+        })
+    }
 }
 
 /// Relay's account of a page.
@@ -170,6 +188,44 @@ pub fn listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>, Unre
     }
 }
 
+/// What an answer by id holds.
+#[derive(Debug)]
+pub struct ById<'a> {
+    /// The records found, byte for byte.
+    pub elements: Vec<&'a RawValue>,
+    /// What the source said of each id.
+    pub answers: Vec<(String, Answer)>,
+}
+
+/// Reads the answer to [`Entity::by_id_document`].
+///
+/// # Errors
+/// It is no response to such a question.
+pub fn by_id<'a>(response: &'a str, asked: &[String]) -> Result<ById<'a>, UnreadablePage> {
+    let response: Response<'a> = serde_json::from_str(response).map_err(UnreadablePage::Response)?;
+    let is_clear = response.errors.unwrap_or_default().is_empty();
+    let data = response.data.ok_or(UnreadablePage::NoRoot { root: "r0" })?;
+    let mut found = ById { elements: Vec::new(), answers: Vec::with_capacity(asked.len()) };
+    for (place, id) in asked.iter().enumerate() {
+        let answer = match data.get(format!("r{place}").as_str()) {
+            Some(element) if element.get() != "null" => {
+                found.elements.push(element);
+                // Of a merged record the source may answer the one that took it over.
+                if id_of(element.get()).is_none_or(|found| found == *id) {
+                    Answer::Found
+                } else {
+                    Answer::Unclear
+                }
+            }
+            // A null beside errors may be the error's doing.
+            Some(_) if is_clear => Answer::Gone,
+            _ => Answer::Unclear,
+        };
+        found.answers.push((id.clone(), answer));
+    }
+    Ok(found)
+}
+
 /// One element of a list, as it will be staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node<'a> {
@@ -190,6 +246,19 @@ pub struct Nodes<'a> {
     pub children: Vec<(&'static Entity, Vec<Node<'a>>)>,
     /// Elements that lie outside the window and are not wanted.
     pub outside_window: u64,
+    /// Ids asked for one by one, each with what the source said.
+    pub answers: Vec<(String, Answer)>,
+}
+
+/// What the source says of one id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The record is there.
+    Found,
+    /// It is not.
+    Gone,
+    /// An error, which proves nothing.
+    Unclear,
 }
 
 /// Takes a list apart. An element of any shape becomes a node: nothing is refused here.
@@ -200,6 +269,7 @@ pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawVal
         own: Vec::with_capacity(elements.len()),
         children: entity.children().map(|(child, _)| (child, Vec::new())).collect(),
         outside_window: 0,
+        answers: Vec::new(),
     };
     for element in elements {
         let json = element.get();
@@ -232,8 +302,14 @@ pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawVal
 /// # Errors
 /// The object is no raw page of the entity.
 pub fn nodes_of_page<'a>(entity: &Entity, object: &'a [u8]) -> Result<Nodes<'a>, PageNodesError> {
-    let query = entity.query().ok_or(PageNodesError::UnknownEntity)?;
     let page: RawPage<'a> = serde_json::from_slice(object).map_err(PageNodesError::Envelope)?;
+    if let Some(asked) = page.metadata.asked {
+        let found = by_id(page.payload.get(), &asked).map_err(PageNodesError::Payload)?;
+        // Of a nested record an answer tells no more than that it is there.
+        let elements = if entity.query().is_some() { found.elements } else { Vec::new() };
+        return Ok(Nodes { answers: found.answers, ..nodes(entity, None, &elements) });
+    }
+    let query = entity.query().ok_or(PageNodesError::UnknownEntity)?;
     let listing = listing(query, page.payload.get()).map_err(PageNodesError::Payload)?;
     Ok(nodes(entity, page.metadata.window, &listing.nodes))
 }
@@ -303,6 +379,19 @@ mod tests {
         assert_eq!(child.name, "measurements");
         let seen: Vec<_> = list.iter().map(|node| (node.id.as_deref(), node.parent_id.as_deref())).collect();
         assert_eq!(seen, [(Some("m1"), Some("ins_1")), (None, Some("ins_1"))]);
+    }
+
+    #[test]
+    fn an_answer_by_id_says_what_is_there_what_is_gone_and_what_it_leaves_open() {
+        let asked = ["a", "b", "c"].map(str::to_owned);
+        let said = |response: &str| by_id(response, &asked).map(|found| found.answers).unwrap_or_default();
+        let answers = said(r#"{"data":{"r0":{"id":"a"},"r1":null}}"#);
+        let expected = [("a", Answer::Found), ("b", Answer::Gone), ("c", Answer::Unclear)];
+        assert_eq!(answers, expected.map(|(id, answer)| (id.to_owned(), answer)));
+        let in_part = said(r#"{"data":{"r0":{"id":"a"},"r1":null,"r2":null},"errors":[{"message":"non"}]}"#);
+        let expected = [("a", Answer::Found), ("b", Answer::Unclear), ("c", Answer::Unclear)];
+        assert_eq!(in_part, expected.map(|(id, answer)| (id.to_owned(), answer)));
+        assert!(by_id(r#"{"data":null}"#, &asked).is_err());
     }
 
     #[test]

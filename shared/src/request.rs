@@ -3,10 +3,11 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::entity::{self, Entity};
+use crate::entity::{self, Absence, Entity};
 use crate::local_day;
+use crate::row::is_usable_id;
 
 /// A look-back longer than this is a full run under another name.
 const LOOKBACK_DAYS_MAX: u32 = 3_660;
@@ -42,7 +43,8 @@ impl PartialEq for Target {
 impl Eq for Target {}
 
 /// How far a run reaches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// What may have changed since the last run; `lookback_days` overrides the configured reach.
     Incremental {
@@ -53,6 +55,11 @@ pub enum Mode {
     Full,
     /// A period named by a person.
     Repair(Window),
+    /// Single records, asked for by id: whether they are still there, and what they hold.
+    Verify {
+        /// Their ids.
+        ids: Vec<String>,
+    },
 }
 
 impl Mode {
@@ -63,8 +70,22 @@ impl Mode {
             Self::Incremental { .. } => "incremental",
             Self::Full => "full",
             Self::Repair(_) => "repair",
+            Self::Verify { .. } => "verify",
         }
     }
+
+    /// The lane: runs of one lane follow each other, runs of different lanes go on side by side, so that
+    /// a long one never delays the frequent ones.
+    #[must_use]
+    pub const fn lane(&self) -> &'static str {
+        match self {
+            Self::Incremental { lookback_days: Some(_) } => "lookback",
+            _ => self.name(),
+        }
+    }
+
+    /// Every lane but the one of the frequent runs.
+    pub const BACKGROUND_LANES: [&'static str; 4] = ["lookback", "full", "repair", "verify"];
 }
 
 /// A period: from the first instant inside to the first instant after it.
@@ -108,16 +129,34 @@ impl SyncRequest {
     /// # Errors
     /// The first field that is unknown, ill-typed, out of range or in contradiction to another.
     pub fn parse(payload: &Value, zone: Tz) -> Result<Self, BadRequest> {
-        const FIELDS: [&str; 5] = ["entity", "mode", "start", "end", "lookback_days"];
+        const FIELDS: [&str; 6] = ["entity", "mode", "start", "end", "lookback_days", "ids"];
         let fields = payload.as_object().ok_or_else(|| {
             bad("payload", "it is no JSON object", r#"an object such as {"entity": "timeline"}"#)
         })?;
         if let Some(unknown) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
             return Err(bad(unknown, "the field is unknown", &FIELDS.join(", ")));
         }
+        if fields.get("mode").and_then(Value::as_str) == Some("verify") {
+            return verify(fields);
+        }
+        if fields.get("ids").is_some_and(|ids| !ids.is_null()) {
+            return Err(bad("ids", "only a run in mode verify asks by id", "mode verify, or no ids"));
+        }
         let target = target(fields)?;
         let mode = mode(fields, target, zone)?;
         Ok(Self { target, mode })
+    }
+
+    /// The payload that [`Self::parse`] reads as a request to ask for these records by id.
+    #[must_use]
+    pub fn verify_payload(entity: &Entity, ids: &[String]) -> Value {
+        json!({ "entity": entity.name, "mode": "verify", "ids": ids })
+    }
+
+    /// The payload that [`Self::parse`] reads as a request to fetch everything.
+    #[must_use]
+    pub fn full_payload(entity: &Entity) -> Value {
+        json!({ "entity": entity.name, "mode": "full" })
     }
 
     /// The entities to fetch.
@@ -148,8 +187,34 @@ fn target(fields: &Map<String, Value>) -> Result<Target, BadRequest> {
     }
 }
 
+/// Asked for in one request at most: a message of a queue must hold them.
+pub const IDS_MAX: usize = 500;
+
+fn verify(fields: &Map<String, Value>) -> Result<SyncRequest, BadRequest> {
+    let askable = |entity: &&Entity| matches!(entity.absence, Absence::AskedFor { .. });
+    let accepted =
+        || entity::ALL.into_iter().filter(askable).map(|entity| entity.name).collect::<Vec<_>>().join(", ");
+    if let Some(field) = ["start", "end", "lookback_days"]
+        .into_iter()
+        .find(|field| fields.get(*field).is_some_and(|value| !value.is_null()))
+    {
+        return Err(bad(field, "a run in mode verify asks for ids alone", "entity, mode, ids"));
+    }
+    let name = text(fields, "entity", &accepted())?.unwrap_or_default();
+    let entity = entity::find(name)
+        .filter(askable)
+        .ok_or_else(|| bad("entity", "its records cannot be asked for by id", &accepted()))?;
+    let ids: Option<Vec<String>> = fields.get("ids").and_then(Value::as_array).and_then(|ids| {
+        ids.iter().map(|id| id.as_str().filter(|id| is_usable_id(id)).map(str::to_owned)).collect()
+    });
+    let ids = ids
+        .filter(|ids| (1..=IDS_MAX).contains(&ids.len()))
+        .ok_or_else(|| bad("ids", "it is no list of ids", &format!("1 to {IDS_MAX} ids")))?;
+    Ok(SyncRequest { target: Target::One(entity), mode: Mode::Verify { ids } })
+}
+
 fn mode(fields: &Map<String, Value>, target: Target, zone: Tz) -> Result<Mode, BadRequest> {
-    const MODES: &str = "incremental, full, repair";
+    const MODES: &str = "incremental, full, repair, verify";
     let name = text(fields, "mode", MODES)?;
     let (start, end) = (day(fields, "start")?, day(fields, "end")?);
     let lookback_days = lookback_days(fields)?;
@@ -293,6 +358,11 @@ mod tests {
                 "timeline",
             ),
             (json!({"entity": "timeline", "lookback_days": -1}), "`lookback_days`", "0 to"),
+            (json!({"entity": "clients", "mode": "verify"}), "`ids`", "1 to 500 ids"),
+            (json!({"entity": "clients", "mode": "verify", "ids": ["a", ""]}), "`ids`", "1 to 500 ids"),
+            (json!({"entity": "timeline", "mode": "verify", "ids": ["a"]}), "`entity`", "clients, pianos"),
+            (json!({"entity": "all", "mode": "verify", "ids": ["a"]}), "`entity`", "clients, pianos"),
+            (json!({"entity": "clients", "ids": ["a"]}), "`ids`", "mode verify"),
             (
                 json!({"entity": "timeline", "mode": "full", "lookback_days": 1}),
                 "`lookback_days`",
@@ -315,6 +385,21 @@ mod tests {
         };
         let expected = ("2025-11-01T04:00:00+00:00".to_owned(), Some("2025-11-03T05:00:00+00:00".to_owned()));
         assert_eq!(window, Some(expected));
+    }
+
+    #[test]
+    fn what_a_function_asks_of_the_fetcher_is_a_request_that_it_reads() {
+        for entity in entity::ALL {
+            if matches!(entity.absence, Absence::AskedFor { .. }) {
+                let payload = SyncRequest::verify_payload(entity, &["x".to_owned()]);
+                let mode = SyncRequest::parse(&payload, local_day::ZONE).map(|request| request.mode);
+                assert_eq!(mode, Ok(Mode::Verify { ids: vec!["x".to_owned()] }), "{}", entity.name);
+            }
+        }
+        for entity in entity::fetched() {
+            let mode = SyncRequest::parse(&SyncRequest::full_payload(entity), local_day::ZONE);
+            assert_eq!(mode.map(|request| request.mode), Ok(Mode::Full), "{}", entity.name);
+        }
     }
 
     #[test]

@@ -4,93 +4,27 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use fetcher::config::GazelleConfig;
-use fetcher::fetch::{Job, fetch};
-use fetcher::gazelle::{ApiError, Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use fetcher::fetch::Job;
+use fetcher::gazelle::{ApiError, Authentication, FixedTokenStore, TokenStore};
+use fetcher::object_store::ObjectStore;
 use fetcher::report::Report;
-use fetcher::state::NoStateStore;
-use gazelle_sim::{RunningSim, SimConfig, serve};
-use pipeline_tests::memory::{MemorySink, MemoryStates};
+use gazelle_sim::SimConfig;
 use pipeline_tests::mirror::entity;
-use secrecy::SecretString;
+use pipeline_tests::source::{Source, TICK};
 use serde_json::{Value, json};
-use shared::entity::{self, Entity};
+use shared::entity;
 use shared::raw_page::{self, RawPage};
 use shared::request::Mode;
-use tokio::time::Instant;
-
-async fn sim() -> RunningSim {
-    serve(SimConfig { timeline: 600, clients: 120, pianos: 130, ..SimConfig::default() }, 0)
-        .await
-        .expect("a simulator")
-}
-
-fn config(sim: &RunningSim, authentication: Authentication) -> GazelleConfig {
-    GazelleConfig {
-        url: format!("{}/graphql/private", sim.url),
-        token_url: format!("{}/developer/oauth/token", sim.url),
-        authentication,
-        requests_per_second: 500.0,
-        page_size: 50,
-    }
-}
-
-fn with_key(sim: &RunningSim, key: &str) -> Gazelle {
-    let config = config(sim, Authentication::ApiKey);
-    let store = TokenStore::Fixed(FixedTokenStore::with_key(&SecretString::from(key)));
-    let credentials = Credentials::new(Authentication::ApiKey, store, config.token_url.clone());
-    Gazelle::new(&config, credentials).expect("a client")
-}
-
-fn job(entity: &'static Entity) -> Job {
-    Job {
-        entity,
-        mode: Mode::Full,
-        lookback_days: 1,
-        holder: "test".to_owned(),
-        salt: 7,
-        deadline: Instant::now() + Duration::from_mins(5),
-    }
-}
-
-async fn stat(sim: &RunningSim, pointer: &str) -> Value {
-    let body =
-        reqwest::get(format!("{}/_sim/stats", sim.url)).await.expect("stats").text().await.expect("a body");
-    let stats: Value = serde_json::from_str(&body).expect("JSON");
-    stats.pointer(pointer).cloned().unwrap_or_else(|| panic!("{pointer} in {stats}"))
-}
-
-/// The records of stored pages, by a reading of their own.
-fn records(sink: &MemorySink) -> Vec<Value> {
-    let pages = sink.objects().into_iter().filter(|(key, _)| key.starts_with("raw/"));
-    pages
-        .flat_map(|(key, bytes)| {
-            let page: Value = serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
-            let data =
-                page["payload"]["data"].as_object().expect("data").values().next().cloned().expect("a root");
-            data.as_array().or_else(|| data["nodes"].as_array()).cloned().expect("records")
-        })
-        .collect()
-}
 
 #[tokio::test]
 async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {
-    let sim = sim().await;
     for entity in entity::fetched() {
-        let sink = MemorySink::default();
-        let reports = fetch(&with_key(&sim, "sim-key"), &sink, &NoStateStore, &job(entity), &|_| ()).await;
+        let source = Source::small().await;
+        let reports = source.fetch(entity, Mode::Full).await;
         let [report] = &reports[..] else { panic!("{reports:?}") };
         assert_eq!((report.status, &report.error), ("success", &None), "{report:?}");
-        let truth: Value = serde_json::from_str(
-            &reqwest::get(format!("{}/_sim/truth/{}", sim.url, entity.name))
-                .await
-                .expect("truth")
-                .text()
-                .await
-                .expect("a body"),
-        )
-        .expect("JSON");
-        let stored = records(&sink);
+        let truth = source.truth(entity).await;
+        let stored = source.records();
         assert_eq!(json!(stored.len()), truth["total_count"], "{}", entity.name);
         for row in truth["rows"].as_array().expect("rows") {
             assert!(
@@ -105,16 +39,15 @@ async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {
 
 #[tokio::test]
 async fn a_raw_page_is_the_response_byte_for_byte_with_what_was_asked() {
-    let sim = sim().await;
-    let (sink, clients) = (MemorySink::default(), entity("clients"));
-    fetch(&with_key(&sim, "sim-key"), &sink, &NoStateStore, &job(clients), &|_| ()).await;
+    let (source, clients) = (Source::small().await, entity("clients"));
+    source.fetch(clients, Mode::Full).await;
     let (key, bytes) =
-        sink.objects().into_iter().find(|(key, _)| key.ends_with("page-00001.json")).expect("page 1");
+        source.sink.objects().into_iter().find(|(key, _)| key.ends_with("page-00001.json")).expect("page 1");
     let page: RawPage<'_> = serde_json::from_slice(&bytes).expect("a raw page");
     let query = clients.query().expect("a query");
     let asked = json!({"query": query.document(), "variables": {"first": 50, "after": null}});
     let answer = reqwest::Client::new()
-        .post(format!("{}/graphql/private", sim.url))
+        .post(format!("{}/graphql/private", source.sim.url))
         .header("x-gazelle-api-key", "sim-key")
         .header("content-type", "application/json")
         .body(asked.to_string())
@@ -129,93 +62,180 @@ async fn a_raw_page_is_the_response_byte_for_byte_with_what_was_asked() {
 
 #[tokio::test]
 async fn a_run_that_broke_resumes_at_its_next_page_and_fetches_none_again() {
-    let sim = sim().await;
-    let api = with_key(&sim, "sim-key");
-    let (sink, states, timeline) = (MemorySink::default(), MemoryStates::default(), entity("timeline"));
-    sink.refuse_once("page-00005.json");
-    let broken = fetch(&api, &sink, &states, &job(timeline), &|_| ()).await;
+    let (source, timeline) = (Source::small().await, entity("timeline"));
+    source.sink.refuse_once("page-00005.json");
+    let broken = source.fetch(timeline, Mode::Full).await;
     let [Report { status: "failed", pages: 4, error: Some(error), .. }] = &broken[..] else {
         panic!("{broken:?}")
     };
     assert!(error.contains("Could not save page 5 of timeline"), "{error}");
-    let reports =
-        fetch(&api, &sink, &states, &Job { holder: "next".to_owned(), ..job(timeline) }, &|_| ()).await;
-    let [report] = &reports[..] else { panic!("{reports:?}") };
+    // Any tick takes it up.
+    let reports = source.fetch(timeline, TICK).await;
+    let report = reports.iter().find(|report| report.mode == "full").expect("the run that broke");
     assert_eq!((report.status, report.resumed_from_page), ("success", Some(5)), "{report:?}");
     assert_eq!(report.run_id, broken[0].run_id, "it is the same run");
-    assert_eq!(records(&sink).len() as u64, report.records);
-    let requests = stat(&sim, "/requests").await;
+    let ticked: u64 = reports
+        .iter()
+        .filter(|report| report.mode == "incremental")
+        .map(|report| u64::from(report.pages))
+        .sum();
+    assert_eq!(source.pages() as u64, u64::from(report.pages) + ticked);
+    let requests = source.stat("/requests").await;
     assert_eq!(
         requests,
-        json!(report.pages + 1),
+        json!(u64::from(report.pages) + ticked + 1),
         "only the page that could not be saved was asked for twice"
     );
 }
 
 #[tokio::test]
-async fn two_invocations_never_work_on_one_entity_at_the_same_time() {
-    let sim = sim().await;
-    let api = with_key(&sim, "sim-key");
-    let (sink, states, clients) = (MemorySink::default(), MemoryStates::default(), entity("clients"));
-    // A tick: the next one asks for the same, so that it need not wait for its turn.
-    let mine = Job { mode: Mode::Incremental { lookback_days: None }, ..job(clients) };
-    let other = Job { holder: "other".to_owned(), ..mine.clone() };
-    let (first, second) = tokio::join!(
-        fetch(&api, &sink, &states, &mine, &|_| ()),
-        fetch(&api, &sink, &states, &other, &|_| ())
-    );
+async fn two_invocations_never_work_on_one_lane_at_the_same_time() {
+    let (source, clients) = (Source::small().await, entity("clients"));
+    let (mine, other) = (Source::job(clients, TICK), Source::job(clients, TICK));
+    let (first, second) = tokio::join!(source.serve(&mine), source.serve(&other));
     let mut statuses = [first[0].status, second[0].status];
     statuses.sort_unstable();
-    assert!(matches!(statuses, ["busy" | "failed", "success"]), "{first:?} {second:?}");
-    let pages = sink.objects().keys().filter(|key| key.starts_with("raw/")).count();
-    assert_eq!(pages, 3, "one run's pages: {:?}", sink.objects().keys());
+    assert_eq!(statuses, ["busy", "success"], "{first:?} {second:?}");
+    assert_eq!(source.pages(), 3, "one run's pages: {:?}", source.sink.objects().keys());
 }
 
 #[tokio::test]
-async fn a_run_that_no_tick_repeats_waits_for_its_turn_instead_of_being_passed_over() {
-    let sim = sim().await;
-    let api = with_key(&sim, "sim-key");
-    let (sink, states, clients) = (MemorySink::default(), MemoryStates::default(), entity("clients"));
-    let tick = Job { mode: Mode::Incremental { lookback_days: None }, ..job(clients) };
-    let full = Job { holder: "weekly".to_owned(), ..job(clients) };
-    let (tick, full) = tokio::join!(
-        fetch(&api, &sink, &states, &tick, &|_| ()),
-        fetch(&api, &sink, &states, &full, &|_| ())
-    );
-    assert!(
-        full.iter().any(|report| (report.mode.as_str(), report.status) == ("full", "success")),
-        "{tick:?} {full:?}"
-    );
+async fn a_request_to_a_busy_lane_waits_its_turn_and_one_that_comes_twice_is_served_once() {
+    let (source, clients) = (Source::small().await, entity("clients"));
+    let weekly = Source::job(clients, Mode::Full);
+    let again = Job { holder: "again".to_owned(), ..weekly.clone() };
+    let by_hand = Source::job(clients, Mode::Full);
+    let (first, second, third) =
+        tokio::join!(source.serve(&weekly), source.serve(&again), source.serve(&by_hand));
+    let reports: Vec<&Report> = first.iter().chain(&second).chain(&third).collect();
+    let runs: Vec<&&Report> = reports.iter().filter(|report| report.run_id.is_some()).collect();
+    assert!(runs.iter().all(|report| report.status == "success"), "{reports:?}");
+    // The one by hand asks for what waits or runs already, or comes after it.
+    assert!((1..=2).contains(&runs.len()), "{reports:?}");
+    let later = source.serve(&Job { holder: "later".to_owned(), ..weekly }).await;
+    assert!(later.is_empty(), "it was served: {later:?}");
 }
 
 #[tokio::test]
 async fn an_incremental_run_asks_for_the_timeline_from_its_watermark_on() {
-    let sim = sim().await;
-    let api = with_key(&sim, "sim-key");
-    let (sink, states, timeline) = (MemorySink::default(), MemoryStates::default(), entity("timeline"));
-    let incremental = Job { mode: Mode::Incremental { lookback_days: None }, ..job(timeline) };
-    let first = fetch(&api, &sink, &states, &incremental, &|_| ()).await;
-    let second = fetch(&api, &sink, &states, &incremental, &|_| ()).await;
+    let (source, timeline) = (Source::small().await, entity("timeline"));
+    let first = source.fetch(timeline, TICK).await;
+    let second = source.fetch(timeline, TICK).await;
     assert_eq!((first[0].status, second[0].status), ("success", "success"), "{second:?}");
-    assert!(
-        second[0].records > 0 && second[0].records * 4 < first[0].records,
-        "{} then {}",
-        first[0].records,
-        second[0].records
-    );
+    assert!(first[0].pages > 8 && second[0].pages + second[0].pages_passed <= 2, "{first:?} then {second:?}");
+}
+
+#[tokio::test]
+async fn unchanged_pages_are_not_stored_and_changed_ones_are() {
+    for entity in entity::fetched() {
+        let source = Source::small().await;
+        source.fetch(entity, TICK).await;
+        let stored = source.pages();
+        let again = source.fetch(entity, TICK).await;
+        // The timeline's second run reaches less far: other pages.
+        let again = if entity.time_filter().is_some() { source.fetch(entity, TICK).await } else { again };
+        let [report] = &again[..] else { panic!("{again:?}") };
+        assert_eq!((report.status, report.pages), ("success", 0), "{report:?}");
+        assert!(report.pages_passed > 0, "{report:?}");
+        let stored = stored.max(source.pages());
+        let changes = json!({"edits": 1, "creates": 1, "entity": entity.name});
+        source.control("/_sim/advance", &changes).await;
+        let changed = source.fetch(entity, TICK).await;
+        assert!(changed[0].status == "success" && source.pages() > stored, "{}: {changed:?}", entity.name);
+        // What another lane stores makes the frequent one store everything once more.
+        source.fetch(entity, Mode::Full).await;
+        let after = source.fetch(entity, TICK).await;
+        assert_eq!((after[0].pages_passed, after[0].status), (0, "success"), "{}: {after:?}", entity.name);
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_ends_an_invocation_between_two_pages_and_the_next_tick_goes_on() {
+    let (source, timeline) = (Source::small().await, entity("timeline"));
+    let mut runs = Vec::new();
+    let mut job = Source::job(timeline, Mode::Full);
+    job.deadline = tokio::time::Instant::now() + Duration::from_millis(15);
+    runs.extend(source.serve(&job).await);
+    for _ in 0..1_000 {
+        if runs.iter().any(|report| report.mode == "full" && report.status == "success") {
+            break;
+        }
+        let mut tick = Source::job(timeline, TICK);
+        tick.deadline = tokio::time::Instant::now() + Duration::from_millis(15);
+        runs.extend(source.serve(&tick).await);
+    }
+    let full: Vec<&Report> = runs.iter().filter(|report| report.mode == "full").collect();
+    assert!(full.len() > 1 && full.iter().all(|report| report.run_id == full[0].run_id), "{full:?}");
+    assert_eq!(full.last().map(|report| (report.status, report.records)), Some(("success", 600)), "{full:?}");
+}
+
+#[tokio::test]
+async fn a_malformed_or_foreign_state_is_an_error_with_a_remedy_and_never_no_state() {
+    for state in [
+        "",
+        "[]",
+        r#"{"schema_version": 1, "state": {}}"#,
+        r#"{"schema_version": 2}"#,
+        r#"{"schema_version": 2, "state": {"watermark": "soon"}}"#,
+    ] {
+        let source = Source::small().await;
+        let ObjectStore::Memory(memory) = &*source.states else { panic!("in memory") };
+        memory.overwrite("state/clients/incremental.json", state.as_bytes());
+        let reports = source.fetch(entity("clients"), TICK).await;
+        let error = reports[0].error.clone().unwrap_or_default();
+        assert_eq!((reports[0].status, source.pages()), ("failed", 0), "{reports:?}");
+        for part in ["state/clients/incremental.json cannot be read", "delete it", "nothing is lost"] {
+            assert!(error.contains(part), "{state}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_whose_source_moves_proves_nothing_and_is_tried_again() {
+    let config = SimConfig { timeline: 600, oddities: false, ..SimConfig::default() };
+    let source = Source::open(config).await;
+    // An entry appears after each of the first three requests; then the source is quiet.
+    source.control("/_sim/faults", &json!({"shift_pages": 0.5})).await;
+    let moved = source.fetch(entity("timeline"), Mode::Full).await;
+    assert_eq!(moved.len(), 3, "{moved:?}");
+    for report in &moved {
+        let error = report.error.as_deref().unwrap_or_default();
+        assert!(report.status == "partial" && error.contains("different ones"), "{report:?}");
+    }
+    source.heal().await;
+    let quiet = source.fetch(entity("timeline"), Mode::Full).await;
+    assert!(quiet.len() == 1 && quiet[0].status == "success", "{quiet:?}");
+}
+
+#[tokio::test]
+async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
+    let source = Source::small().await;
+    for entity in entity::ALL.into_iter().filter(|entity| entity.by_id_document(1).is_some()) {
+        let truth = source.truth(entity).await;
+        let rows = truth["rows"].as_array().expect("rows");
+        let mut ids: Vec<String> =
+            rows.iter().take(23).map(|row| row["id"].as_str().expect("an id").to_owned()).collect();
+        ids.insert(7, "x_gone".to_owned());
+        let reports = source.fetch(entity, Mode::Verify { ids: ids.clone() }).await;
+        let [report] = &reports[..] else { panic!("{reports:?}") };
+        assert_eq!((report.status, report.pages), ("success", 3), "{report:?}");
+        let mut answers = Vec::new();
+        for (key, bytes) in source.sink.objects() {
+            if key.starts_with(&format!("raw/{}/", entity.name)) {
+                let nodes = raw_page::nodes_of_page(entity, &bytes).expect("a page");
+                answers.extend(nodes.answers);
+            }
+        }
+        let gone: Vec<&String> =
+            answers.iter().filter(|(_, said)| *said == raw_page::Answer::Gone).map(|(id, _)| id).collect();
+        assert_eq!((answers.len(), gone), (24, vec![&ids[7]]), "{}", entity.name);
+    }
 }
 
 #[tokio::test]
 async fn a_wrong_key_is_told_as_such_at_once() {
-    let sim = sim().await;
-    let reports = fetch(
-        &with_key(&sim, "wrong"),
-        &MemorySink::default(),
-        &NoStateStore,
-        &job(entity("users")),
-        &|_| (),
-    )
-    .await;
+    let source = Source::small().await;
+    let reports = source.serve_with(&source.api("wrong"), &Source::job(entity("users"), TICK)).await;
     let error = reports[0].error.clone().unwrap_or_default();
     assert!(reports[0].status == "failed" && error.contains("refuses the credentials (401)"), "{reports:?}");
     assert!(!error.contains("wrong"), "the key itself is never told");
@@ -223,45 +243,49 @@ async fn a_wrong_key_is_told_as_such_at_once() {
 
 #[tokio::test]
 async fn an_expired_token_is_refreshed_once_and_a_spent_refresh_token_asks_for_a_person() {
-    let sim = sim().await;
+    let source = Source::small().await;
     let oauth = |refresh_token: &str| {
         let fields = json!({"client_id": "sim-client", "client_secret": "sim-secret", "access_token": "stale",
             "refresh_token": refresh_token, "expires_at": "2999-01-01T00:00:00Z"});
-        let store =
-            TokenStore::Fixed(FixedTokenStore::with_fields(fields.as_object().cloned().unwrap_or_default()));
-        let config = config(&sim, Authentication::OAuth);
-        let credentials = Credentials::new(Authentication::OAuth, store, config.token_url.clone());
-        Gazelle::new(&config, credentials).expect("a client")
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        source.api_with(Authentication::OAuth, TokenStore::Fixed(FixedTokenStore::with_fields(fields)))
     };
     let api = oauth("sim-refresh-1");
     for name in ["users", "clients"] {
-        let reports = fetch(&api, &MemorySink::default(), &NoStateStore, &job(entity(name)), &|_| ()).await;
+        let reports = source.serve_with(&api, &Source::job(entity(name), TICK)).await;
         assert_eq!(reports[0].status, "success", "{reports:?}");
     }
-    let spent =
-        fetch(&oauth("sim-refresh-1"), &MemorySink::default(), &NoStateStore, &job(entity("users")), &|_| ())
-            .await;
+    let spent = source.serve_with(&oauth("sim-refresh-1"), &Source::job(entity("users"), TICK)).await;
     let error = spent[0].error.clone().unwrap_or_default();
-    assert!(error.contains("A person must authorise the application again"), "{spent:?}");
+    assert!(error.contains("must authorise the application again"), "{spent:?}");
+    let manifests = source.sink.objects();
+    let manifest: Value = manifests
+        .iter()
+        .filter(|(key, _)| key.starts_with("runs/users/"))
+        .next_back()
+        .map(|(_, bytes)| serde_json::from_slice(bytes).expect("a manifest"))
+        .expect("a manifest");
+    assert_eq!((&manifest["status"], &manifest["action"]), (&json!("failed"), &json!("credentials")));
 }
 
 #[tokio::test]
 async fn incident_10_a_field_that_the_schema_does_not_know_is_an_error_that_names_it() {
-    let sim = sim().await;
-    let refused = with_key(&sim, "sim-key").page("query a { allUsers { id nickname } }", None, None).await;
+    let source = Source::small().await;
+    let refused = source.api("sim-key").page("query a { allUsers { id nickname } }", None, None).await;
     let Err(ApiError::Schema { code, message }) = refused else { panic!("{refused:?}") };
     assert!(code == "undefinedField" && message.contains("nickname"), "{code}: {message}");
 }
 
 #[tokio::test]
 async fn the_fetch_command_writes_one_file_and_needs_neither_aws_nor_a_database() {
-    let sim = sim().await;
+    let source = Source::small().await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fetch-command");
     let file = folder.join("timeline.json");
     let command =
         std::env::current_exe().expect("a path").ancestors().nth(2).expect("the target folder").join("fetch");
     let run = |key: Option<&'static str>, entity: &'static str| {
-        let (command, file, url) = (command.clone(), file.clone(), format!("{}/graphql/private", sim.url));
+        let (command, file, url) =
+            (command.clone(), file.clone(), format!("{}/graphql/private", source.sim.url));
         tokio::task::spawn_blocking(move || {
             let mut command = Command::new(command);
             command

@@ -8,4 +8,5 @@
 pub mod memory;
 pub mod mirror;
 pub mod pages;
+pub mod source;
 pub mod stack;

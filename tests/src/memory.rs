@@ -1,10 +1,9 @@
-//! A sink and a state store in memory, with a fault on demand.
+//! A sink in memory, with a fault on demand.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fetcher::raw_sink::{RawSink, SinkError, Stored};
-use fetcher::state::{State, StateError, StateStore, Versioned};
 
 /// A bucket in memory that can refuse one page once.
 #[derive(Debug, Default)]
@@ -45,35 +44,12 @@ impl RawSink for MemorySink {
         Ok(Stored::New)
     }
 
+    async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
+        open(&self.objects).get(key).cloned().ok_or_else(|| SinkError(format!("{key} is not stored")))
+    }
+
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {
         open(&self.objects).insert(key.to_owned(), manifest);
         Ok(())
-    }
-}
-
-/// States in memory, each with the number of its last writing as tag.
-#[derive(Debug, Default)]
-pub struct MemoryStates {
-    states: Mutex<BTreeMap<&'static str, (State, u32)>>,
-}
-
-impl StateStore for MemoryStates {
-    async fn load(&self, entity: &'static str) -> Result<Versioned, StateError> {
-        let states = open(&self.states);
-        Ok(states.get(entity).map_or_else(
-            || Versioned { state: State::default(), tag: None },
-            |(state, tag)| Versioned { state: state.clone(), tag: Some(tag.to_string()) },
-        ))
-    }
-
-    async fn save(&self, entity: &'static str, versioned: &Versioned) -> Result<String, StateError> {
-        let mut states = open(&self.states);
-        let tag = states.get(entity).map(|(_, tag)| *tag);
-        if tag.map(|tag| tag.to_string()) != versioned.tag {
-            return Err(StateError::Taken { entity });
-        }
-        let next = tag.unwrap_or(0) + 1;
-        states.insert(entity, (versioned.state.clone(), next));
-        Ok(next.to_string())
     }
 }

@@ -109,10 +109,15 @@ impl HandRun {
             ended_at: Some(self.started_at + TimeDelta::minutes(1)),
             pages: self.pages,
             records: self.records,
+            pages_passed: 0,
+            records_passed: 0,
+            total_count_first: Some(self.records),
             total_count: Some(self.records),
+            distinct: None,
             resumed_from_page: None,
             revision,
             error: None,
+            action: None,
             fetcher_version: "test".to_owned(),
         };
         let bytes = serde_json::to_vec(&manifest).expect("a manifest is JSON");

@@ -1,32 +1,31 @@
-//! One run of one entity: page after page from Gazelle to the sink, resumable at every page.
+//! What an invocation does for one entity: the run that was asked for, and those that wait.
+//!
+//! Runs of one lane follow each other under a lease; lanes go on side by side. A request that no tick
+//! repeats is written down first, so that neither a busy lane nor a crash loses it.
 
-use std::fmt::Write as _;
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
-use shared::entity::{Entity, Query, Shape};
+use chrono::{TimeDelta, Utc};
+use futures::future::join_all;
+use rand::RngExt;
+use shared::entity::{Absence, Entity, Source};
 use shared::key::{self, RunId};
-use shared::manifest::{self, Manifest, RunStatus};
-use shared::raw_page::{self, Listing, Metadata, RawPage};
 use shared::request::{Mode, Window};
 use tokio::time::{Instant, sleep};
-use tracing::info;
+use tracing::warn;
 
-use crate::fetch_error::{FetchError, PAGES_PER_RUN_MAX};
-use crate::gazelle::{ApiError, Gazelle};
-use crate::raw_sink::{RawSink, SinkError, Stored};
+use crate::gazelle::Gazelle;
+use crate::known_pages::KnownPages;
+use crate::object_store::{Object, ObjectStore, StateError};
+use crate::raw_sink::RawSink;
 use crate::report::Report;
-use crate::state::{Checkpoint, Lease, Next, StateStore, Versioned};
+use crate::run::Run;
+use crate::state::{Ask, Checkpoint, LaneState, Lease, Next};
 
-/// A holder that has not stored a page for so long is taken for dead: longer than all tries of one page.
-const LEASE: TimeDelta = TimeDelta::seconds(180);
 /// A run that came no page further in so many invocations is given up: its cursor may be worth nothing.
 const STALLS_MAX: u32 = 5;
-/// The API is private and bears no version of its own.
-const API_VERSION: &str = "private";
-const FETCHER_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A run that was given up, or whose source moved under it, is tried so often in all.
+pub const ATTEMPTS_MAX: u32 = 3;
+/// Those who write one lane's state at the same time try again this often: each time, one has won.
+const RACES_MAX: u32 = 60;
 
 /// What is to be done for one entity.
 #[derive(Debug, Clone)]
@@ -35,394 +34,262 @@ pub struct Job {
     pub entity: &'static Entity,
     /// How far the run reaches.
     pub mode: Mode,
+    /// The request: one that comes twice is served once.
+    pub request_id: String,
     /// How far an incremental run reaches behind its watermark, where the request does not say.
     pub lookback_days: u32,
-    /// This invocation.
+    /// How often a run is tried whose source moved under it.
+    pub attempts_max: u32,
+    /// This invocation, and no other.
     pub holder: String,
-    /// Makes the run's id differ from another's of the same millisecond.
-    pub salt: u32,
     /// No page is begun after this.
     pub deadline: Instant,
 }
 
-/// A run in the hands of this invocation.
-struct Run<'a, S, T> {
-    api: &'a Gazelle,
-    sink: &'a S,
-    states: &'a T,
-    job: &'a Job,
-    query: &'a Query,
-    versioned: Versioned,
-    checkpoint: Checkpoint,
-    resumed_from_page: Option<u32>,
+/// What a run works with.
+#[derive(Debug)]
+pub struct Parts<'a, S> {
+    /// The source.
+    pub api: &'a Gazelle,
+    /// Where pages and manifests go.
+    pub sink: &'a S,
+    /// What invocations share.
+    pub states: &'a ObjectStore,
 }
 
-/// Fetches an entity: first what an earlier invocation left unfinished, then what the job asks.
-/// Errors are in the reports: one entity's never touch another's.
-pub async fn fetch<S: RawSink, T: StateStore>(
-    api: &Gazelle,
-    sink: &S,
-    states: &T,
+impl<S> Clone for Parts<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Parts<'_, S> {}
+
+/// Called after each page, for whoever shows progress.
+pub type OnPage<'a> = &'a (dyn Fn(&Checkpoint) + Sync);
+
+/// The lane of the frequent runs.
+pub(crate) const FREQUENT: &str = "incremental";
+
+/// Serves a job. What happens to a run is in its report.
+///
+/// # Errors
+/// The request could not be written down: it would be lost.
+pub async fn fetch<S: RawSink>(
+    parts: Parts<'_, S>,
     job: &Job,
-    on_page: &(dyn Fn(&Checkpoint) + Sync),
+    on_page: OnPage<'_>,
+) -> Result<Vec<Report>, StateError> {
+    let lane = job.mode.lane();
+    if lane != FREQUENT {
+        write_down(parts.states, job).await?;
+        return Ok(serve(parts, job, job.entity, lane, on_page).await);
+    }
+    // Every tick also takes up what an earlier invocation has left in other lanes.
+    let nested = job.entity.children().map(|(child, _)| child);
+    let mut lanes: Vec<(&'static Entity, &'static str)> = vec![(job.entity, FREQUENT)];
+    lanes.extend(Mode::BACKGROUND_LANES.map(|lane| (job.entity, lane)));
+    lanes
+        .extend(nested.filter(|child| child.absence != Absence::MeansNothing).map(|child| (child, "verify")));
+    let served = lanes.into_iter().map(|(entity, lane)| serve(parts, job, entity, lane, on_page));
+    Ok(join_all(served).await.into_iter().flatten().collect())
+}
+
+/// Writes a request down among those that wait.
+async fn write_down(states: &ObjectStore, job: &Job) -> Result<(), StateError> {
+    let key = key::state(job.entity.name, job.mode.lane());
+    let mut lost = 0;
+    loop {
+        let mut lane: Object<LaneState> = states.load(&key).await?;
+        let ask = Ask { request_id: job.request_id.clone(), mode: job.mode.clone(), attempt: 1 };
+        match lane.value.ask(ask) {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => {
+                let reason = "too many requests wait there already".to_owned();
+                return Err(StateError::Unreachable { key, reason });
+            }
+        }
+        match states.save(&mut lane).await {
+            Err(StateError::Taken { .. }) if lost < RACES_MAX => {
+                lost += 1;
+                sleep(crate::some_millis(5..50)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Runs what waits in a lane, one after the other, until nothing does or time is up.
+async fn serve<S: RawSink>(
+    parts: Parts<'_, S>,
+    job: &Job,
+    entity: &'static Entity,
+    lane: &'static str,
+    on_page: OnPage<'_>,
 ) -> Vec<Report> {
     let mut reports = Vec::new();
-    // Two at most: the unfinished run and the one asked for.
-    for _ in 0..2 {
-        let (mut report, mut covers) = fetch_one(api, sink, states, job, on_page).await;
-        while report.status == BUSY && job.must_run() && Instant::now() + BUSY_PAUSE < job.deadline {
-            sleep(BUSY_PAUSE).await;
-            (report, covers) = fetch_one(api, sink, states, job, on_page).await;
-        }
+    loop {
+        let begun = match begin(parts.states, job, entity, lane, reports.is_empty()).await {
+            Ok(Begun::Nothing) => break,
+            Ok(Begun::Busy) => {
+                // A tick asks what the next one asks again; anything else is written down.
+                let status = if lane == FREQUENT { "busy" } else { "queued" };
+                let is_told = lane == FREQUENT || lane == job.mode.lane();
+                if is_told && reports.is_empty() {
+                    let why = "another invocation is at it".to_owned();
+                    reports.push(Report::refused(job, entity, lane, status, why));
+                }
+                break;
+            }
+            Ok(Begun::Run(begun)) => begun,
+            Err(error) => {
+                reports.push(Report::refused(job, entity, lane, "failed", error.to_string()));
+                break;
+            }
+        };
+        let report = Run::new(parts, job, entity, *begun).work(on_page).await;
         let is_over = matches!(report.status, "success" | "partial");
         reports.push(report);
-        if covers || !is_over {
+        if !is_over || Instant::now() >= job.deadline {
             break;
         }
     }
     reports
 }
 
-/// The status of a run that did not begin because another invocation is at its entity.
-pub const BUSY: &str = "busy";
-const BUSY_PAUSE: Duration = Duration::from_secs(3);
-
-impl Job {
-    /// Whether no later tick asks for the same: a run that may not be passed over.
-    #[must_use]
-    pub fn must_run(&self) -> bool {
-        !matches!(self.mode, Mode::Incremental { lookback_days: None })
-    }
+/// A run that this invocation holds.
+#[derive(Debug)]
+pub(crate) struct BegunRun {
+    pub(crate) lane: Object<LaneState>,
+    pub(crate) checkpoint: Checkpoint,
+    /// The page at which this invocation took over.
+    pub(crate) resumed_from_page: Option<u32>,
+    /// What earlier runs know of the pages; none where the run keeps no such list.
+    pub(crate) known: Option<KnownPages>,
 }
 
-/// Works on one run; answers whether it was the one that the job asked for.
-async fn fetch_one<S: RawSink, T: StateStore>(
-    api: &Gazelle,
-    sink: &S,
-    states: &T,
+enum Begun {
+    /// Nothing waits.
+    Nothing,
+    /// Another invocation is at it.
+    Busy,
+    Run(Box<BegunRun>),
+}
+
+/// Takes the lane's lease, with the unfinished run or the one that waits longest. `may_tick`: a frequent
+/// run begins by itself, once per invocation.
+async fn begin(
+    states: &ObjectStore,
     job: &Job,
-    on_page: &(dyn Fn(&Checkpoint) + Sync),
-) -> (Report, bool) {
-    let entity = job.entity;
+    entity: &'static Entity,
+    lane: &'static str,
+    may_tick: bool,
+) -> Result<Begun, StateError> {
+    let mut object: Object<LaneState> = states.load(&key::state(entity.name, lane)).await?;
     let now = Utc::now();
-    let Some(query) = entity.query() else {
-        return (refused(job, now, "failed", "it has no query".to_owned()), true);
-    };
-    let mut versioned = match states.load(entity.name).await {
-        Ok(versioned) => versioned,
-        Err(error) => return (refused(job, now, "failed", error.to_string()), true),
-    };
-    if versioned
-        .state
-        .lease
-        .as_ref()
-        .is_some_and(|lease| lease.expires_at > now && lease.holder != job.holder)
-    {
-        return (refused(job, now, BUSY, "another invocation is at it".to_owned()), true);
+    let state = &mut object.value;
+    let is_frequent = lane == FREQUENT;
+    if !state.has_work() && !(is_frequent && may_tick) {
+        return Ok(Begun::Nothing);
     }
-    let unfinished = versioned.state.checkpoint.take().filter(|checkpoint| checkpoint.stalls < STALLS_MAX);
-    let resumed_from_page = unfinished.as_ref().map(|checkpoint| checkpoint.pages + 1);
-    let mut checkpoint = unfinished.unwrap_or_else(|| begin(job, versioned.state.watermark, now));
-    let covers = resumed_from_page.is_none() || is_asked(job, &checkpoint);
-    checkpoint.stalls += 1;
-    let mut run = Run { api, sink, states, job, query, versioned, checkpoint, resumed_from_page };
-    let outcome = run.work(on_page).await;
-    (run.end(outcome).await, covers)
-}
-
-fn begin(job: &Job, watermark: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Checkpoint {
-    let window = match &job.mode {
-        Mode::Full => None,
-        Mode::Repair(window) => Some(*window),
-        Mode::Incremental { lookback_days } => {
-            let lookback = TimeDelta::days(i64::from(lookback_days.unwrap_or(job.lookback_days)));
-            job.entity
-                .time_filter()
-                .and(watermark)
-                .and_then(|watermark| watermark.checked_sub_signed(lookback))
-                .map(|start| Window { start, end: None })
+    if state.is_held_against(&job.holder, now) {
+        return Ok(Begun::Busy);
+    }
+    let unfinished = state.checkpoint.take();
+    let resumed_from_page = unfinished.as_ref().map(|checkpoint| checkpoint.page + 1);
+    let (mut checkpoint, resumed_from_page) = match unfinished {
+        Some(checkpoint) if checkpoint.stalls < STALLS_MAX => (checkpoint, resumed_from_page),
+        given_up => {
+            if given_up.is_some() && !is_frequent {
+                KnownPages::forget(states, entity.name).await?;
+            }
+            let again = given_up
+                .map(|checkpoint| checkpoint.ask)
+                .filter(|ask| !is_frequent && ask.attempt < job.attempts_max);
+            if let Some(ask) = &again {
+                warn!(entity = entity.name, "The {} run of {} begins anew", ask.mode.name(), entity.name);
+            }
+            let tick = || is_frequent.then(|| tick(job));
+            let ask = again.map(|ask| Ask { attempt: ask.attempt + 1, ..ask }).or_else(tick);
+            let Some(ask) = ask.or_else(|| state.take_ask()) else {
+                // A run was given up for good and nothing else waits: it only has to be forgotten.
+                states.save(&mut object).await?;
+                return Ok(Begun::Nothing);
+            };
+            (new_checkpoint(job, entity, state, ask), None)
         }
     };
+    let known = if is_frequent && resumed_from_page.is_none() {
+        let known = KnownPages::load(states, entity.name).await?;
+        let query_sha256 = crate::query_sha256(entity);
+        checkpoint.may_pass_over = known.is_of(state.last_run.as_ref(), &query_sha256)
+            && !is_another_lane_at_work(states, entity).await?;
+        Some(known)
+    } else {
+        // Which pages were passed over before is not known any more.
+        checkpoint.may_pass_over = false;
+        None
+    };
+    checkpoint.stalls += 1;
+    state.last_run = Some(checkpoint.run_id.clone());
+    state.checkpoint = Some(checkpoint.clone());
+    state.lease = Some(Lease { holder: job.holder.clone(), expires_at: now + crate::state::LEASE });
+    match states.save(&mut object).await {
+        Ok(()) => Ok(Begun::Run(Box::new(BegunRun { lane: object, checkpoint, resumed_from_page, known }))),
+        Err(StateError::Taken { .. }) => Ok(Begun::Busy),
+        Err(error) => Err(error),
+    }
+}
+
+fn tick(job: &Job) -> Ask {
+    Ask { request_id: job.request_id.clone(), mode: Mode::Incremental { lookback_days: None }, attempt: 1 }
+}
+
+async fn is_another_lane_at_work(states: &ObjectStore, entity: &'static Entity) -> Result<bool, StateError> {
+    for lane in Mode::BACKGROUND_LANES {
+        let object: Object<LaneState> = states.load(&key::state(entity.name, lane)).await?;
+        if object.value.has_work() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn new_checkpoint(job: &Job, entity: &'static Entity, state: &LaneState, ask: Ask) -> Checkpoint {
+    let now = Utc::now();
+    let reach = |days: u32, from| {
+        entity.time_filter()?;
+        let start = chrono::DateTime::checked_sub_signed(from, TimeDelta::days(i64::from(days)))?;
+        Some(Window { start, end: None })
+    };
+    let window = match &ask.mode {
+        Mode::Full | Mode::Verify { .. } => None,
+        Mode::Repair(window) => Some(*window),
+        // Days before now: the watermark is minutes old.
+        Mode::Incremental { lookback_days: Some(days) } => reach(*days, now),
+        Mode::Incremental { lookback_days: None } => {
+            state.watermark.and_then(|watermark| reach(job.lookback_days, watermark))
+        }
+    };
+    // A nested entity has no pages of its own: it is asked for by id alone.
+    let is_by_id = matches!(ask.mode, Mode::Verify { .. }) || matches!(entity.source, Source::Nested { .. });
     Checkpoint {
-        run_id: RunId::new(now, job.salt),
-        mode: job.mode.name().to_owned(),
+        run_id: RunId::new(now, rand::rng().random()),
+        ask,
         window,
         started_at: now,
-        next: Next::Page(None),
+        next: if is_by_id { Next::Ids(0) } else { Next::Page(None) },
+        page: 0,
         pages: 0,
         records: 0,
+        pages_passed: 0,
+        records_passed: 0,
+        total_count_first: None,
         total_count: None,
         source_errors: None,
         manifest_revision: 0,
         stalls: 0,
+        may_pass_over: false,
     }
-}
-
-/// Whether an unfinished run is what the job asks for.
-fn is_asked(job: &Job, checkpoint: &Checkpoint) -> bool {
-    checkpoint.mode == job.mode.name()
-        && match &job.mode {
-            Mode::Repair(window) => checkpoint.window == Some(*window),
-            Mode::Full => true,
-            Mode::Incremental { lookback_days } => lookback_days.is_none(),
-        }
-}
-
-/// How an invocation leaves a run that did not break.
-enum Outcome {
-    /// The deadline is near.
-    Paused,
-    /// Every page is stored.
-    Complete,
-}
-
-impl<S: RawSink, T: StateStore> Run<'_, S, T> {
-    async fn work(&mut self, on_page: &(dyn Fn(&Checkpoint) + Sync)) -> Result<Outcome, FetchError> {
-        self.save_state().await?;
-        self.save_manifest(RunStatus::Running, None, None).await?;
-        let document = self.query.document();
-        let query_sha256 = hexadecimal(&Sha256::digest(&document));
-        let since = self.checkpoint.window.map(|window| window.start);
-        while let Next::Page(cursor) = self.checkpoint.next.clone() {
-            if Instant::now() >= self.job.deadline {
-                return Ok(Outcome::Paused);
-            }
-            if self.checkpoint.pages >= PAGES_PER_RUN_MAX {
-                return Err(FetchError::Endless { entity: self.job.entity.name });
-            }
-            let page = self.checkpoint.pages + 1;
-            let body = self.api.page(&document, cursor.as_deref(), since).await?;
-            self.store(page, cursor.as_deref(), &body, &query_sha256).await?;
-            self.save_state().await?;
-            on_page(&self.checkpoint);
-        }
-        Ok(Outcome::Complete)
-    }
-
-    /// Stores one page and moves the checkpoint behind it.
-    async fn store(
-        &mut self,
-        page: u32,
-        cursor: Option<&str>,
-        body: &str,
-        query_sha256: &str,
-    ) -> Result<(), FetchError> {
-        let entity = self.job.entity.name;
-        let listing = self.listing(page, body)?;
-        let metadata = Metadata {
-            schema_version: raw_page::SCHEMA_VERSION,
-            entity: entity.to_owned(),
-            mode: self.checkpoint.mode.clone(),
-            run_id: self.checkpoint.run_id.clone(),
-            page,
-            cursor: cursor.map(str::to_owned),
-            fetched_at: Utc::now(),
-            endpoint: self.api.url().to_owned(),
-            api_version: API_VERSION.to_owned(),
-            query_sha256: query_sha256.to_owned(),
-            window: self.checkpoint.window,
-            record_count: listing.nodes.len() as u64,
-            fetcher_version: FETCHER_VERSION.to_owned(),
-        };
-        let key = key::raw_page(entity, &self.checkpoint.run_id, page);
-        let save = |source| FetchError::SavePage { entity, page, source };
-        let payload: &RawValue =
-            serde_json::from_str(body).map_err(|error| save(SinkError(error.to_string())))?;
-        let object = serde_json::to_vec(&RawPage { metadata, payload })
-            .map_err(|error| save(SinkError(error.to_string())))?;
-        match self.sink.store_page(&key, object).await.map_err(save)? {
-            Stored::New => {
-                info!(entity, run.id = %self.checkpoint.run_id, page.number = page, records = listing.nodes.len(),
-                    "Saved page {page} of {entity}");
-                self.advance(page, cursor, &listing)
-            }
-            Stored::Before(bytes) => {
-                // The page as it was stored decides where to go on: ours may have shifted since.
-                let text = String::from_utf8(bytes).map_err(|error| save(SinkError(error.to_string())))?;
-                let stored: RawPage<'_> =
-                    serde_json::from_str(&text).map_err(|error| save(SinkError(error.to_string())))?;
-                info!(entity, run.id = %self.checkpoint.run_id, page.number = page, "Page {page} of {entity} was saved before");
-                let listing = self.listing(page, stored.payload.get())?;
-                self.advance(page, cursor, &listing)
-            }
-        }
-    }
-
-    fn listing<'b>(&self, page: u32, body: &'b str) -> Result<Listing<'b>, FetchError> {
-        raw_page::listing(self.query, body).map_err(|source| FetchError::Unreadable {
-            entity: self.job.entity.name,
-            page,
-            source,
-        })
-    }
-
-    fn advance(&mut self, page: u32, cursor: Option<&str>, listing: &Listing<'_>) -> Result<(), FetchError> {
-        let checkpoint = &mut self.checkpoint;
-        if !listing.errors.is_empty() {
-            let told = checkpoint.source_errors.get_or_insert_default();
-            if told.len() < 300 {
-                let _ = write!(
-                    told,
-                    "page {page}: {}; ",
-                    listing.errors.join(", ").chars().take(200).collect::<String>()
-                );
-            }
-        }
-        let next = match (&self.query.shape, &listing.page_info) {
-            (Shape::List, _) => Next::Close,
-            (Shape::Connection { .. }, Some(info)) if !info.has_next_page => Next::Close,
-            (Shape::Connection { .. }, info) => {
-                let end = info.as_ref().and_then(|info| info.end_cursor.clone());
-                if end.is_none() || end.as_deref() == cursor {
-                    return Err(FetchError::Stuck { entity: self.job.entity.name, page });
-                }
-                Next::Page(end)
-            }
-        };
-        checkpoint.next = next;
-        checkpoint.pages = page;
-        checkpoint.records += listing.nodes.len() as u64;
-        checkpoint.total_count = listing.total_count.or(checkpoint.total_count);
-        checkpoint.stalls = 0;
-        Ok(())
-    }
-
-    /// Says how the run stands, to whoever reads manifests and state, and in a report.
-    async fn end(mut self, outcome: Result<Outcome, FetchError>) -> Report {
-        // Who has been overtaken writes nothing more: the run is in other hands.
-        let is_overtaken = matches!(outcome, Err(FetchError::State(_)));
-        // An outage says nothing against the cursor: the run resumes at its page however long it lasts.
-        let is_cursor_in_doubt = matches!(
-            outcome,
-            Err(FetchError::Unreadable { .. }
-                | FetchError::Stuck { .. }
-                | FetchError::Api(ApiError::Schema { .. } | ApiError::NoData(_)))
-        );
-        let (mut status, mut error) = match outcome {
-            Ok(Outcome::Paused) => (RunStatus::Running, None),
-            Ok(Outcome::Complete) => self.judge(),
-            Err(error) => (RunStatus::Failed, Some(error.to_string())),
-        };
-        if !is_cursor_in_doubt {
-            self.checkpoint.stalls = 0;
-        }
-        let ended_at = Utc::now();
-        if !is_overtaken && let Err(failed) = self.leave(status, ended_at, error.clone()).await {
-            (status, error) = (RunStatus::Failed, Some(failed.to_string()));
-        }
-        let report = Report {
-            run_id: Some(self.checkpoint.run_id.clone()),
-            entity: self.job.entity.name,
-            mode: self.checkpoint.mode.clone(),
-            status: status.as_str(),
-            pages: self.checkpoint.pages,
-            records: self.checkpoint.records,
-            resumed_from_page: self.resumed_from_page,
-            started_at: self.checkpoint.started_at,
-            ended_at,
-            error,
-        };
-        report.tell();
-        report
-    }
-
-    /// Writes the manifest, then the state: a kill in between leaves the checkpoint, and the run is
-    /// closed once more.
-    async fn leave(
-        &mut self,
-        status: RunStatus,
-        ended_at: DateTime<Utc>,
-        error: Option<String>,
-    ) -> Result<(), FetchError> {
-        // The fence: who has been overtaken in the meantime must not overwrite the other's manifest.
-        self.save_state().await?;
-        self.save_manifest(status, (status != RunStatus::Running).then_some(ended_at), error).await?;
-        let is_over = matches!(status, RunStatus::Success | RunStatus::Partial);
-        let state = &mut self.versioned.state;
-        if is_over && self.checkpoint.mode != "repair" {
-            state.watermark = Some(self.checkpoint.started_at);
-        }
-        state.checkpoint = (!is_over).then(|| self.checkpoint.clone());
-        state.lease = None;
-        self.states.save(self.job.entity.name, &self.versioned).await?;
-        Ok(())
-    }
-
-    /// A run is a success only when what was listed is what the source counts.
-    fn judge(&self) -> (RunStatus, Option<String>) {
-        let Checkpoint { records, total_count, source_errors, .. } = &self.checkpoint;
-        if let Some(errors) = source_errors {
-            return (RunStatus::Partial, Some(format!("the source answered in part: {errors}")));
-        }
-        match total_count {
-            Some(total) if total != records => {
-                (RunStatus::Partial, Some(format!("the source counts {total} records, and listed {records}")))
-            }
-            _ => (RunStatus::Success, None),
-        }
-    }
-
-    async fn save_state(&mut self) -> Result<(), FetchError> {
-        let state = &mut self.versioned.state;
-        state.checkpoint = Some(self.checkpoint.clone());
-        state.lease = Some(Lease { holder: self.job.holder.clone(), expires_at: Utc::now() + LEASE });
-        self.versioned.tag = Some(self.states.save(self.job.entity.name, &self.versioned).await?);
-        Ok(())
-    }
-
-    async fn save_manifest(
-        &mut self,
-        status: RunStatus,
-        ended_at: Option<DateTime<Utc>>,
-        error: Option<String>,
-    ) -> Result<(), FetchError> {
-        let entity = self.job.entity.name;
-        self.checkpoint.manifest_revision += 1;
-        let checkpoint = &self.checkpoint;
-        let manifest = Manifest {
-            schema_version: manifest::SCHEMA_VERSION,
-            run_id: checkpoint.run_id.clone(),
-            entity: entity.to_owned(),
-            mode: checkpoint.mode.clone(),
-            window: checkpoint.window,
-            status,
-            started_at: checkpoint.started_at,
-            ended_at,
-            pages: checkpoint.pages,
-            records: checkpoint.records,
-            total_count: checkpoint.total_count,
-            resumed_from_page: self.resumed_from_page,
-            revision: checkpoint.manifest_revision,
-            error,
-            fetcher_version: FETCHER_VERSION.to_owned(),
-        };
-        let failed = |source| FetchError::SaveManifest { entity, source };
-        let bytes = serde_json::to_vec(&manifest).map_err(|error| failed(SinkError(error.to_string())))?;
-        self.sink.store_manifest(&key::manifest(entity, &checkpoint.run_id), bytes).await.map_err(failed)
-    }
-}
-
-/// A run that did not begin.
-fn refused(job: &Job, now: DateTime<Utc>, status: &'static str, error: String) -> Report {
-    let report = Report {
-        run_id: None,
-        entity: job.entity.name,
-        mode: job.mode.name().to_owned(),
-        status,
-        pages: 0,
-        records: 0,
-        resumed_from_page: None,
-        started_at: now,
-        ended_at: now,
-        error: Some(error),
-    };
-    report.tell();
-    report
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -2,9 +2,9 @@
 
 use shared::raw_page;
 
-use crate::gazelle::ApiError;
+use crate::gazelle::{ApiError, TokenError};
+use crate::object_store::StateError;
 use crate::raw_sink::SinkError;
-use crate::state::StateError;
 
 /// A listing longer than this is a listing without end: twenty times the largest known one.
 pub(crate) const PAGES_PER_RUN_MAX: u32 = 32_000;
@@ -33,6 +33,12 @@ pub(crate) enum FetchError {
         /// The page.
         page: u32,
     },
+    /// The entity cannot be fetched in this way.
+    #[error("{entity} cannot be fetched in this way")]
+    NoQuery {
+        /// The entity.
+        entity: &'static str,
+    },
     /// The listing has no end.
     #[error("{entity} has more than {PAGES_PER_RUN_MAX} pages")]
     Endless {
@@ -60,4 +66,34 @@ pub(crate) enum FetchError {
     /// The state could not be read or written, or another invocation has taken over.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+impl FetchError {
+    /// Whether the page, not the way to it, is at fault: too often, and the run is begun anew.
+    pub(crate) fn is_cursor_in_doubt(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreadable { .. }
+                | Self::Stuck { .. }
+                | Self::Endless { .. }
+                | Self::NoQuery { .. }
+                | Self::Api(ApiError::Schema { .. } | ApiError::NoData(_))
+        )
+    }
+
+    /// What kind of help by a person it needs.
+    pub(crate) fn action(&self) -> Option<&'static str> {
+        match self {
+            Self::Api(
+                ApiError::Unauthorized
+                | ApiError::Token(
+                    TokenError::NeedsPerson { .. }
+                    | TokenError::Refused { .. }
+                    | TokenError::Incomplete { .. },
+                ),
+            ) => Some("credentials"),
+            Self::Api(ApiError::Schema { .. }) => Some("schema"),
+            _ => None,
+        }
+    }
 }

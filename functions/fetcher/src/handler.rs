@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
+use shared::message;
 use shared::request::SyncRequest;
 use shared_runtime::{Secrets, aws_config, deadline, is_path_style};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::error;
 
 use crate::config::FetcherConfig;
-use crate::fetch::{BUSY, Job, fetch};
+use crate::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
 use crate::gazelle::{AwsTokenStore, Credentials, Gazelle, TokenStore};
+use crate::object_store::{ObjectStore, S3ObjectStore};
 use crate::raw_sink::S3RawSink;
-use crate::state::S3StateStore;
+use crate::report::Report;
 
 /// What one page may take with all its tries, and what ending a run takes: a page begun later could
 /// not be stored.
@@ -26,7 +30,7 @@ pub struct Fetcher {
     config: FetcherConfig,
     api: Arc<Gazelle>,
     sink: Arc<S3RawSink>,
-    states: Arc<S3StateStore>,
+    states: Arc<ObjectStore>,
 }
 
 impl Fetcher {
@@ -41,61 +45,95 @@ impl Fetcher {
             secrets: Secrets::new(&aws),
             secret_id: config.secret_id.clone(),
         });
-        let credentials =
-            Credentials::new(config.gazelle.authentication, store, config.gazelle.token_url.clone());
-        let api = Arc::new(Gazelle::new(&config.gazelle, credentials)?);
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
         let client = aws_sdk_s3::Client::from_conf(s3);
+        let states = S3ObjectStore { client: client.clone(), bucket: config.raw_bucket.clone() };
+        let states = Arc::new(ObjectStore::S3(states));
+        let gazelle = &config.gazelle;
+        let credentials =
+            Credentials::new(gazelle.authentication, store, gazelle.token_url.clone(), Arc::clone(&states));
         Ok(Self {
-            api,
-            sink: Arc::new(S3RawSink::new(client.clone(), config.raw_bucket.clone())),
-            states: Arc::new(S3StateStore::new(client, config.raw_bucket.clone())),
+            api: Arc::new(Gazelle::new(gazelle, credentials, Arc::clone(&states))?),
+            sink: Arc::new(S3RawSink::new(client, config.raw_bucket.clone())),
+            states,
             config,
         })
     }
 
-    /// Serves one request. What happens to a run is in its report; the function itself fails only where
-    /// the request would be lost otherwise.
+    /// Serves one request, or a batch of them from the queue. What happens to a run is in its report; the
+    /// function itself fails only where a request would be lost otherwise.
     ///
     /// # Errors
-    /// The request cannot be read: names the field and what is accepted. A run broke off, or could not
-    /// begin although no later tick asks for the same.
+    /// A request of an invocation cannot be read: names the field and what is accepted. A run broke off, or
+    /// a request could not be written down.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
+        let invocation = Invocation {
+            holder: format!("{}-{:08x}", context.request_id, rand::random::<u32>()),
+            deadline: deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN),
+        };
+        if payload.get("Records").is_some() {
+            return self.serve_batch(&payload, &invocation).await;
+        }
         let request = SyncRequest::parse(&payload, self.config.timezone)
             .inspect_err(|bad| error!(field = bad.field, "The request is refused: {bad}"))?;
-        let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
+        // An error of the function: Lambda keeps the request in the failure queue.
+        let reports = self.serve(&request, &context.request_id, &invocation).await?;
+        Ok(json!({ "runs": reports }))
+    }
+
+    /// Serves requests of other functions. What cannot be served now comes again.
+    async fn serve_batch(&self, payload: &Value, invocation: &Invocation) -> Result<Value, Error> {
+        let messages = message::batch(payload)?;
+        let served = messages.iter().map(|message| async move {
+            let body = serde_json::from_str(&message.body).unwrap_or_default();
+            let served = match SyncRequest::parse(&body, self.config.timezone) {
+                Ok(request) => self.serve(&request, &message.id, invocation).await.map(|_| ()),
+                Err(bad) => Err(bad.into()),
+            };
+            served
+                .inspect_err(|error| error!(message.id, "A request is not served, comes again: {error}"))
+                .is_err()
+                .then_some(message.id.as_str())
+        });
+        Ok(message::batch_failures(join_all(served).await.into_iter().flatten()))
+    }
+
+    /// Serves one request: its entities side by side, none touching another.
+    async fn serve(
+        &self,
+        request: &SyncRequest,
+        request_id: &str,
+        invocation: &Invocation,
+    ) -> Result<Vec<Report>, Error> {
         let mut runs = JoinSet::new();
         let entities = request.entities();
         for entity in &entities {
             let job = Job {
                 entity,
                 mode: request.mode.clone(),
+                request_id: request_id.to_owned(),
                 lookback_days: self.config.lookback_days,
-                holder: context.request_id.clone(),
-                salt: rand::random(),
-                deadline,
+                attempts_max: ATTEMPTS_MAX,
+                holder: invocation.holder.clone(),
+                deadline: invocation.deadline,
             };
             let (api, sink, states) =
                 (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
             // A task each: an entity's panic ends that task alone.
             runs.spawn(async move {
-                let reports = fetch(&api, &*sink, &*states, &job, &|_| ()).await;
-                let is_passed_over = job.must_run() && reports.iter().any(|report| report.status == BUSY);
-                (reports, is_passed_over)
+                let parts = Parts { api: &api, sink: &*sink, states: &states };
+                fetch(parts, &job, &|_| ()).await
             });
         }
         let mut reports = Vec::new();
         let mut broken = None;
         while let Some(ended) = runs.join_next().await {
             match ended {
-                Ok((of_entity, is_passed_over)) => {
-                    reports.extend(of_entity);
-                    if is_passed_over {
-                        broken = Some(
-                            "A run that no later tick repeats could not begin: ask for it again".to_owned(),
-                        );
-                    }
+                Ok(Ok(of_entity)) => reports.extend(of_entity),
+                Ok(Err(unwritten)) => {
+                    error!("A request could not be written down: {unwritten}");
+                    broken = Some(format!("A request could not be written down, ask again: {unwritten}"));
                 }
                 Err(panic) => {
                     error!("A run broke off: {panic}");
@@ -104,10 +142,15 @@ impl Fetcher {
             }
         }
         if let Some(broken) = broken {
-            // An error of the function: Lambda keeps the request in the failure queue.
             return Err(broken.into());
         }
         reports.sort_by_key(|report| entities.iter().position(|entity| entity.name == report.entity));
-        Ok(json!({ "runs": reports }))
+        Ok(reports)
     }
+}
+
+/// What the runs of one invocation have in common.
+struct Invocation {
+    holder: String,
+    deadline: Instant,
 }

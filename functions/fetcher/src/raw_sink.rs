@@ -28,6 +28,8 @@ pub enum Stored {
 pub trait RawSink: Send + Sync {
     /// Stores a raw page, unless one of that key is stored already.
     fn store_page(&self, key: &str, page: Vec<u8>) -> impl Future<Output = Result<Stored, SinkError>> + Send;
+    /// Reads a stored page.
+    fn load_page(&self, key: &str) -> impl Future<Output = Result<Vec<u8>, SinkError>> + Send;
     /// Stores a manifest, over an older one.
     fn store_manifest(
         &self,
@@ -66,20 +68,16 @@ impl RawSink for S3RawSink {
         match sent {
             Ok(_) => Ok(Stored::New),
             // Either an earlier invocation stored it, or our own first try did and its answer was lost.
-            Err(error) if is_precondition_failed(&error) => {
-                let object = self
-                    .client
-                    .get_object()
-                    .bucket(&self.bucket)
-                    .key(key)
-                    .send()
-                    .await
-                    .map_err(|error| told(&error))?;
-                let bytes = object.body.collect().await.map_err(|error| SinkError(error.to_string()))?;
-                Ok(Stored::Before(bytes.to_vec()))
-            }
+            Err(error) if is_precondition_failed(&error) => Ok(Stored::Before(self.load_page(key).await?)),
             Err(error) => Err(told(&error)),
         }
+    }
+
+    async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
+        let get = self.client.get_object().bucket(&self.bucket).key(key);
+        let object = get.send().await.map_err(|error| told(&error))?;
+        let bytes = object.body.collect().await.map_err(|error| SinkError(error.to_string()))?;
+        Ok(bytes.to_vec())
     }
 
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {
@@ -150,6 +148,10 @@ impl RawSink for FileRawSink {
             .and_then(|()| file.write_all(&page))
             .map_err(|error| SinkError(format!("{}: {error}", self.partial.display())))?;
         Ok(Stored::New)
+    }
+
+    async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
+        Err(SinkError(format!("{key}: a file of pages is only written")))
     }
 
     async fn store_manifest(&self, _key: &str, _manifest: Vec<u8>) -> Result<(), SinkError> {

@@ -2,8 +2,13 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use shared::entity::Entity;
 use shared::key::RunId;
+use shared::manifest::RunStatus;
 use tracing::{info, warn};
+
+use crate::fetch::Job;
+use crate::state::Checkpoint;
 
 /// What became of a run, as the fetcher answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,12 +17,15 @@ pub struct Report {
     pub run_id: Option<RunId>,
     /// The entity's name.
     pub entity: &'static str,
-    /// incremental, full or repair.
+    /// incremental, full, repair or verify.
     pub mode: String,
-    /// `running` means that it resumes at the next tick; `busy` that another invocation is at it.
+    /// `running` means that it resumes at the next tick; `busy` that another invocation is at it; `queued`
+    /// that it is written down and follows.
     pub status: &'static str,
     /// Pages stored.
     pub pages: u32,
+    /// Pages read and not stored: unchanged, or outside the period.
+    pub pages_passed: u32,
     /// Elements in them, null ones included.
     pub records: u64,
     /// The page at which this invocation took over.
@@ -33,6 +41,56 @@ pub struct Report {
 }
 
 impl Report {
+    pub(crate) fn of(
+        entity: &'static Entity,
+        checkpoint: &Checkpoint,
+        status: RunStatus,
+        resumed_from_page: Option<u32>,
+        ended_at: DateTime<Utc>,
+        error: Option<String>,
+    ) -> Self {
+        Self {
+            run_id: Some(checkpoint.run_id.clone()),
+            entity: entity.name,
+            mode: checkpoint.ask.mode.name().to_owned(),
+            status: status.as_str(),
+            pages: checkpoint.pages,
+            pages_passed: checkpoint.pages_passed,
+            records: checkpoint.records,
+            resumed_from_page,
+            started_at: checkpoint.started_at,
+            ended_at,
+            error,
+        }
+    }
+
+    /// A run that did not begin.
+    pub(crate) fn refused(
+        job: &Job,
+        entity: &'static Entity,
+        lane: &'static str,
+        status: &'static str,
+        error: String,
+    ) -> Self {
+        let now = Utc::now();
+        let mode = if lane == job.mode.lane() { job.mode.name() } else { lane };
+        let report = Self {
+            run_id: None,
+            entity: entity.name,
+            mode: mode.to_owned(),
+            status,
+            pages: 0,
+            pages_passed: 0,
+            records: 0,
+            resumed_from_page: None,
+            started_at: now,
+            ended_at: now,
+            error: Some(error),
+        };
+        report.tell();
+        report
+    }
+
     /// Logs it.
     pub(crate) fn tell(&self) {
         let Self { entity, mode, status, pages, records, .. } = self;

@@ -1,44 +1,49 @@
-//! What an entity's runs remember between invocations: checkpoint, watermark, lease.
+//! What the runs of one lane of one entity remember between invocations.
 //!
-//! Every write is conditional on the version that was read: of two who race, one wins and the other
-//! stops. That is the fence; the lease only saves the loser its work.
+//! The lease saves a second invocation its work; the fence is that every write is conditional.
 
-use std::future::Future;
-
-use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
-use aws_sdk_s3::primitives::ByteStream;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::key::RunId;
-use shared::request::Window;
+use shared::request::{Mode, Window};
 
-use crate::raw_sink::is_precondition_failed;
+/// A holder that has not written for so long is taken for dead: longer than all tries of one page.
+pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(180);
+/// Requests of which a lane remembers that it has served them: a message that comes twice is one.
+const SERVED_MAX: usize = 32;
+/// What may wait its turn in one lane.
+const ASKED_MAX: usize = 50;
 
-/// The version of the state's shape.
-pub const SCHEMA_VERSION: u32 = 1;
-
-/// What an entity's runs remember.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What the runs of one lane remember.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct State {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// When the last run that brought everything had begun.
+pub struct LaneState {
+    /// When the last run that stored every page had begun; in the lane of the frequent runs alone.
     pub watermark: Option<DateTime<Utc>>,
     /// A run that is not finished.
     pub checkpoint: Option<Checkpoint>,
     /// Who works on it now.
     pub lease: Option<Lease>,
+    /// What waits its turn, in the order of asking.
+    pub asked: Vec<Ask>,
+    /// Requests that were taken up, the last one last.
+    pub served: Vec<String>,
+    /// The run begun last.
+    pub last_run: Option<RunId>,
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self { schema_version: SCHEMA_VERSION, watermark: None, checkpoint: None, lease: None }
-    }
+/// A request that waits its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// The request: the same one never runs twice.
+    pub request_id: String,
+    /// What it asks.
+    pub mode: Mode,
+    /// Which try it is, from 1: a full run whose source moved under it is tried again.
+    pub attempt: u32,
 }
 
-/// Who works on an entity, and until when others keep off.
+/// Who works on a lane, and until when others keep off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// The invocation.
@@ -52,26 +57,36 @@ pub struct Lease {
 pub struct Checkpoint {
     /// The run.
     pub run_id: RunId,
-    /// incremental, full or repair.
-    pub mode: String,
+    /// What was asked.
+    pub ask: Ask,
     /// The period fetched; none where the whole list is.
     pub window: Option<Window>,
     /// When its first invocation began.
     pub started_at: DateTime<Utc>,
     /// What comes next.
     pub next: Next,
+    /// Pages read, in the order of the listing.
+    pub page: u32,
     /// Pages stored.
     pub pages: u32,
     /// Elements in them, null ones included.
     pub records: u64,
+    /// Pages read and not stored.
+    pub pages_passed: u32,
+    /// Elements on those.
+    pub records_passed: u64,
+    /// The source's own count, from the first page.
+    pub total_count_first: Option<u64>,
     /// The source's own count, from the last page.
     pub total_count: Option<u64>,
     /// Messages of partial answers, shortened.
     pub source_errors: Option<String>,
     /// Manifests written.
     pub manifest_revision: u32,
-    /// Invocations in a row that began without storing a page.
+    /// Invocations in a row that began without getting a page further.
     pub stalls: u32,
+    /// Whether pages that hold what was stored before may be passed over in this run.
+    pub may_pass_over: bool,
 }
 
 /// What a run does next.
@@ -80,148 +95,57 @@ pub struct Checkpoint {
 pub enum Next {
     /// Fetches the page after this cursor, or the first.
     Page(Option<String>),
+    /// Asks for the ids from this place on.
+    Ids(usize),
     /// Every page is stored: it only has to be closed.
     Close,
 }
 
-/// A state as it was read, with what makes the next write conditional.
-#[derive(Debug, Clone)]
-pub struct Versioned {
-    /// The state.
-    pub state: State,
-    /// The object's tag; none where there is no object yet.
-    pub tag: Option<String>,
-}
-
-/// Why the state could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// The store did not answer. This is not «no state».
-    #[error("Could not reach the state of {entity}: {reason}")]
-    Unreachable {
-        /// The entity.
-        entity: &'static str,
-        /// What the store said.
-        reason: String,
-    },
-    /// The object is not one of ours. It is never taken for «no state».
-    #[error(
-        "The state of {entity} cannot be read ({reason}). Restore an older version of the object, or delete it: \
-         then the next run fetches everything anew, and nothing is lost"
-    )]
-    Malformed {
-        /// The entity.
-        entity: &'static str,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// Another invocation wrote in between: this one stops.
-    #[error("Another invocation has taken over {entity}")]
-    Taken {
-        /// The entity.
-        entity: &'static str,
-    },
-}
-
-/// Keeps the state of each entity.
-pub trait StateStore: Send + Sync {
-    /// Reads the state; the empty one where there is none yet.
-    fn load(&self, entity: &'static str) -> impl Future<Output = Result<Versioned, StateError>> + Send;
-    /// Writes it where nobody else has since; answers the new tag.
-    fn save(
-        &self,
-        entity: &'static str,
-        versioned: &Versioned,
-    ) -> impl Future<Output = Result<String, StateError>> + Send;
-}
-
-/// Objects under `state/`.
-#[derive(Debug, Clone)]
-pub struct S3StateStore {
-    client: Client,
-    bucket: String,
-}
-
-impl S3StateStore {
-    /// Those of that bucket.
+impl LaneState {
+    /// Whether another invocation is at work here.
     #[must_use]
-    pub fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+    pub fn is_held_against(&self, holder: &str, now: DateTime<Utc>) -> bool {
+        self.lease.as_ref().is_some_and(|lease| {
+            lease.holder != holder
+                && lease.expires_at > now
+                // A lease can end no later than if it were written now: one beyond that is a broken clock's.
+                && lease.expires_at <= now + LEASE * 2
+        })
     }
-}
 
-impl StateStore for S3StateStore {
-    async fn load(&self, entity: &'static str) -> Result<Versioned, StateError> {
-        let unreachable = |reason| StateError::Unreachable { entity, reason };
-        let object = match self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(shared::key::state(entity))
-            .send()
-            .await
-        {
-            Ok(object) => object,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) =>
-            {
-                return Ok(Versioned { state: State::default(), tag: None });
-            }
-            Err(error) => return Err(unreachable(DisplayErrorContext(&error).to_string())),
-        };
-        let tag = object.e_tag().map(str::to_owned);
-        let bytes = object.body.collect().await.map_err(|error| unreachable(error.to_string()))?.to_vec();
-        let malformed = |reason: String| StateError::Malformed { entity, reason };
-        let state: State = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
-        if state.schema_version != SCHEMA_VERSION {
-            return Err(malformed(format!(
-                "schema_version {}; accepted: {SCHEMA_VERSION}",
-                state.schema_version
-            )));
+    /// Whether there is something to do that no frequent run asks for.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.checkpoint.is_some() || !self.asked.is_empty()
+    }
+
+    /// Writes a request down, unless it is known; answers whether it is new. None: too many wait.
+    pub(crate) fn ask(&mut self, ask: Ask) -> Option<bool> {
+        let is_known = self.served.contains(&ask.request_id)
+            || self
+                .asked
+                .iter()
+                .any(|waiting| waiting.request_id == ask.request_id || waiting.mode == ask.mode);
+        if is_known {
+            return Some(false);
         }
-        Ok(Versioned { state, tag })
-    }
-
-    async fn save(&self, entity: &'static str, versioned: &Versioned) -> Result<String, StateError> {
-        let unreachable = |reason| StateError::Unreachable { entity, reason };
-        let body = serde_json::to_vec(&versioned.state).map_err(|error| unreachable(error.to_string()))?;
-        let put = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(shared::key::state(entity))
-            .body(ByteStream::from(body));
-        let put = match &versioned.tag {
-            Some(tag) => put.if_match(tag),
-            None => put.if_none_match("*"),
-        };
-        match put.send().await {
-            Ok(written) => Ok(written.e_tag().unwrap_or_default().to_owned()),
-            Err(error) if is_precondition_failed(&error) => {
-                // Our own first try may have won, its answer lost.
-                let current = self.load(entity).await?;
-                match current.tag {
-                    Some(tag) if current.state == versioned.state => Ok(tag),
-                    _ => Err(StateError::Taken { entity }),
-                }
-            }
-            Err(error) => Err(unreachable(DisplayErrorContext(&error).to_string())),
+        if self.asked.len() >= ASKED_MAX {
+            return None;
         }
-    }
-}
-
-/// Remembers nothing: a command on a terminal starts anew each time.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoStateStore;
-
-impl StateStore for NoStateStore {
-    async fn load(&self, _entity: &'static str) -> Result<Versioned, StateError> {
-        Ok(Versioned { state: State::default(), tag: None })
+        self.asked.push(ask);
+        Some(true)
     }
 
-    async fn save(&self, _entity: &'static str, _versioned: &Versioned) -> Result<String, StateError> {
-        Ok(String::new())
+    /// Takes the request that waits longest.
+    pub(crate) fn take_ask(&mut self) -> Option<Ask> {
+        if self.asked.is_empty() {
+            return None;
+        }
+        let ask = self.asked.remove(0);
+        self.served.push(ask.request_id.clone());
+        if self.served.len() > SERVED_MAX {
+            self.served.remove(0);
+        }
+        Some(ask)
     }
 }

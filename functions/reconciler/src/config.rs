@@ -8,6 +8,8 @@ use shared_db::DatabaseSettings;
 /// | variable | what for | default |
 /// |---|---|---|
 /// | `RECONCILE_QUEUE_URL` | the queue that it serves, to put bells off | |
+/// | `FETCH_QUEUE_URL` | the fetcher's queue, to ask for missing records | |
+/// | `DELETION_SHARE_MAX` | percent of a table that may be deleted without a person's word | 20 |
 ///
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
@@ -16,6 +18,10 @@ pub struct ReconcilerConfig {
     pub database: DatabaseSettings,
     /// The queue that it serves.
     pub reconcile_queue_url: String,
+    /// The fetcher's queue.
+    pub fetch_queue_url: String,
+    /// Percent of a table that may be deleted without a person's word.
+    pub deletion_share_max: u32,
 }
 
 impl ReconcilerConfig {
@@ -29,7 +35,17 @@ impl ReconcilerConfig {
             database: DatabaseSettings::read(&mut settings),
             reconcile_queue_url: settings
                 .required("RECONCILE_QUEUE_URL", "the queue that it serves, to put bells off"),
+            fetch_queue_url: settings
+                .required("FETCH_QUEUE_URL", "the fetcher's queue, to ask for missing records"),
+            deletion_share_max: settings.optional(
+                "DELETION_SHARE_MAX",
+                20,
+                "percent of a table that may be deleted without a person's word",
+            ),
         };
+        if config.deletion_share_max > 100 {
+            settings.problem("DELETION_SHARE_MAX", "accepted: 0 to 100 percent");
+        }
         settings.finish(config)
     }
 }

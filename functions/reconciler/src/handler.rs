@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::ReconcilerConfig;
+use crate::deletion;
 use crate::reconcile::drain;
 
 /// What a batch takes at most, and a commit: one begun later could be cut off.
@@ -22,6 +23,8 @@ const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
 pub struct Reconciler {
     db: SecretDb,
     bells: Queue,
+    fetch_requests: Queue,
+    deletion_share_max: u32,
 }
 
 impl Reconciler {
@@ -35,6 +38,8 @@ impl Reconciler {
         Ok(Self {
             db: SecretDb::new(config.database, Secrets::new(&aws)),
             bells: Queue::new(&aws, config.reconcile_queue_url),
+            fetch_requests: Queue::new(&aws, config.fetch_queue_url),
+            deletion_share_max: config.deletion_share_max,
         })
     }
 
@@ -55,6 +60,9 @@ impl Reconciler {
         let mut ends = Vec::new();
         for entity in entity::ALL {
             ends.push(self.serve(entity, deadline).await);
+        }
+        if Instant::now() < deadline {
+            ends.push(self.delete_missing().await);
         }
         let is_troubled = ends.contains(&End::Trouble);
         let is_unfinished = is_troubled || ends.contains(&End::OutOfTime);
@@ -81,6 +89,23 @@ impl Reconciler {
             Ok(_) => End::OutOfTime,
             Err(trouble) => {
                 error!(entity = entity.name, "The records of {} wait: {trouble}", entity.name);
+                End::Trouble
+            }
+        }
+    }
+}
+
+impl Reconciler {
+    async fn delete_missing(&self) -> End {
+        let served = match self.db.get().await {
+            Ok(db) => deletion::serve(db, &self.fetch_requests, self.deletion_share_max).await,
+            // Said already, by each entity.
+            Err(_) => return End::Trouble,
+        };
+        match served {
+            Ok(()) => End::Empty,
+            Err(trouble) => {
+                error!("What is missing waits: {trouble}");
                 End::Trouble
             }
         }

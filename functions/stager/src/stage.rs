@@ -97,7 +97,11 @@ pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged 
                 pages.entry(entity.name).or_default().push(*page);
                 continue;
             }
-            Read::Manifest(entity, manifest) => shared_db::record_manifest(db, entity, &manifest).await,
+            Read::Manifest(entity, manifest) => {
+                // A run that ended may have proven something, though it stored no page.
+                staged.bells.push(entity.name);
+                shared_db::record_manifest(db, entity, &manifest).await
+            }
             Read::Odd { entity, reason } => set_aside(db, key, entity.as_deref(), &reason, None).await,
         };
         if let Err(source) = result {
@@ -207,7 +211,9 @@ fn recognise(key: &str, bytes: Vec<u8>) -> Read {
                 Ok(page) => page.metadata,
                 Err(error) => return odd(None, PageNodesError::Envelope(error).to_string()),
             };
-            match entity::find(&metadata.entity).filter(|entity| entity.query().is_some()) {
+            // A nested entity's own pages are answers by id.
+            let is_readable = |entity: &&'static Entity| entity.query().is_some() || metadata.asked.is_some();
+            match entity::find(&metadata.entity).filter(is_readable) {
                 Some(entity) => Read::Page(entity, Box::new(Page { key: key.to_owned(), metadata, bytes })),
                 None => odd(Some(&metadata.entity), PageNodesError::UnknownEntity.to_string()),
             }

@@ -3,6 +3,7 @@
 //! One statement per function, set-based. Only a `&'static str` of the entity registry becomes an
 //! identifier. Names are unqualified: each transaction sets `search_path` to the configured schema.
 
+mod absence;
 mod connect;
 mod fault;
 mod migrate;
@@ -16,6 +17,9 @@ mod settlement;
 mod staging;
 mod sync_status;
 
+pub use absence::{
+    Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
+};
 pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
 pub use fault::is_data_error;
 pub use migrate::migrate;

@@ -11,6 +11,7 @@ use shared::row::WRAPPER_KEY;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use uuid::Uuid;
 
+use crate::absence;
 use crate::connect::{Db, Tx};
 use crate::fault::{is_data_error, reason};
 use crate::sync_status::{self, StagedRun};
@@ -84,6 +85,8 @@ pub async fn stage(
             .collect();
         stage_nodes(&mut tx, child, &pages, &nested, &mut counts).await?;
     }
+    let answers: Vec<_> = pages.iter().flat_map(|page| &page.nodes.answers).collect();
+    absence::record_answers(&mut tx, entity, &answers).await?;
     tx.commit().await?;
     Ok(counts)
 }
@@ -198,7 +201,7 @@ fn content_hash(node: &Node<'_>) -> [u8; 32] {
 /// A staging row that holds a sighted record already.
 struct Known {
     id: Uuid,
-    /// It was settled and then replaced by other content: what was old is news again.
+    /// It was settled, and then replaced by other content or found to be gone: it is news again.
     revive: bool,
 }
 
@@ -216,12 +219,12 @@ async fn known(
             s.processed
             and s.gazelle_id <> ''
             and (s.fetched_at, s.source_key) < (u.fetched_at, u.source_key)
-            and exists (
+            and (s.gone_since <= u.fetched_at or exists (
                 select from {table} o
                 where o.gazelle_id = s.gazelle_id and o.id <> s.id
                     and (o.fetched_at, o.source_key, o.content_hash) > (s.fetched_at, s.source_key, s.content_hash)
                     and (o.fetched_at, o.source_key, o.content_hash) < (u.fetched_at, u.source_key, s.content_hash)
-            ) as revive
+            )) is true as revive
         from unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::text[])
             with ordinality as u(gazelle_id, content_hash, fetched_at, source_key, ord)
         join {table} s on s.gazelle_id = u.gazelle_id and s.content_hash = u.content_hash
@@ -341,6 +344,7 @@ async fn see_again(
             -- What is news again is as fresh as the page that brought it.
             first_fetched_at = case when u.revive then u.fetched_at else s.first_fetched_at end,
             run_id = case when u.revive then u.run_id else s.run_id end,
+            gone_since = case when u.revive then null else s.gone_since end,
             processed = s.processed and not u.revive,
             outcome = case when u.revive then null else s.outcome end,
             processed_at = case when u.revive then null else s.processed_at end,

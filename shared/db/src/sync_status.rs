@@ -140,9 +140,12 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
     tx.query(
         r"
         insert into sync_status as s (run_id, sync_type, mode, started_at, fetch_status, pages_expected,
-            source_count, error_summary, manifest_revision)
+            source_count, error_summary, manifest_revision, pages_passed, records_passed, source_count_first,
+            records_distinct)
         select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7 end,
-            case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10
+            case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10, $11,
+            case when sync_type = $8 then $12 else 0 end, case when sync_type = $8 then $13 end,
+            case when sync_type = $8 then $14 end
         from unnest($2::text[]) as u(sync_type)
         -- Parent before child, as staging does: in another order two of them could wait for each other.
         order by sync_type <> $8, sync_type
@@ -154,6 +157,10 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
             source_count = coalesce(excluded.source_count, s.source_count),
             error_summary = excluded.error_summary,
             manifest_revision = excluded.manifest_revision,
+            pages_passed = excluded.pages_passed,
+            records_passed = excluded.records_passed,
+            source_count_first = coalesce(excluded.source_count_first, s.source_count_first),
+            records_distinct = excluded.records_distinct,
             -- A failed run that was resumed is judged anew.
             status = case when s.status = 'failed' then 'running' else s.status end,
             completed_at = case when s.status = 'failed' then null else s.completed_at end
@@ -170,10 +177,45 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
     .bind(entity.name)
     .bind(&manifest.error)
     .bind(i32::try_from(manifest.revision).unwrap_or(i32::MAX))
+    .bind(i32::try_from(manifest.pages_passed).unwrap_or(i32::MAX))
+    .bind(i32::try_from(manifest.records_passed).unwrap_or(i32::MAX))
+    .bind(manifest.total_count_first.and_then(|count| i64::try_from(count).ok()))
+    .bind(manifest.distinct.and_then(|count| i64::try_from(count).ok()))
     .execute(tx.connection())
     .await?;
+    ask_for_help(&mut tx, entity, manifest).await?;
     close(&mut tx, &names, &[manifest.run_id.to_string()]).await?;
     tx.commit().await
+}
+
+/// Opens an action where only a person can help the fetcher; closes it when a run has succeeded since.
+async fn ask_for_help(tx: &mut Tx, entity: &Entity, manifest: &Manifest) -> Result<(), sqlx::Error> {
+    if let Some(action) = &manifest.action {
+        tx.query(
+            r"
+            insert into admin_actions (kind, entity, subject, details)
+            values ($1, $2, $2, jsonb_build_object('reason', $3::text, 'run_id', $4::text))
+            on conflict (kind, entity, subject) where resolved_at is null do nothing
+            ",
+        )
+        .bind(action)
+        .bind(entity.name)
+        .bind(&manifest.error)
+        .bind(manifest.run_id.as_str())
+        .execute(tx.connection())
+        .await?;
+    } else if manifest.status == RunStatus::Success {
+        tx.query(
+            r"
+            update admin_actions set resolved_at = now(), resolved_by = 'fetcher'
+            where kind in ('credentials', 'schema') and entity = $1 and resolved_at is null
+            ",
+        )
+        .bind(entity.name)
+        .execute(tx.connection())
+        .await?;
+    }
+    Ok(())
 }
 
 /// Ends the runs whose equation has closed: fetched to the end, every page staged, nothing pending.

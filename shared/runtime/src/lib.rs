@@ -7,7 +7,7 @@ mod secret;
 
 pub use deadline::deadline;
 pub use logging::{init_logging, init_terminal_logging};
-pub use queue::{BellError, Queue};
+pub use queue::{Queue, SendError};
 pub use secret::{SecretError, Secrets};
 
 use std::time::Duration;

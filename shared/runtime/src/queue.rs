@@ -23,10 +23,10 @@ pub struct Queue {
     url: String,
 }
 
-/// Why the bell did not ring.
+/// Why a message was not sent.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not ring the reconcile bell: {0}")]
-pub struct BellError(String);
+#[error("Could not send a message: {0}")]
+pub struct SendError(String);
 
 impl Queue {
     /// The queue at that address.
@@ -39,9 +39,16 @@ impl Queue {
     ///
     /// # Errors
     /// The queue did not take the message.
-    pub async fn ring(&self, entity: &str) -> Result<(), BellError> {
+    pub async fn ring(&self, entity: &str) -> Result<(), SendError> {
         let bell = Bell { entity: entity.to_owned() };
-        let body = serde_json::to_string(&bell).map_err(|error| BellError(error.to_string()))?;
+        self.send(serde_json::to_string(&bell).map_err(|error| SendError(error.to_string()))?).await
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// The queue did not take it.
+    pub async fn send(&self, body: String) -> Result<(), SendError> {
         self.client
             .send_message()
             .queue_url(&self.url)
@@ -49,7 +56,7 @@ impl Queue {
             .send()
             .await
             .map(|_| ())
-            .map_err(|error| BellError(DisplayErrorContext(&error).to_string()))
+            .map_err(|error| SendError(DisplayErrorContext(&error).to_string()))
     }
 
     /// Has messages delivered again sooner than the queue's visibility timeout, which must cover the

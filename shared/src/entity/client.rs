@@ -1,6 +1,6 @@
 //! Clients: households and institutions, each with its default contact.
 
-use super::{Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source};
 use crate::row::{Column, Kind, Record, Rejection, Row};
 
 pub(super) static CLIENT: Entity = Entity {
@@ -23,6 +23,7 @@ pub(super) static CLIENT: Entity = Entity {
     partitioned_by: None,
     transform,
     placeholder: &[("company_name", "Inconnu ({id})"), ("display_name", "Inconnu ({id})")],
+    absence: Absence::AskedFor { root: "client" },
 };
 
 const COLUMNS: &[Column] = &[

@@ -1,6 +1,6 @@
 //! Measurements of a piano: climate, pitch and sustain. They come inside their piano.
 
-use super::{Entity, Source};
+use super::{Absence, Entity, Source};
 use crate::row::{Column, Kind, Record, Rejection, Row};
 
 pub(super) static MEASUREMENT: Entity = Entity {
@@ -12,6 +12,7 @@ pub(super) static MEASUREMENT: Entity = Entity {
     partitioned_by: None,
     transform,
     placeholder: &[],
+    absence: Absence::AskedFor { root: "pianoMeasurement" },
 };
 
 const fn int(name: &'static str, path: &'static [&'static str]) -> Column {

@@ -31,6 +31,23 @@ pub struct Entity {
     pub transform: fn(Record<'_>) -> Result<Row, Rejection>,
     /// What a row made up for an unknown id says; `{id}` stands for that id. Empty: never made up.
     pub placeholder: &'static [(&'static str, &'static str)],
+    /// What it means that a complete listing does not hold a record any more.
+    pub absence: Absence,
+}
+
+/// What it means that a complete listing does not hold a record any more. The source never says that it
+/// deleted something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absence {
+    /// Nothing: the record stays.
+    MeansNothing,
+    /// Missing from two complete listings in a row, the record is taken for deleted.
+    ShownTwice,
+    /// Missing from one, it is asked for by its id; not found, it is taken for deleted.
+    AskedFor {
+        /// The field of the query root that answers one record by its `id`.
+        root: &'static str,
+    },
 }
 
 /// Where an entity's records come from.
@@ -106,6 +123,21 @@ impl Entity {
             Shape::Connection { window, .. } => window.as_ref(),
             Shape::List => None,
         }
+    }
+}
+
+impl Entity {
+    /// The document that asks for so many records by id, in one request: `r0: client(id: $id0) { … }, …`.
+    /// None where the source offers no such field.
+    #[must_use]
+    pub fn by_id_document(&self, count: usize) -> Option<String> {
+        let Absence::AskedFor { root } = self.absence else { return None };
+        // Of a nested record only whether it is there: its content comes with its parent.
+        let selection = self.query().map_or("id", |query| query.selection);
+        let variables: Vec<String> = (0..count).map(|place| format!("$id{place}: String!")).collect();
+        let fields: String =
+            (0..count).map(|place| format!(" r{place}: {root}(id: $id{place}) {{ {selection} }}")).collect();
+        Some(format!("query {root}ById({}) {{{fields} }}", variables.join(", ")))
     }
 }
 
@@ -192,6 +224,15 @@ mod tests {
                 assert!(names.contains(column), "{}: partitioned by {column}", entity.name);
             }
         }
+    }
+
+    #[test]
+    fn records_are_asked_for_by_id_many_at_once_and_a_nested_one_by_its_id_alone() {
+        let document = find("measurements").and_then(|entity| entity.by_id_document(2));
+        let expected = "query pianoMeasurementById($id0: String!, $id1: String!) { \
+                        r0: pianoMeasurement(id: $id0) { id } r1: pianoMeasurement(id: $id1) { id } }";
+        assert_eq!(document.as_deref(), Some(expected));
+        assert_eq!(find("timeline").and_then(|entity| entity.by_id_document(1)), None);
     }
 
     #[test]

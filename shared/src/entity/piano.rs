@@ -1,6 +1,6 @@
 //! Pianos. Each brings its measurements along.
 
-use super::{Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source};
 use crate::row::{Column, Kind, Record, Rejection, Row};
 
 pub(super) static PIANO: Entity = Entity {
@@ -27,6 +27,7 @@ pub(super) static PIANO: Entity = Entity {
     partitioned_by: None,
     transform,
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
+    absence: Absence::AskedFor { root: "piano" },
 };
 
 const COLUMNS: &[Column] = &[

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Entity, Query, Shape, Source, TimeFilter};
+use super::{Absence, Entity, Query, Shape, Source, TimeFilter};
 use crate::local_day;
 use crate::row::{Column, Kind, Record, Rejection, Row, date_text, instant};
 
@@ -25,6 +25,8 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
     partitioned_by: Some("occurred_at"),
     transform,
     placeholder: &[],
+    // There is no field that answers one entry by its id.
+    absence: Absence::ShownTwice,
 };
 
 const COLUMNS: &[Column] = &[

@@ -1,6 +1,6 @@
 //! Users: technicians and office staff. Never deleted at the source, only made inactive.
 
-use super::{Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source};
 use crate::row::{Column, Kind, Record, Rejection, Row};
 
 pub(super) static USER: Entity = Entity {
@@ -17,6 +17,8 @@ pub(super) static USER: Entity = Entity {
     partitioned_by: None,
     transform,
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
+    // Over there a user only becomes INACTIVE, and whether the list still holds those is unknown.
+    absence: Absence::MeansNothing,
 };
 
 const COLUMNS: &[Column] = &[

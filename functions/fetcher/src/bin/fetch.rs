@@ -3,15 +3,17 @@
 use std::error::Error;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::Parser;
 use fetcher::config::GazelleConfig;
-use fetcher::fetch::{Job, fetch};
+use fetcher::fetch::{Job, Parts, fetch};
 use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use fetcher::object_store::{MemoryObjectStore, ObjectStore};
 use fetcher::raw_sink::FileRawSink;
-use fetcher::state::{Checkpoint, NoStateStore};
+use fetcher::state::Checkpoint;
 use indicatif::{ProgressBar, ProgressStyle};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -60,16 +62,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let request = SyncRequest::parse(&payload, local_day::ZONE)?;
-    let api = api()?;
+    // A command on a terminal starts anew each time.
+    let states = Arc::new(ObjectStore::Memory(MemoryObjectStore::default()));
+    let api = api(&states)?;
     let [entity] = request.entities()[..] else {
         return Err("`entity`: name one; accepted: users, clients, …".into());
     };
     let job = Job {
         entity,
         mode: request.mode,
+        request_id: "fetch".to_owned(),
         lookback_days: 0,
+        // One file holds one listing.
+        attempts_max: 1,
         holder: "fetch".to_owned(),
-        salt: rand::random(),
         deadline: Instant::now() + NO_DEADLINE,
     };
     let sink = FileRawSink::create(&arguments.output)?;
@@ -80,7 +86,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
         bar.set_position(checkpoint.records);
     };
-    let reports = fetch(&api, &sink, &NoStateStore, &job, &progress).await;
+    let parts = Parts { api: &api, sink: &sink, states: &states };
+    let reports = fetch(parts, &job, &progress).await?;
     bar.finish_and_clear();
     let report = reports.into_iter().next().ok_or("no run")?;
     match report.status {
@@ -100,7 +107,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-fn api() -> Result<Gazelle, Box<dyn Error>> {
+fn api(states: &Arc<ObjectStore>) -> Result<Gazelle, Box<dyn Error>> {
     let lookup = |name: &str| std::env::var(name).ok();
     let mut settings = Settings::new(&lookup);
     let config = GazelleConfig::read(&mut settings);
@@ -123,7 +130,8 @@ fn api() -> Result<Gazelle, Box<dyn Error>> {
         }
     };
     settings.finish(())?;
+    let store = TokenStore::Fixed(store);
     let credentials =
-        Credentials::new(config.authentication, TokenStore::Fixed(store), config.token_url.clone());
-    Ok(Gazelle::new(&config, credentials)?)
+        Credentials::new(config.authentication, store, config.token_url.clone(), Arc::clone(states));
+    Ok(Gazelle::new(&config, credentials, Arc::clone(states))?)
 }

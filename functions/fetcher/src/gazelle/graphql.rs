@@ -1,5 +1,6 @@
 //! One GraphQL request: authenticated, paced, tried again where that can help, read-only.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,13 +9,14 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::rate_limiter::RateLimiter;
+use super::pace::Pace;
 use super::token::{Credentials, TokenError};
 use crate::config::GazelleConfig;
+use crate::object_store::{ObjectStore, StateError};
 
 /// Past this many tries the run ends and resumes at the next tick: waiting longer costs Lambda time.
 const TRIES_MAX: u32 = 6;
@@ -37,7 +39,7 @@ pub struct Gazelle {
     url: String,
     page_size: u32,
     credentials: Credentials,
-    limiter: RateLimiter,
+    pace: Pace,
 }
 
 /// Why there is no answer.
@@ -52,6 +54,9 @@ pub enum ApiError {
     /// There is no usable key or token.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The common pace could not be read or written.
+    #[error(transparent)]
+    Pace(#[from] StateError),
     /// The key or token is refused, a renewed one too.
     #[error(
         "Gazelle refuses the credentials (401): check the key or authorise again; its user must be an ADMIN"
@@ -84,7 +89,7 @@ pub enum ApiError {
 /// What one try met.
 enum Try {
     Answered(String),
-    Again { reason: String, pause: Option<Duration> },
+    Again { reason: String, pause: Option<Duration>, is_throttled: bool },
     Unauthorized(SecretString),
     Final(ApiError),
 }
@@ -106,11 +111,15 @@ struct OutlineError {
 }
 
 impl Gazelle {
-    /// A client with these settings and credentials.
+    /// A client with these settings and credentials. Those who share `states` keep one pace together.
     ///
     /// # Errors
     /// The HTTP client could not be made.
-    pub fn new(config: &GazelleConfig, credentials: Credentials) -> Result<Self, ApiError> {
+    pub fn new(
+        config: &GazelleConfig,
+        credentials: Credentials,
+        states: Arc<ObjectStore>,
+    ) -> Result<Self, ApiError> {
         let http = reqwest::Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -124,7 +133,7 @@ impl Gazelle {
             url: config.url.clone(),
             page_size: config.page_size,
             credentials,
-            limiter: RateLimiter::new(config.requests_per_second),
+            pace: Pace::new(config.requests_per_second, states),
         })
     }
 
@@ -144,15 +153,28 @@ impl Gazelle {
         cursor: Option<&str>,
         since: Option<DateTime<Utc>>,
     ) -> Result<String, ApiError> {
-        if !is_single_query(document) {
-            return Err(ApiError::NotAQuery);
-        }
         let mut variables = json!({ "first": self.page_size, "after": cursor });
         if let Some(since) = since {
             variables["since"] = json!(since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         }
-        let body = json!({ "query": document, "variables": variables }).to_string();
-        self.execute(&body).await
+        self.ask(document, &variables).await
+    }
+
+    /// Asks for records by id, by a document of [`shared::entity::Entity::by_id_document`].
+    ///
+    /// # Errors
+    /// There is no usable answer, now or for good.
+    pub async fn by_id(&self, document: &str, ids: &[String]) -> Result<String, ApiError> {
+        let variables: Map<String, Value> =
+            ids.iter().enumerate().map(|(place, id)| (format!("id{place}"), json!(id))).collect();
+        self.ask(document, &Value::Object(variables)).await
+    }
+
+    async fn ask(&self, document: &str, variables: &Value) -> Result<String, ApiError> {
+        if !is_single_query(document) {
+            return Err(ApiError::NotAQuery);
+        }
+        self.execute(&json!({ "query": document, "variables": variables }).to_string()).await
     }
 
     async fn execute(&self, body: &str) -> Result<String, ApiError> {
@@ -163,8 +185,10 @@ impl Gazelle {
             if tries > 0 && begin.elapsed() > PAGE_BUDGET {
                 return Err(ApiError::Exhausted { tries, last });
             }
-            self.limiter.turn().await;
-            match self.attempt(body).await {
+            // Before the turn: a token that must be refreshed first would let the turn pass.
+            let header = self.credentials.header(&self.http).await?;
+            self.pace.turn().await?;
+            match self.attempt(body, header).await {
                 Try::Answered(answer) => return Ok(answer),
                 Try::Final(error) => return Err(error),
                 Try::Unauthorized(_) if renewed => return Err(ApiError::Unauthorized),
@@ -172,14 +196,19 @@ impl Gazelle {
                     renewed = true;
                     self.credentials.renew(&self.http, &refused).await?;
                 }
-                Try::Again { reason, pause } => {
+                Try::Again { reason, pause, is_throttled } => {
                     let pause = pause.unwrap_or_else(|| backoff(tries));
                     warn!(
                         try_number = tries + 1,
                         pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
                         "Gazelle gave no usable answer, trying again: {reason}"
                     );
-                    self.limiter.hold(pause).await;
+                    if is_throttled {
+                        // It means all of us.
+                        self.pace.hold(pause).await?;
+                    } else {
+                        sleep(pause).await;
+                    }
                     last = reason;
                 }
             }
@@ -187,11 +216,7 @@ impl Gazelle {
         Err(ApiError::Exhausted { tries: TRIES_MAX, last })
     }
 
-    async fn attempt(&self, body: &str) -> Try {
-        let (name, value) = match self.credentials.header(&self.http).await {
-            Ok(header) => header,
-            Err(error) => return Try::Final(error.into()),
-        };
+    async fn attempt(&self, body: &str, (name, value): (&'static str, SecretString)) -> Try {
         let request = self
             .http
             .post(&self.url)
@@ -208,7 +233,8 @@ impl Gazelle {
         if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
             let pause = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
             let pause = pause.and_then(|text| retry_after(text, Utc::now()));
-            return Try::Again { reason: format!("it answered {status}"), pause };
+            let is_throttled = status == StatusCode::TOO_MANY_REQUESTS || pause.is_some();
+            return Try::Again { reason: format!("it answered {status}"), pause, is_throttled };
         }
         if !status.is_success() {
             return Try::Final(ApiError::Status(status));
@@ -254,7 +280,7 @@ fn judge(body: String) -> Try {
 }
 
 fn again(reason: String) -> Try {
-    Try::Again { reason, pause: None }
+    Try::Again { reason, pause: None, is_throttled: false }
 }
 
 fn describe(error: &reqwest::Error) -> String {

@@ -1,12 +1,19 @@
 //! Authentication: a key that never changes, or tokens that expire and are refreshed.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared_runtime::{SecretError, Secrets};
 use tokio::sync::Mutex;
-use tracing::info;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::token_lease::TokenLease;
+use crate::object_store::{ObjectStore, StateError};
 
 /// How requests are authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +32,15 @@ impl Authentication {
 const ACCEPTED_KEY: &str = r#"{"api_key": "…"}"#;
 const ACCEPTED_TOKENS: &str = r#"{"client_id": "…", "client_secret": "…", "access_token": "…", "refresh_token": "…", "expires_at": "2026-01-31T12:00:00Z"}"#;
 
-/// A token this close to its end is not used any more: the request must not outlive it.
+/// A token this close to its end is not used any more: the request must not outlive it. Of one that lives
+/// shortly, a quarter of its life.
 const EXPIRY_MARGIN: TimeDelta = TimeDelta::seconds(90);
+
+/// A refused refresh token is compared with the stored one so often, in case another has just replaced it.
+const REREADS_MAX: u32 = 3;
+const REREAD_PAUSE: Duration = Duration::from_secs(1);
+/// Storing new tokens is tried again so often, for 6 seconds in all.
+const WRITES_MAX: u32 = 5;
 
 /// Where keys and tokens are kept.
 #[derive(Debug)]
@@ -110,15 +124,28 @@ pub enum TokenError {
         /// What would be right.
         accepted: &'static str,
     },
-    /// The token endpoint refuses the refresh token: a person must authorise again.
+    /// The refresh token is refused: a person must authorise again.
     #[error(
-        "Gazelle refuses the refresh token ({reason}): access and refresh token have both expired. \
-         A person must authorise the application again and store the new tokens"
+        "Gazelle refuses the refresh token (invalid_grant): access and refresh token have both expired. A person \
+         must authorise the application again (/developer/oauth/authorize) and store the new tokens in the secret {id}"
     )]
     NeedsPerson {
+        /// The secret's name.
+        id: String,
+    },
+    /// The token endpoint refuses the application itself.
+    #[error(
+        "Gazelle refuses the OAuth application ({reason}): check client_id and client_secret in the secret {id}"
+    )]
+    Refused {
+        /// The secret's name.
+        id: String,
         /// The endpoint's own word.
         reason: String,
     },
+    /// The lease under which one invocation refreshes could not be had.
+    #[error(transparent)]
+    Lease(#[from] StateError),
     /// The token endpoint could not be used this time.
     #[error("Could not refresh the token: {0}")]
     Refresh(String),
@@ -130,13 +157,16 @@ pub struct Credentials {
     authentication: Authentication,
     store: TokenStore,
     token_url: String,
+    lease: TokenLease,
     current: Mutex<Option<Current>>,
+    /// New tokens that could not be stored yet: the old ones are spent.
+    unsaved: Mutex<Option<Map<String, Value>>>,
 }
 
 #[derive(Debug, Clone)]
 struct Current {
     secret: SecretString,
-    expires_at: Option<DateTime<Utc>>,
+    use_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Deserialize)]
@@ -152,10 +182,16 @@ struct TokenRefusal {
 }
 
 impl Credentials {
-    /// Credentials kept in `store`.
+    /// Credentials kept in `store`. Those who share `states` never refresh at the same time.
     #[must_use]
-    pub fn new(authentication: Authentication, store: TokenStore, token_url: String) -> Self {
-        Self { authentication, store, token_url, current: Mutex::new(None) }
+    pub fn new(
+        authentication: Authentication,
+        store: TokenStore,
+        token_url: String,
+        states: Arc<ObjectStore>,
+    ) -> Self {
+        let lease = TokenLease::new(states);
+        Self { authentication, store, token_url, lease, current: Mutex::new(None), unsaved: Mutex::new(None) }
     }
 
     /// The header that authenticates a request.
@@ -165,8 +201,7 @@ impl Credentials {
     pub async fn header(&self, http: &reqwest::Client) -> Result<(&'static str, SecretString), TokenError> {
         let mut current = self.current.lock().await;
         let now = Utc::now();
-        let usable =
-            current.clone().filter(|token| token.expires_at.is_none_or(|at| at - EXPIRY_MARGIN > now));
+        let usable = current.clone().filter(|token| token.use_until.is_none_or(|until| until > now));
         let token = match usable {
             Some(token) => token,
             None => self.load(http, None).await?,
@@ -211,7 +246,7 @@ impl Credentials {
             Authentication::ApiKey => {
                 let fields = self.store.read(ACCEPTED_KEY).await?;
                 let secret = self.field(&fields, "api_key", ACCEPTED_KEY)?;
-                Ok(Current { secret, expires_at: None })
+                Ok(Current { secret, use_until: None })
             }
             Authentication::OAuth => self.load_token(http, refused).await,
         }
@@ -222,28 +257,86 @@ impl Credentials {
         http: &reqwest::Client,
         refused: Option<&SecretString>,
     ) -> Result<Current, TokenError> {
-        let fields = self.store.read(ACCEPTED_TOKENS).await?;
-        let expires_at = fields
-            .get("expires_at")
-            .and_then(Value::as_str)
-            .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
-            .map(|at| at.with_timezone(&Utc));
-        let stored = fields.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty());
-        if let (Some(token), Some(at)) = (stored, expires_at) {
-            let is_refused = refused.is_some_and(|refused| refused.expose_secret() == token);
-            if !is_refused && at - EXPIRY_MARGIN > Utc::now() {
-                return Ok(Current { secret: SecretString::from(token), expires_at });
+        if self.unsaved.lock().await.is_none() {
+            let fields = self.store.read(ACCEPTED_TOKENS).await?;
+            if let Some(usable) = usable(&fields, refused) {
+                return Ok(usable);
             }
         }
-        self.refresh(http, fields).await
+        // One refreshes, the others wait and find the new token.
+        let mut lease = self.lease.take().await?;
+        let renewed = self.renew_under_lease(http, refused).await;
+        self.lease.release(&mut lease).await;
+        renewed
     }
 
+    async fn renew_under_lease(
+        &self,
+        http: &reqwest::Client,
+        refused: Option<&SecretString>,
+    ) -> Result<Current, TokenError> {
+        let mut unsaved = self.unsaved.lock().await;
+        if let Some(fields) = &*unsaved {
+            self.write(fields).await?;
+            *unsaved = None;
+        }
+        let mut fields = self.store.read(ACCEPTED_TOKENS).await?;
+        if let Some(usable) = usable(&fields, refused) {
+            return Ok(usable);
+        }
+        for _ in 0..REREADS_MAX {
+            match self.refresh(http, &fields).await {
+                Ok(renewed) => {
+                    // Stored before it is used: a crash in between must not lose a rotated token.
+                    let stored = self.write(&renewed).await;
+                    if let Err(error) = stored {
+                        *unsaved = Some(renewed);
+                        return Err(error.into());
+                    }
+                    let expires_at = expires_at(&renewed).unwrap_or_default();
+                    info!("Refreshed the access token, good until {expires_at}");
+                    return usable(&renewed, None)
+                        .ok_or_else(|| TokenError::Refresh("the new token is over already".to_owned()));
+                }
+                Err(TokenError::NeedsPerson { .. }) => {
+                    // What we read may have been older than what another has just stored.
+                    sleep(REREAD_PAUSE).await;
+                    let read = self.store.read(ACCEPTED_TOKENS).await?;
+                    if let Some(usable) = usable(&read, refused) {
+                        return Ok(usable);
+                    }
+                    if read.get("refresh_token") == fields.get("refresh_token") {
+                        break;
+                    }
+                    fields = read;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(TokenError::NeedsPerson { id: self.store.name().to_owned() })
+    }
+
+    /// Stores new tokens; tries for a while, because the old ones are spent.
+    async fn write(&self, fields: &Map<String, Value>) -> Result<(), SecretError> {
+        let mut pause = Duration::from_millis(200);
+        for _ in 0..WRITES_MAX {
+            match self.store.write(fields).await {
+                Ok(()) => return Ok(()),
+                Err(error) => warn!("New tokens are not stored yet, trying again: {error}"),
+            }
+            sleep(pause).await;
+            pause *= 2;
+        }
+        self.store.write(fields).await
+    }
+
+    /// Trades the refresh token; answers the secret's new fields.
     async fn refresh(
         &self,
         http: &reqwest::Client,
-        mut fields: Map<String, Value>,
-    ) -> Result<Current, TokenError> {
-        let text = |field| self.field(&fields, field, ACCEPTED_TOKENS);
+        fields: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, TokenError> {
+        let text = |field| self.field(fields, field, ACCEPTED_TOKENS);
         let (client_id, client_secret) = (text("client_id")?, text("client_secret")?);
         let refresh_token = text("refresh_token")?;
         let form = [
@@ -259,7 +352,11 @@ impl Credentials {
         if status.is_client_error() && status != reqwest::StatusCode::TOO_MANY_REQUESTS {
             let refusal: Option<TokenRefusal> = serde_json::from_slice(&body).ok();
             let reason = refusal.and_then(|refusal| refusal.error).unwrap_or_else(|| status.to_string());
-            return Err(TokenError::NeedsPerson { reason: reason.chars().take(60).collect() });
+            let id = self.store.name().to_owned();
+            if reason == "invalid_grant" {
+                return Err(TokenError::NeedsPerson { id });
+            }
+            return Err(TokenError::Refused { id, reason: reason.chars().take(60).collect() });
         }
         if !status.is_success() {
             return Err(TokenError::Refresh(format!("the token endpoint answered {status}")));
@@ -267,16 +364,15 @@ impl Credentials {
         let answer: TokenAnswer = serde_json::from_slice(&body)
             .map_err(|_| TokenError::Refresh("the token endpoint's answer holds no token".to_owned()))?;
         let expires_at = Utc::now() + TimeDelta::try_seconds(answer.expires_in).unwrap_or_default();
-        fields.insert("access_token".to_owned(), Value::from(answer.access_token.as_str()));
+        let mut fields = fields.clone();
+        fields.insert("access_token".to_owned(), Value::from(answer.access_token));
         // Whether the refresh token rotates is unknown: the old one stays where none comes back.
         if let Some(refresh_token) = answer.refresh_token {
             fields.insert("refresh_token".to_owned(), Value::from(refresh_token));
         }
         fields.insert("expires_at".to_owned(), Value::from(expires_at.to_rfc3339()));
-        // Stored before it is used: a crash in between must not lose a rotated token.
-        self.store.write(&fields).await?;
-        info!("Refreshed the access token, good until {expires_at}");
-        Ok(Current { secret: SecretString::from(answer.access_token), expires_at: Some(expires_at) })
+        fields.insert("expires_in".to_owned(), Value::from(answer.expires_in));
+        Ok(fields)
     }
 
     fn field(
@@ -292,4 +388,20 @@ impl Credentials {
             .map(SecretString::from)
             .ok_or_else(|| TokenError::Incomplete { id: self.store.name().to_owned(), field, accepted })
     }
+}
+
+fn expires_at(fields: &Map<String, Value>) -> Option<DateTime<Utc>> {
+    let text = fields.get("expires_at")?.as_str()?;
+    Some(DateTime::parse_from_rfc3339(text).ok()?.with_timezone(&Utc))
+}
+
+/// The stored access token, where it is still good and not the one refused.
+fn usable(fields: &Map<String, Value>, refused: Option<&SecretString>) -> Option<Current> {
+    let token = fields.get("access_token").and_then(Value::as_str).filter(|token| !token.is_empty())?;
+    let life = fields.get("expires_in").and_then(Value::as_i64).and_then(TimeDelta::try_seconds);
+    let margin = life.map_or(EXPIRY_MARGIN, |life| EXPIRY_MARGIN.min(life / 4));
+    let use_until = expires_at(fields)? - margin;
+    let is_refused = refused.is_some_and(|refused| refused.expose_secret() == token);
+    (!is_refused && use_until > Utc::now())
+        .then(|| Current { secret: SecretString::from(token), use_until: Some(use_until) })
 }

@@ -1,0 +1,71 @@
+//! The lease under which one invocation refreshes the token: a refresh token can be spent once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use shared::key;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use crate::object_store::{Object, ObjectStore, StateError};
+
+/// Longer than a refresh with all that storing its result may take.
+const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// Past this somebody holds the lease again and again: that is no waiting in line any more.
+const WAIT_MAX: Duration = Duration::from_secs(100);
+
+/// The object that all invocations share.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LeaseState {
+    holder: u64,
+    expires_at: Option<DateTime<Utc>>,
+}
+
+/// Lets one refresh at a time.
+#[derive(Debug)]
+pub(super) struct TokenLease {
+    store: Arc<ObjectStore>,
+    holder: u64,
+}
+
+impl TokenLease {
+    pub(super) fn new(store: Arc<ObjectStore>) -> Self {
+        Self { store, holder: rand::rng().random() }
+    }
+
+    /// Waits until nobody else refreshes.
+    pub(super) async fn take(&self) -> Result<Object<LeaseState>, StateError> {
+        let key = key::common_state("token");
+        let begin = Instant::now();
+        loop {
+            let mut object: Object<LeaseState> = self.store.load(&key).await?;
+            let now = Utc::now();
+            // A lease can end no later than if it were written now: one beyond that is a broken clock's.
+            let is_held = object.value.expires_at.is_some_and(|at| at > now && at <= now + LEASE * 2);
+            if !is_held {
+                object.value = LeaseState { holder: self.holder, expires_at: Some(now + LEASE) };
+                match self.store.save(&mut object).await {
+                    Ok(()) => return Ok(object),
+                    Err(StateError::Taken { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            if begin.elapsed() > WAIT_MAX {
+                return Err(StateError::Taken { key });
+            }
+            sleep(crate::some_millis(50..150)).await;
+        }
+    }
+
+    /// Lets the next one; without it they wait until the lease ends by itself.
+    pub(super) async fn release(&self, lease: &mut Object<LeaseState>) {
+        lease.value.expires_at = None;
+        if let Err(error) = self.store.save(lease).await {
+            warn!("The token's lease ends by itself: {error}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Small objects that invocations share: every write is conditional on the version that was read.
+//!
+//! Of two who race, one wins and the other is told. That is the fence behind leases, checkpoints, the
+//! common pace and the token.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::operation::get_object::GetObjectError;
+use aws_sdk_s3::primitives::ByteStream;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::raw_sink::is_precondition_failed;
+
+/// The version of every state object's shape.
+pub const SCHEMA_VERSION: u32 = 2;
+
+/// Where state objects are kept.
+#[derive(Debug)]
+pub enum ObjectStore {
+    /// In a bucket.
+    S3(S3ObjectStore),
+    /// In memory: a command on a terminal, or a test.
+    Memory(MemoryObjectStore),
+}
+
+/// A bucket.
+#[derive(Debug, Clone)]
+pub struct S3ObjectStore {
+    /// The way to it.
+    pub client: Client,
+    /// Its name.
+    pub bucket: String,
+}
+
+/// Objects in memory, each with the number of its last writing.
+#[derive(Debug, Default)]
+pub struct MemoryObjectStore(Mutex<BTreeMap<String, (Vec<u8>, u64)>>);
+
+/// An object as it was read, with what makes the next write conditional.
+#[derive(Debug, Clone)]
+pub struct Object<T> {
+    key: String,
+    /// What it holds.
+    pub value: T,
+    tag: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    schema_version: u32,
+    state: T,
+}
+
+/// Why a state object could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The store did not answer. This is not «no state».
+    #[error("Could not reach {key}: {reason}")]
+    Unreachable {
+        /// The object.
+        key: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// The object is not one of ours. It is never taken for «no state».
+    #[error(
+        "{key} cannot be read ({reason}). Restore an older version of the object, or delete it: then the next run \
+         fetches everything anew, and nothing is lost"
+    )]
+    Malformed {
+        /// The object.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another invocation wrote in between.
+    #[error("Another invocation has written {key} in the meantime")]
+    Taken {
+        /// The object.
+        key: String,
+    },
+}
+
+impl ObjectStore {
+    /// Reads an object; the default where there is none yet.
+    ///
+    /// # Errors
+    /// The store did not answer, or the object is not one of ours.
+    pub async fn load<T: DeserializeOwned + Default>(&self, key: &str) -> Result<Object<T>, StateError> {
+        let Some((bytes, tag)) = self.get(key).await? else {
+            return Ok(Object { key: key.to_owned(), value: T::default(), tag: None });
+        };
+        let malformed = |reason: String| StateError::Malformed { key: key.to_owned(), reason };
+        let version: SchemaVersion =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        if version.schema_version != SCHEMA_VERSION {
+            return Err(malformed(format!(
+                "schema_version {}; accepted: {SCHEMA_VERSION}",
+                version.schema_version
+            )));
+        }
+        let stored: Stored<T> =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        Ok(Object { key: key.to_owned(), value: stored.state, tag: Some(tag) })
+    }
+
+    /// Writes an object where nobody else has since it was read.
+    ///
+    /// # Errors
+    /// The store did not answer, or another has written in between: then nothing was written.
+    pub async fn save<T: Serialize>(&self, object: &mut Object<T>) -> Result<(), StateError> {
+        let key = object.key.as_str();
+        let stored = Stored { schema_version: SCHEMA_VERSION, state: &object.value };
+        let bytes = serde_json::to_vec(&stored)
+            .map_err(|error| StateError::Unreachable { key: key.to_owned(), reason: error.to_string() })?;
+        object.tag = Some(self.put(key, bytes, object.tag.as_deref()).await?);
+        Ok(())
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, StateError> {
+        match self {
+            Self::S3(store) => store.get(key).await,
+            Self::Memory(store) => {
+                let objects = store.0.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(objects.get(key).map(|(bytes, tag)| (bytes.clone(), tag.to_string())))
+            }
+        }
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>, tag: Option<&str>) -> Result<String, StateError> {
+        match self {
+            Self::S3(store) => store.put(key, bytes, tag).await,
+            Self::Memory(store) => store.put(key, bytes, tag),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct SchemaVersion {
+    schema_version: u32,
+}
+
+impl S3ObjectStore {
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, StateError> {
+        let unreachable = |reason| StateError::Unreachable { key: key.to_owned(), reason };
+        let object = match self.client.get_object().bucket(&self.bucket).key(key).send().await {
+            Ok(object) => object,
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(unreachable(DisplayErrorContext(&error).to_string())),
+        };
+        let tag = object.e_tag().unwrap_or_default().to_owned();
+        let bytes = object.body.collect().await.map_err(|error| unreachable(error.to_string()))?;
+        Ok(Some((bytes.to_vec(), tag)))
+    }
+
+    async fn put(&self, key: &str, bytes: Vec<u8>, tag: Option<&str>) -> Result<String, StateError> {
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_type("application/json")
+            .body(ByteStream::from(bytes.clone()));
+        let put = match tag {
+            Some(tag) => put.if_match(tag),
+            None => put.if_none_match("*"),
+        };
+        match put.send().await {
+            Ok(written) => Ok(written.e_tag().unwrap_or_default().to_owned()),
+            // Our own first try may have won, its answer lost.
+            Err(error) if is_precondition_failed(&error) => match self.get(key).await? {
+                Some((current, tag)) if current == bytes => Ok(tag),
+                _ => Err(StateError::Taken { key: key.to_owned() }),
+            },
+            Err(error) => Err(StateError::Unreachable {
+                key: key.to_owned(),
+                reason: DisplayErrorContext(&error).to_string(),
+            }),
+        }
+    }
+}
+
+impl MemoryObjectStore {
+    fn put(&self, key: &str, bytes: Vec<u8>, tag: Option<&str>) -> Result<String, StateError> {
+        let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = objects.get(key).map(|(_, tag)| *tag);
+        if current.map(|tag| tag.to_string()).as_deref() != tag {
+            return Err(StateError::Taken { key: key.to_owned() });
+        }
+        let next = current.unwrap_or(0) + 1;
+        objects.insert(key.to_owned(), (bytes, next));
+        Ok(next.to_string())
+    }
+
+    /// Replaces an object by anything, as a person could.
+    pub fn overwrite(&self, key: &str, bytes: &[u8]) {
+        let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = objects.get(key).map_or(0, |(_, tag)| *tag) + 1;
+        objects.insert(key.to_owned(), (bytes.to_vec(), next));
+    }
+}

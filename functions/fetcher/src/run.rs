@@ -1,0 +1,472 @@
+//! One run of one entity: page after page from Gazelle to the sink, resumable at every page.
+
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+use shared::entity::{Entity, Shape};
+use shared::key;
+use shared::manifest::{self, Manifest, RunStatus};
+use shared::raw_page::{self, Answer, Listing, Metadata, RawPage};
+use shared::request::Mode;
+use tokio::time::{Duration, Instant};
+use tracing::info;
+
+use crate::fetch::{BegunRun, FREQUENT, Job, OnPage, Parts};
+use crate::fetch_error::{FetchError, PAGES_PER_RUN_MAX};
+use crate::known_pages::KnownPages;
+use crate::object_store::{Object, StateError};
+use crate::raw_sink::{RawSink, SinkError, Stored};
+use crate::report::Report;
+use crate::state::{Ask, Checkpoint, LaneState, Lease, Next};
+use crate::tally::Tally;
+
+/// The API is private and bears no version of its own.
+const API_VERSION: &str = "private";
+const FETCHER_VERSION: &str = env!("CARGO_PKG_VERSION");
+/// A run that stores nothing renews its lease this often.
+const RENEW_AFTER: Duration = Duration::from_secs(60);
+/// Records asked for in one request: each may be as large as a piano with all its measurements.
+const IDS_PER_PAGE: usize = 10;
+
+/// A run in the hands of this invocation.
+pub(crate) struct Run<'a, S> {
+    parts: Parts<'a, S>,
+    job: &'a Job,
+    entity: &'static Entity,
+    lane: Object<LaneState>,
+    checkpoint: Checkpoint,
+    resumed_from_page: Option<u32>,
+    known: Option<KnownPages>,
+    query_sha256: String,
+    /// Of a full run, what this invocation has seen.
+    tally: Option<Tally>,
+    distinct: Option<u64>,
+    cursors: HashSet<String>,
+    saved_at: Instant,
+}
+
+/// How an invocation leaves a run that did not break.
+enum Outcome {
+    /// The deadline is near.
+    Paused,
+    /// Every page is stored.
+    Complete,
+}
+
+impl<'a, S: RawSink> Run<'a, S> {
+    pub(crate) fn new(parts: Parts<'a, S>, job: &'a Job, entity: &'static Entity, begun: BegunRun) -> Self {
+        let BegunRun { lane, checkpoint, resumed_from_page, known } = begun;
+        Self {
+            parts,
+            job,
+            entity,
+            lane,
+            tally: (checkpoint.ask.mode == Mode::Full).then(Tally::default),
+            checkpoint,
+            resumed_from_page,
+            known,
+            query_sha256: crate::query_sha256(entity),
+            distinct: None,
+            cursors: HashSet::new(),
+            saved_at: Instant::now(),
+        }
+    }
+
+    /// Works until the end, the deadline or an error; answers what became of the run.
+    pub(crate) async fn work(mut self, on_page: OnPage<'_>) -> Report {
+        let outcome = self.walk(on_page).await;
+        self.end(outcome).await
+    }
+
+    async fn walk(&mut self, on_page: OnPage<'_>) -> Result<Outcome, FetchError> {
+        if !self.is_frequent() {
+            self.save_manifest(RunStatus::Running, None, None).await?;
+        }
+        loop {
+            let is_on_time = Instant::now() < self.job.deadline;
+            match self.checkpoint.next.clone() {
+                Next::Close => break,
+                Next::Page(_) | Next::Ids(_) if !is_on_time => return Ok(Outcome::Paused),
+                Next::Page(_) if self.checkpoint.page >= PAGES_PER_RUN_MAX => {
+                    return Err(FetchError::Endless { entity: self.entity.name });
+                }
+                Next::Page(cursor) => self.fetch_page(cursor.as_deref()).await?,
+                Next::Ids(first) => self.fetch_ids(first).await?,
+            }
+            on_page(&self.checkpoint);
+        }
+        self.count_distinct().await?;
+        Ok(Outcome::Complete)
+    }
+
+    /// Fetches one page, stores it where it holds anything new, and moves the checkpoint behind it.
+    async fn fetch_page(&mut self, cursor: Option<&str>) -> Result<(), FetchError> {
+        let query = self.entity.query().ok_or(FetchError::NoQuery { entity: self.entity.name })?;
+        let page = self.checkpoint.page + 1;
+        let since = self.checkpoint.window.map(|window| window.start);
+        let body = self.parts.api.page(&query.document(), cursor, since).await?;
+        let listing = self.listing(page, &body)?;
+        let is_unchanged = self.known.as_mut().is_some_and(|known| known.is_unchanged(page, &listing));
+        if (is_unchanged && self.checkpoint.may_pass_over) || self.is_outside(&listing) {
+            self.advance(page, cursor, &listing, false)?;
+            if self.saved_at.elapsed() > RENEW_AFTER {
+                self.save_state().await?;
+            }
+            return Ok(());
+        }
+        match self.store(page, cursor, None, listing.nodes.len(), &body).await? {
+            None => self.advance(page, cursor, &listing, true)?,
+            Some(stored) => {
+                // The page as it was stored decides where to go on: ours may have shifted since.
+                let stored: RawPage<'_> =
+                    serde_json::from_str(&stored).map_err(|error| self.unsaved(page, error))?;
+                let listing = self.listing(page, stored.payload.get())?;
+                self.advance(page, cursor, &listing, true)?;
+            }
+        }
+        self.save_state().await
+    }
+
+    /// Asks for some records by id and stores what the source says.
+    async fn fetch_ids(&mut self, first: usize) -> Result<(), FetchError> {
+        let Mode::Verify { ids } = &self.checkpoint.ask.mode else {
+            return Err(FetchError::NoQuery { entity: self.entity.name });
+        };
+        let some: Vec<String> = ids.iter().skip(first).take(IDS_PER_PAGE).cloned().collect();
+        let end = first + some.len();
+        let is_last = end >= ids.len();
+        if !some.is_empty() {
+            let page = self.checkpoint.page + 1;
+            let document = self
+                .entity
+                .by_id_document(some.len())
+                .ok_or(FetchError::NoQuery { entity: self.entity.name })?;
+            let body = self.parts.api.by_id(&document, &some).await?;
+            let found = raw_page::by_id(&body, &some).map_err(|source| self.unreadable(page, source))?;
+            let unclear = found.answers.iter().filter(|(_, answer)| *answer == Answer::Unclear).count();
+            if unclear > 0 {
+                self.note_errors(page, &format!("{unclear} ids without a clear answer"));
+            }
+            let records = found.elements.len();
+            self.store(page, None, Some(some), records, &body).await?;
+            self.checkpoint.page = page;
+            self.checkpoint.pages += 1;
+            self.checkpoint.records += if self.entity.query().is_some() { records as u64 } else { 0 };
+            self.checkpoint.stalls = 0;
+        }
+        self.checkpoint.next = if is_last { Next::Close } else { Next::Ids(end) };
+        self.save_state().await
+    }
+
+    /// Stores one page; answers the page that an earlier invocation stored in its place, if one did.
+    async fn store(
+        &self,
+        page: u32,
+        cursor: Option<&str>,
+        asked: Option<Vec<String>>,
+        records: usize,
+        body: &str,
+    ) -> Result<Option<String>, FetchError> {
+        let entity = self.entity.name;
+        let run_id = &self.checkpoint.run_id;
+        let metadata = Metadata {
+            schema_version: raw_page::SCHEMA_VERSION,
+            entity: entity.to_owned(),
+            mode: self.checkpoint.ask.mode.name().to_owned(),
+            run_id: run_id.clone(),
+            page,
+            cursor: cursor.map(str::to_owned),
+            fetched_at: Utc::now(),
+            endpoint: self.parts.api.url().to_owned(),
+            api_version: API_VERSION.to_owned(),
+            query_sha256: self.query_sha256.clone(),
+            window: self.checkpoint.window,
+            asked,
+            record_count: records as u64,
+            fetcher_version: FETCHER_VERSION.to_owned(),
+        };
+        let payload: &RawValue = serde_json::from_str(body).map_err(|error| self.unsaved(page, error))?;
+        let object =
+            serde_json::to_vec(&RawPage { metadata, payload }).map_err(|error| self.unsaved(page, error))?;
+        let stored = self.parts.sink.store_page(&key::raw_page(entity, run_id, page), object).await;
+        match stored.map_err(|source| FetchError::SavePage { entity, page, source })? {
+            Stored::New => {
+                info!(entity, run.id = %run_id, page.number = page, records, "Saved page {page} of {entity}");
+                Ok(None)
+            }
+            Stored::Before(bytes) => {
+                info!(entity, run.id = %run_id, page.number = page, "Page {page} of {entity} was saved before");
+                String::from_utf8(bytes).map(Some).map_err(|error| self.unsaved(page, error))
+            }
+        }
+    }
+
+    fn unsaved(&self, page: u32, error: impl std::error::Error) -> FetchError {
+        FetchError::SavePage { entity: self.entity.name, page, source: SinkError(error.to_string()) }
+    }
+
+    fn unreadable(&self, page: u32, source: raw_page::UnreadablePage) -> FetchError {
+        FetchError::Unreadable { entity: self.entity.name, page, source }
+    }
+
+    fn listing<'b>(&self, page: u32, body: &'b str) -> Result<Listing<'b>, FetchError> {
+        let query = self.entity.query().ok_or(FetchError::NoQuery { entity: self.entity.name })?;
+        raw_page::listing(query, body).map_err(|source| self.unreadable(page, source))
+    }
+
+    /// Whether nothing on the page is of the period: the source cannot be told where that ends.
+    fn is_outside(&self, listing: &Listing<'_>) -> bool {
+        let Some(window) = self.checkpoint.window.filter(|window| window.end.is_some()) else { return false };
+        !listing.nodes.is_empty()
+            && listing.errors.is_empty()
+            && raw_page::nodes(self.entity, Some(window), &listing.nodes).own.is_empty()
+    }
+
+    fn advance(
+        &mut self,
+        page: u32,
+        cursor: Option<&str>,
+        listing: &Listing<'_>,
+        is_stored: bool,
+    ) -> Result<(), FetchError> {
+        let entity = self.entity.name;
+        if !listing.errors.is_empty() {
+            self.note_errors(page, &listing.errors.join(", "));
+        }
+        let is_list = self.entity.query().is_some_and(|query| matches!(query.shape, Shape::List));
+        let next = match &listing.page_info {
+            _ if is_list => Next::Close,
+            Some(info) if !info.has_next_page => Next::Close,
+            info => {
+                self.cursors.extend(cursor.map(str::to_owned));
+                let end = info.as_ref().and_then(|info| info.end_cursor.clone());
+                match end {
+                    Some(end) if !self.cursors.contains(&end) => Next::Page(Some(end)),
+                    _ => return Err(FetchError::Stuck { entity, page }),
+                }
+            }
+        };
+        if let Some(tally) = &mut self.tally {
+            tally.add(listing);
+        }
+        let count = listing.nodes.len() as u64;
+        let checkpoint = &mut self.checkpoint;
+        checkpoint.next = next;
+        checkpoint.page = page;
+        if is_stored {
+            checkpoint.pages += 1;
+            checkpoint.records += count;
+        } else {
+            checkpoint.pages_passed += 1;
+            checkpoint.records_passed += count;
+        }
+        if page == 1 {
+            checkpoint.total_count_first = listing.total_count;
+        }
+        checkpoint.total_count = listing.total_count.or(checkpoint.total_count);
+        checkpoint.stalls = 0;
+        Ok(())
+    }
+
+    fn note_errors(&mut self, page: u32, errors: &str) {
+        let told = self.checkpoint.source_errors.get_or_insert_default();
+        if told.len() < 300 {
+            let _ = write!(told, "page {page}: {}; ", errors.chars().take(200).collect::<String>());
+        }
+    }
+
+    /// Counts the different records of a full run; those of earlier invocations by reading their pages again.
+    async fn count_distinct(&mut self) -> Result<(), FetchError> {
+        let Some(mut tally) = self.tally.take() else { return Ok(()) };
+        let earlier = self.resumed_from_page.map_or(0, |page| page - 1);
+        let keys: Vec<(u32, String)> = (1..=earlier)
+            .map(|page| (page, key::raw_page(self.entity.name, &self.checkpoint.run_id, page)))
+            .collect();
+        // Eight at a time: each costs a round trip, and each is held in memory.
+        for some in keys.chunks(8) {
+            let read = some.iter().map(|(_, key)| self.parts.sink.load_page(key));
+            for ((page, _), bytes) in some.iter().zip(futures::future::join_all(read).await) {
+                let bytes = bytes.map_err(|source| FetchError::SavePage {
+                    entity: self.entity.name,
+                    page: *page,
+                    source,
+                })?;
+                let stored: RawPage<'_> =
+                    serde_json::from_slice(&bytes).map_err(|error| self.unsaved(*page, error))?;
+                tally.add(&self.listing(*page, stored.payload.get())?);
+            }
+        }
+        self.distinct = Some(tally.distinct());
+        Ok(())
+    }
+
+    /// Says how the run stands, to whoever reads manifests and state, and in a report.
+    async fn end(mut self, outcome: Result<Outcome, FetchError>) -> Report {
+        // Who has been overtaken writes nothing more: the run is in other hands.
+        let is_overtaken = matches!(&outcome, Err(FetchError::State(_)));
+        let is_cursor_in_doubt = outcome.as_ref().err().is_some_and(FetchError::is_cursor_in_doubt);
+        let action = outcome.as_ref().err().and_then(FetchError::action);
+        let (mut status, mut error) = match outcome {
+            Ok(Outcome::Paused) => (RunStatus::Running, None),
+            Ok(Outcome::Complete) => self.judge(),
+            Err(error) => (RunStatus::Failed, Some(error.to_string())),
+        };
+        // An outage says nothing against the cursor: the run resumes at its page however long it lasts.
+        if !is_cursor_in_doubt {
+            self.checkpoint.stalls = 0;
+        }
+        let ended_at = Utc::now();
+        if !is_overtaken && let Err(failed) = self.leave(status, ended_at, error.clone(), action).await {
+            (status, error) = (RunStatus::Failed, Some(failed.to_string()));
+        }
+        let report =
+            Report::of(self.entity, &self.checkpoint, status, self.resumed_from_page, ended_at, error);
+        report.tell();
+        report
+    }
+
+    /// Writes the manifest, then the state: a kill in between leaves the checkpoint, and the run is
+    /// closed once more.
+    async fn leave(
+        &mut self,
+        status: RunStatus,
+        ended_at: DateTime<Utc>,
+        error: Option<String>,
+        action: Option<&'static str>,
+    ) -> Result<(), FetchError> {
+        // The fence: who has been overtaken in the meantime must not overwrite the other's manifest.
+        self.save_state().await?;
+        let ended_at = (status != RunStatus::Running).then_some(ended_at);
+        self.save_manifest(status, ended_at, error.map(|error| (error, action))).await?;
+        let is_over = matches!(status, RunStatus::Success | RunStatus::Partial);
+        let (states, entity) = (self.parts.states, self.entity.name);
+        if is_over && !self.is_frequent() {
+            KnownPages::forget(states, entity).await?;
+        }
+        let is_moved_under = status == RunStatus::Partial && self.checkpoint.source_errors.is_none();
+        let checkpoint = self.checkpoint.clone();
+        let (is_frequent, attempts_max) = (self.is_frequent(), self.job.attempts_max);
+        self.change_state(|state| {
+            state.lease = None;
+            state.checkpoint = (!is_over).then(|| checkpoint.clone());
+            if is_over && is_frequent {
+                state.watermark = Some(checkpoint.started_at);
+            }
+            let ask = &checkpoint.ask;
+            if is_moved_under && ask.mode == Mode::Full && ask.attempt < attempts_max {
+                // Records came or went while it read: nothing is proven, and a week is long to wait.
+                state.asked.insert(0, Ask { attempt: ask.attempt + 1, ..ask.clone() });
+            }
+        })
+        .await?;
+        if is_over && let Some(known) = self.known.take() {
+            known.save(states, &self.checkpoint.run_id, &self.query_sha256).await;
+        }
+        Ok(())
+    }
+
+    /// A run is a success only when what was listed is what the source counts.
+    fn judge(&self) -> (RunStatus, Option<String>) {
+        let Checkpoint { records, records_passed, total_count_first, total_count, source_errors, .. } =
+            &self.checkpoint;
+        let partial = |reason| (RunStatus::Partial, Some(reason));
+        if let Some(errors) = source_errors {
+            return partial(format!("the source answered in part: {errors}"));
+        }
+        let listed = records + records_passed;
+        match (total_count_first, total_count, self.distinct) {
+            (Some(first), Some(last), Some(distinct)) if *first != distinct || *last != distinct => {
+                partial(format!(
+                    "the source counted {first} records at the beginning and {last} at the end, and listed {distinct} \
+                     different ones"
+                ))
+            }
+            (_, Some(total), None) if *total != listed => {
+                partial(format!("the source counts {total} records, and listed {listed}"))
+            }
+            _ => (RunStatus::Success, None),
+        }
+    }
+
+    fn is_frequent(&self) -> bool {
+        self.checkpoint.ask.mode.lane() == FREQUENT
+    }
+
+    /// Writes the checkpoint down and renews the lease.
+    async fn save_state(&mut self) -> Result<(), FetchError> {
+        let checkpoint = self.checkpoint.clone();
+        let lease = Lease { holder: self.job.holder.clone(), expires_at: Utc::now() + crate::state::LEASE };
+        self.change_state(|state| {
+            state.checkpoint = Some(checkpoint.clone());
+            state.lease = Some(lease.clone());
+        })
+        .await
+    }
+
+    /// Writes the lane's state. Where somebody has only written a request down meanwhile, that is kept.
+    async fn change_state(&mut self, change: impl Fn(&mut LaneState)) -> Result<(), FetchError> {
+        loop {
+            let mut next = self.lane.clone();
+            change(&mut next.value);
+            match self.parts.states.save(&mut next).await {
+                Ok(()) => {
+                    self.lane = next;
+                    self.saved_at = Instant::now();
+                    return Ok(());
+                }
+                Err(StateError::Taken { key }) => {
+                    let current: Object<LaneState> = self.parts.states.load(&key).await?;
+                    let (ours, theirs) = (&self.lane.value, &current.value);
+                    if ours.lease != theirs.lease || ours.checkpoint != theirs.checkpoint {
+                        return Err(StateError::Taken { key }.into());
+                    }
+                    self.lane = current;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn save_manifest(
+        &mut self,
+        status: RunStatus,
+        ended_at: Option<DateTime<Utc>>,
+        error: Option<(String, Option<&'static str>)>,
+    ) -> Result<(), FetchError> {
+        let entity = self.entity.name;
+        self.checkpoint.manifest_revision += 1;
+        let checkpoint = &self.checkpoint;
+        let (error, action) = error.unzip();
+        let manifest = Manifest {
+            schema_version: manifest::SCHEMA_VERSION,
+            run_id: checkpoint.run_id.clone(),
+            entity: entity.to_owned(),
+            mode: checkpoint.ask.mode.name().to_owned(),
+            window: checkpoint.window,
+            status,
+            started_at: checkpoint.started_at,
+            ended_at,
+            pages: checkpoint.pages,
+            records: checkpoint.records,
+            pages_passed: checkpoint.pages_passed,
+            records_passed: checkpoint.records_passed,
+            total_count_first: checkpoint.total_count_first,
+            total_count: checkpoint.total_count,
+            distinct: self.distinct,
+            resumed_from_page: self.resumed_from_page,
+            revision: checkpoint.manifest_revision,
+            error,
+            action: action.flatten().map(str::to_owned),
+            fetcher_version: FETCHER_VERSION.to_owned(),
+        };
+        let failed = |source| FetchError::SaveManifest { entity, source };
+        let bytes = serde_json::to_vec(&manifest).map_err(|error| failed(SinkError(error.to_string())))?;
+        self.parts
+            .sink
+            .store_manifest(&key::manifest(entity, &checkpoint.run_id), bytes)
+            .await
+            .map_err(failed)
+    }
+}

@@ -1,0 +1,74 @@
+//! What complete listings lack: asked for, and then marked as deleted.
+
+use std::future::Future;
+
+use serde_json::Value;
+use shared::entity::Entity;
+use shared::request::{IDS_MAX, SyncRequest};
+use shared_db::{Db, Error, Question};
+use shared_runtime::Queue;
+use tracing::{error, info, warn};
+
+/// Takes requests to the fetcher.
+pub trait Asker: Send + Sync {
+    /// Sends one; says why where it could not.
+    fn ask(&self, payload: &Value) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+impl Asker for Queue {
+    async fn ask(&self, payload: &Value) -> Result<(), String> {
+        self.send(payload.to_string()).await.map_err(|error| error.to_string())
+    }
+}
+
+/// Looks at complete listings, asks what must be asked, deletes what is proven to be gone.
+///
+/// # Errors
+/// The database is in trouble. What was done before stays so; the rest is done at the next bell.
+pub async fn serve(db: &Db, asker: &impl Asker, share_max_percent: u32) -> Result<(), Error> {
+    for entity in shared_db::entities_with_absence(db).await? {
+        if let Some(swept) = shared_db::conclude_sweep(db, entity, share_max_percent).await? {
+            let (entity, missing, live, run_id) = (entity.name, swept.missing, swept.live, &swept.run_id);
+            if swept.is_withheld {
+                error!(
+                    entity,
+                    missing,
+                    live,
+                    run.id = run_id,
+                    "Withheld the deletion of {missing} of {live} {entity}: a person must confirm it"
+                );
+            } else {
+                info!(
+                    entity,
+                    missing,
+                    live,
+                    run.id = run_id,
+                    "A complete listing of {entity} lacks {missing} of {live}"
+                );
+            }
+        }
+        ask(db, entity, asker).await?;
+        let deleted = shared_db::delete_missing(db, entity).await?;
+        if deleted > 0 {
+            info!(entity = entity.name, deleted, "Marked {deleted} of {} as deleted", entity.name);
+        }
+    }
+    Ok(())
+}
+
+async fn ask(db: &Db, entity: &Entity, asker: &impl Asker) -> Result<(), Error> {
+    loop {
+        let question = shared_db::question(db, entity, IDS_MAX).await?;
+        let payload = match &question {
+            Question::None => return Ok(()),
+            Question::Records(ids) => SyncRequest::verify_payload(entity, ids),
+            Question::Everything => SyncRequest::full_payload(entity),
+        };
+        if let Err(reason) = asker.ask(&payload).await {
+            warn!(entity = entity.name, "Could not ask for what is missing, at the next bell: {reason}");
+            return Ok(());
+        }
+        // Sent before noted: asked twice does no harm, noted and not sent would wait a day.
+        shared_db::mark_asked(db, entity, &question).await?;
+    }
+}

@@ -1,0 +1,159 @@
+//! The fetcher in this process, against a simulated Gazelle of its own, with a bucket in memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fetcher::config::GazelleConfig;
+use fetcher::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
+use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use fetcher::object_store::{MemoryObjectStore, ObjectStore};
+use fetcher::report::Report;
+use gazelle_sim::{RunningSim, SimConfig, serve};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use shared::entity::Entity;
+use shared::request::Mode;
+use tokio::time::Instant;
+
+use crate::memory::MemorySink;
+
+/// The frequent run's mode.
+pub const TICK: Mode = Mode::Incremental { lookback_days: None };
+
+/// A simulated Gazelle, and what a fetcher needs to copy it.
+#[derive(Debug)]
+pub struct Source {
+    /// The simulator.
+    pub sim: RunningSim,
+    /// Where pages go.
+    pub sink: MemorySink,
+    /// What invocations share.
+    pub states: Arc<ObjectStore>,
+    /// Records a page.
+    pub page_size: u32,
+}
+
+impl Source {
+    /// A small one, with an empty bucket.
+    pub async fn small() -> Self {
+        Self::open(SimConfig { timeline: 600, clients: 120, pianos: 130, ..SimConfig::default() }).await
+    }
+
+    /// One of that size, with an empty bucket.
+    pub async fn open(config: SimConfig) -> Self {
+        Self {
+            sim: serve(config, 0).await.expect("a simulator"),
+            sink: MemorySink::default(),
+            states: Arc::new(ObjectStore::Memory(MemoryObjectStore::default())),
+            page_size: 50,
+        }
+    }
+
+    /// How to reach it.
+    #[must_use]
+    pub fn config(&self, authentication: Authentication) -> GazelleConfig {
+        GazelleConfig {
+            url: format!("{}/graphql/private", self.sim.url),
+            token_url: format!("{}/developer/oauth/token", self.sim.url),
+            authentication,
+            requests_per_second: 500.0,
+            page_size: self.page_size,
+        }
+    }
+
+    /// The API with a store of keys or tokens.
+    #[must_use]
+    pub fn api_with(&self, authentication: Authentication, store: TokenStore) -> Gazelle {
+        let config = self.config(authentication);
+        let states = || Arc::clone(&self.states);
+        let credentials = Credentials::new(authentication, store, config.token_url.clone(), states());
+        Gazelle::new(&config, credentials, states()).expect("a client")
+    }
+
+    /// The API with that key.
+    #[must_use]
+    pub fn api(&self, key: &str) -> Gazelle {
+        let store = TokenStore::Fixed(FixedTokenStore::with_key(&SecretString::from(key)));
+        self.api_with(Authentication::ApiKey, store)
+    }
+
+    /// An invocation of its own.
+    #[must_use]
+    pub fn job(entity: &'static Entity, mode: Mode) -> Job {
+        let id = INVOCATIONS.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
+        Job {
+            entity,
+            mode,
+            request_id: id.clone(),
+            lookback_days: 1,
+            attempts_max: ATTEMPTS_MAX,
+            holder: id,
+            deadline: Instant::now() + Duration::from_mins(5),
+        }
+    }
+
+    /// Serves a job with the right key.
+    pub async fn serve(&self, job: &Job) -> Vec<Report> {
+        self.serve_with(&self.api("sim-key"), job).await
+    }
+
+    /// Serves a job.
+    pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<Report> {
+        let parts = Parts { api, sink: &self.sink, states: &self.states };
+        fetch(parts, job, &|_| ()).await.expect("a request that is written down")
+    }
+
+    /// Fetches in an invocation of its own.
+    pub async fn fetch(&self, entity: &'static Entity, mode: Mode) -> Vec<Report> {
+        self.serve(&Self::job(entity, mode)).await
+    }
+
+    /// Asks the simulator's own controls.
+    pub async fn control(&self, path: &str, body: &Value) -> Value {
+        let client = reqwest::Client::new();
+        let url = format!("{}{path}", self.sim.url);
+        let request = if body.is_null() { client.get(url) } else { client.post(url).body(body.to_string()) };
+        let answer = request.send().await.expect("the simulator");
+        assert!(answer.status().is_success(), "{path} {body}: {}", answer.status());
+        serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+    }
+
+    /// One figure of the simulator's statistics.
+    pub async fn stat(&self, pointer: &str) -> Value {
+        let stats = self.control("/_sim/stats", &Value::Null).await;
+        stats.pointer(pointer).cloned().unwrap_or_else(|| panic!("{pointer} in {stats}"))
+    }
+
+    /// What a perfect mirror holds of an entity.
+    pub async fn truth(&self, entity: &Entity) -> Value {
+        self.control(&format!("/_sim/truth/{}", entity.name), &Value::Null).await
+    }
+
+    /// Lets the source be well again.
+    pub async fn heal(&self) {
+        self.control("/_sim/faults", &json!({})).await;
+    }
+
+    /// How many raw pages are stored.
+    #[must_use]
+    pub fn pages(&self) -> usize {
+        self.sink.objects().keys().filter(|key| key.starts_with("raw/")).count()
+    }
+
+    /// The records of stored pages, by a reading of their own.
+    #[must_use]
+    pub fn records(&self) -> Vec<Value> {
+        let pages = self.sink.objects().into_iter().filter(|(key, _)| key.starts_with("raw/"));
+        pages
+            .flat_map(|(key, bytes)| {
+                let page: Value =
+                    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
+                let data = page["payload"]["data"].as_object().expect("data").values().next().cloned();
+                let data = data.expect("a root");
+                data.as_array().or_else(|| data["nodes"].as_array()).cloned().expect("records")
+            })
+            .collect()
+    }
+}
+
+static INVOCATIONS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
