@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
+use pipeline_tests::truth::differences;
 use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use tokio::sync::{Mutex, MutexGuard};
@@ -20,45 +21,10 @@ async fn truth(stack: &Stack, entity: &Entity) -> Value {
     stack.sim("GET", &format!("/_sim/truth/{}", entity.name), &Value::Null).await
 }
 
-/// The rows of the mirror that the source has sent, by id.
-async fn mirrored(stack: &Stack, entity: &Entity) -> BTreeMap<String, Value> {
-    let mut connection = stack.connection().await;
-    let sql = format!("select * from {} where not is_placeholder and deleted_at is null", entity.table);
-    rows(&mut connection, &sql)
-        .await
-        .into_iter()
-        .map(|row| (row["id"].as_str().unwrap_or_default().to_owned(), row))
-        .collect()
-}
-
-/// Equal, or the same instant written in two ways, or the empty text, which the mirror holds as null.
-fn is_same(ours: &Value, theirs: &Value) -> bool {
-    if theirs.as_str().is_some_and(str::is_empty) {
-        return ours.is_null();
-    }
-    let instant = |value: &Value| value.as_str().and_then(shared::row::instant);
-    ours == theirs || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
-}
-
 /// Compares every row, field by field, with what a perfect mirror holds.
 async fn assert_equals_the_source(stack: &Stack, entity: &Entity) {
     let truth = truth(stack, entity).await;
-    let mut mirrored = mirrored(stack, entity).await;
-    let mut differences = Vec::new();
-    for theirs in truth["rows"].as_array().expect("rows") {
-        let id = theirs["id"].as_str().expect("an id");
-        let Some(ours) = mirrored.remove(id) else {
-            differences.push(format!("{id} is missing"));
-            continue;
-        };
-        for (field, value) in theirs.as_object().expect("a row") {
-            let ours = ours.get(field).unwrap_or_else(|| panic!("{} has no column {field}", entity.table));
-            if !is_same(ours, value) {
-                differences.push(format!("{id}.{field}: {ours:.60} ≠ {value:.60}"));
-            }
-        }
-    }
-    differences.extend(mirrored.keys().map(|id| format!("{id} is not in the source")));
+    let differences = differences(&mut stack.connection().await, entity, &truth).await;
     assert!(
         differences.is_empty(),
         "{}: {} differences, such as {:#?}",

@@ -1,9 +1,11 @@
 //! Tests of the pipeline on real parts: PostgreSQL, the simulated Gazelle, the deployed stack.
 #![expect(clippy::expect_used, reason = "a test stops where its ground gives way")]
 
+mod any_order;
 mod bad_input;
 mod deployed;
 mod fetching;
 mod house;
+mod mirroring;
 mod promotion;
 mod staging;

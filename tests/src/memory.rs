@@ -5,11 +5,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fetcher::raw_sink::{RawSink, SinkError, Stored};
 
-/// A bucket in memory that can refuse one page once.
+/// A bucket in memory that can refuse one page once, or never answer.
 #[derive(Debug, Default)]
 pub struct MemorySink {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
     refuse: Mutex<Option<String>>,
+    hang: Mutex<Option<Hang>>,
+}
+
+/// At which write the bucket stops answering: whoever waits for it is as good as killed there.
+#[derive(Debug, Clone, Copy)]
+pub struct Hang {
+    /// So many writes are still answered.
+    pub after: u32,
+    /// Whether the write itself is done.
+    pub is_written: bool,
 }
 
 fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -22,6 +32,29 @@ impl MemorySink {
         *open(&self.refuse) = Some(ending.to_owned());
     }
 
+    /// From that write on the bucket does not answer.
+    pub fn hang(&self, hang: Option<Hang>) {
+        *open(&self.hang) = hang;
+    }
+
+    /// Does a write, unless the bucket hangs before it.
+    async fn write<T>(&self, write: impl FnOnce() -> T) -> T {
+        let hang = *open(&self.hang);
+        match hang {
+            None => return write(),
+            Some(Hang { after: 0, is_written }) => {
+                if is_written {
+                    write();
+                }
+            }
+            Some(Hang { after, is_written }) => {
+                *open(&self.hang) = Some(Hang { after: after - 1, is_written });
+                return write();
+            }
+        }
+        std::future::pending().await
+    }
+
     /// What is stored, by key.
     #[must_use]
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
@@ -31,17 +64,22 @@ impl MemorySink {
 
 impl RawSink for MemorySink {
     async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<Stored, SinkError> {
-        let mut refuse = open(&self.refuse);
-        if refuse.as_ref().is_some_and(|ending| key.ends_with(ending.as_str())) {
-            *refuse = None;
+        let is_refused = {
+            let mut refuse = open(&self.refuse);
+            refuse.take_if(|ending| key.ends_with(ending.as_str())).is_some()
+        };
+        if is_refused {
             return Err(SinkError("refused on demand".to_owned()));
         }
-        let mut objects = open(&self.objects);
-        if let Some(before) = objects.get(key) {
-            return Ok(Stored::Before(before.clone()));
-        }
-        objects.insert(key.to_owned(), page);
-        Ok(Stored::New)
+        self.write(|| {
+            let mut objects = open(&self.objects);
+            if let Some(before) = objects.get(key) {
+                return Ok(Stored::Before(before.clone()));
+            }
+            objects.insert(key.to_owned(), page);
+            Ok(Stored::New)
+        })
+        .await
     }
 
     async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
@@ -49,7 +87,7 @@ impl RawSink for MemorySink {
     }
 
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {
-        open(&self.objects).insert(key.to_owned(), manifest);
+        self.write(|| drop(open(&self.objects).insert(key.to_owned(), manifest))).await;
         Ok(())
     }
 }

@@ -198,6 +198,13 @@ impl MemoryObjectStore {
         Ok(next.to_string())
     }
 
+    /// Every object, by key.
+    #[must_use]
+    pub fn objects(&self) -> Vec<(String, Vec<u8>)> {
+        let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.clone())).collect()
+    }
+
     /// Replaces an object by anything, as a person could.
     pub fn overwrite(&self, key: &str, bytes: &[u8]) {
         let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -27,6 +27,8 @@ pub(crate) struct Advance {
     deletes: usize,
     merges: usize,
     transfers: usize,
+    /// Deleted records that return as they were, the latest first.
+    restores: usize,
     entity: Option<String>,
 }
 
@@ -65,6 +67,7 @@ pub(crate) fn advance(world: &mut World, wanted: &Advance) -> Result<Json, Strin
     (0..wanted.transfers).for_each(|_| change.transfer());
     over(MERGED, wanted.merges).for_each(|table| change.merge(table));
     over(DELETED, wanted.deletes).for_each(|table| change.delete(table));
+    (0..wanted.restores).for_each(|_| change.restore(only));
     Ok(difference(&before, world))
 }
 

@@ -60,7 +60,7 @@ impl MirrorTable {
     }
 
     /// The entity listed on its own; measurements only live in pianos.
-    fn entity(self) -> Option<Entity> {
+    pub(crate) fn entity(self) -> Option<Entity> {
         match self {
             Self::Users => Some(Entity::User),
             Self::Clients => Some(Entity::Client),

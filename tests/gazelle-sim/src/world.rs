@@ -26,6 +26,8 @@ pub(crate) struct World {
     pub(crate) pianos: Table,
     /// `PrivateTimelineEntry`
     pub(crate) timeline: Table,
+    /// Deleted records, the latest last: they may return.
+    pub(crate) removed: Vec<(Entity, Arc<Record>)>,
     real_time: bool,
     changes: u64,
 }
@@ -44,6 +46,7 @@ impl World {
             clients: Table::new("createdAt", false),
             pianos: Table::new("createdAt", false),
             timeline: Table::new("occurredAt", true),
+            removed: Vec::new(),
             real_time: config.now.is_none(),
             changes: 0,
         }

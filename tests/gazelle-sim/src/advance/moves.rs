@@ -87,6 +87,7 @@ impl Change<'_> {
                 if let Some(id) =
                     self.choose(Entity::TimelineEntry, |_| true).and_then(|entry| entry.id().cloned())
                 {
+                    self.bury(Entity::TimelineEntry, &id);
                     self.world.timeline.retain(|entry| entry.id() != Some(&id));
                 }
             }
@@ -94,6 +95,7 @@ impl Change<'_> {
                 if let Some(id) =
                     self.choose(Entity::Client, |_| true).and_then(|client| client.id().cloned())
                 {
+                    self.bury(Entity::Client, &id);
                     self.world.timeline.retain(|entry| entry.text("client") != Some(&id));
                     self.repoint(Entity::Piano, "client", &id, None, Some(&now));
                     self.world.clients.retain(|client| client.id() != Some(&id));
@@ -101,6 +103,7 @@ impl Change<'_> {
             }
             MirrorTable::Pianos => {
                 if let Some(id) = self.choose(Entity::Piano, |_| true).and_then(|piano| piano.id().cloned()) {
+                    self.bury(Entity::Piano, &id);
                     self.repoint(Entity::TimelineEntry, "piano", &id, None, None);
                     self.world.pianos.retain(|piano| piano.id() != Some(&id));
                 }
@@ -108,6 +111,22 @@ impl Change<'_> {
             MirrorTable::Measurements => self.delete_measurement(),
             // Users are never deleted over there, only made INACTIVE.
             MirrorTable::Users => {}
+        }
+    }
+
+    fn bury(&mut self, entity: Entity, id: &str) {
+        let record = self.world.table(entity).find(id).map(Arc::clone);
+        self.world.removed.extend(record.map(|record| (entity, record)));
+    }
+
+    /// A deleted record is listed again, as it was.
+    pub(super) fn restore(&mut self, only: Option<MirrorTable>) {
+        self.world.tick();
+        let wanted = only.and_then(MirrorTable::entity);
+        let fits = |(entity, _): &(Entity, Arc<Record>)| wanted.is_none_or(|wanted| wanted == *entity);
+        if let Some(place) = self.world.removed.iter().rposition(fits) {
+            let (entity, record) = self.world.removed.remove(place);
+            self.insert(entity, Record::clone(&record));
         }
     }
 

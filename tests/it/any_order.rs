@@ -1,0 +1,160 @@
+//! Whatever happens in whatever order, the mirror ends equal to the source: random sequences of changes,
+//! faults and kills, from a seed each. `PROPERTY_SEQUENCES` and `PROPERTY_SEED` choose how many and where
+//! they begin.
+
+use std::time::Duration;
+
+use fetcher::object_store::ObjectStore;
+use gazelle_sim::SimConfig;
+use pipeline_tests::memory::Hang;
+use pipeline_tests::pipeline::Pipeline;
+use pipeline_tests::source::{Source, TICK};
+use serde_json::{Value, json};
+use shared::entity;
+use shared::request::Mode;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions};
+
+const NIGHTLY: Mode = Mode::Incremental { lookback_days: Some(45) };
+/// Nobody who was killed still holds anything: what hours would bring, at once.
+const LEASES: [&str; 2] = ["/lease", "/expires_at"];
+
+/// A small generator of our own: the sequence of a seed must never change with a library.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[sqlx::test(migrations = false)]
+async fn any_sequence_of_changes_faults_and_kills_ends_with_the_mirror_equal_to_the_source(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let (first, count) = (setting("PROPERTY_SEED", 1), setting("PROPERTY_SEQUENCES", 8));
+    for seed in first..first + count {
+        let mut connection = options.connect().await.expect("a connection");
+        sqlx::raw_sql(AssertSqlSafe("drop schema if exists gazelle cascade".to_owned()))
+            .execute(&mut connection)
+            .await
+            .expect("a clean start");
+        let config = SimConfig { seed, clients: 60, pianos: 70, timeline: 300, ..SimConfig::default() };
+        let pipeline = Pipeline::open(config, options.clone()).await;
+        let mut dice = Dice(seed);
+        let mut told = Vec::new();
+        for _ in 0..14 {
+            told.push(act(&pipeline, &mut dice).await);
+        }
+        pipeline.source.sink.hang(None);
+        pipeline.source.heal().await;
+        release(&pipeline.source);
+        pipeline.sync(&NIGHTLY).await;
+        pipeline.sync(&Mode::Full).await;
+        pipeline.sync(&Mode::Full).await;
+        confirm(&pipeline).await;
+        pipeline.assert_equals_the_source(&format!("seed {seed} after {told:#?}")).await;
+    }
+}
+
+/// Lets one thing happen; says what.
+async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
+    match dice.below(10) {
+        0..=3 => {
+            let changes = json!({
+                "creates": dice.below(6), "edits": dice.below(6), "late_edits": dice.below(4), "deletes": dice.below(4),
+                "merges": dice.below(2), "transfers": dice.below(2), "restores": dice.below(2),
+            });
+            pipeline.source.control("/_sim/advance", &changes).await;
+            format!("changes {changes}")
+        }
+        4 => {
+            let names = [
+                "status_500",
+                "drop_connection",
+                "truncate",
+                "invalid_json",
+                "graphql_error",
+                "shift_pages",
+                "null_nodes",
+            ];
+            let name = names[usize::try_from(dice.below(7)).unwrap_or(0)];
+            let rate = [0.02, 0.1, 0.3][usize::try_from(dice.below(3)).unwrap_or(0)];
+            pipeline.source.control("/_sim/faults", &json!({name: rate})).await;
+            format!("{name} at {rate}")
+        }
+        5 => {
+            pipeline.source.heal().await;
+            "all is well".to_owned()
+        }
+        6 => {
+            pipeline.deliver().await;
+            "staged".to_owned()
+        }
+        7 => {
+            pipeline.settle().await;
+            "settled".to_owned()
+        }
+        _ => fetch(pipeline, dice).await,
+    }
+}
+
+/// A run, perhaps killed at one of its writes or at any other moment.
+async fn fetch(pipeline: &Pipeline, dice: &mut Dice) -> String {
+    let modes = [TICK, TICK, TICK, NIGHTLY, Mode::Full];
+    let mode = &modes[usize::try_from(dice.below(5)).unwrap_or(0)];
+    let entities: Vec<_> = entity::fetched().collect();
+    let entity = entities[usize::try_from(dice.below(4)).unwrap_or(0)];
+    let killed = match dice.below(3) {
+        0 => None,
+        1 => Some(Duration::from_millis(dice.below(40))),
+        _ => {
+            let after = u32::try_from(dice.below(8)).unwrap_or(0);
+            pipeline.source.sink.hang(Some(Hang { after, is_written: dice.below(2) == 0 }));
+            Some(Duration::from_millis(400))
+        }
+    };
+    let run = pipeline.source.fetch(entity, mode.clone());
+    let ended = match killed {
+        None => Some(tokio::time::timeout(Duration::from_mins(2), run).await.expect("a run ends by itself")),
+        Some(after) => tokio::time::timeout(after, run).await.ok(),
+    };
+    pipeline.source.sink.hang(None);
+    release(&pipeline.source);
+    let statuses = ended.map(|runs| runs.iter().map(|run| run.status).collect::<Vec<_>>());
+    format!("{} {mode:?}, killed {killed:?}: {statuses:?}", entity.name)
+}
+
+/// What was killed holds its lease no longer: hours have gone by.
+fn release(source: &Source) {
+    let ObjectStore::Memory(memory) = &*source.states else { panic!("in memory") };
+    for (key, bytes) in memory.objects() {
+        let mut object: Value = serde_json::from_slice(&bytes).expect("a state");
+        let lease = object.pointer_mut("/state").and_then(|state| state.pointer_mut(&LEASES.concat()));
+        if let Some(lease) = lease {
+            *lease = json!("2020-01-01T00:00:00Z");
+            memory.overwrite(&key, object.to_string().as_bytes());
+        }
+    }
+}
+
+/// A person confirms deletions that were withheld: small tables lose a large share quickly.
+async fn confirm(pipeline: &Pipeline) {
+    for entity in entity::ALL {
+        pipeline.mirror.value(&format!("select confirm_deletions('{}', 'test')", entity.name)).await;
+    }
+    pipeline.settle().await;
+}

@@ -1,0 +1,133 @@
+//! The whole pipeline in this process: the fetcher's bucket is delivered to the stager, what the
+//! reconciler asks goes back to the fetcher. A real PostgreSQL, a real HTTP source.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use gazelle_sim::SimConfig;
+use reconciler::deletion::{self, Asker};
+use serde_json::Value;
+use shared::entity::{self, Entity};
+use shared::local_day;
+use shared::request::{Mode, SyncRequest};
+use sqlx::postgres::PgConnectOptions;
+
+use crate::mirror::Mirror;
+use crate::pages::MemorySource;
+use crate::source::{Source, TICK};
+use crate::truth::differences;
+
+/// The share of a table that may be deleted without a person's word, as in the template.
+pub const DELETION_SHARE_MAX: u32 = 20;
+
+/// A source, a mirror, and the way between them.
+#[derive(Debug)]
+pub struct Pipeline {
+    /// The source and the fetcher's side.
+    pub source: Source,
+    /// The database's side.
+    pub mirror: Mirror,
+    /// What the stager was given, by key.
+    delivered: Mutex<BTreeMap<String, usize>>,
+    asked: Asked,
+}
+
+#[derive(Debug, Default)]
+struct Asked(Mutex<Vec<Value>>);
+
+impl Asker for Asked {
+    async fn ask(&self, payload: &Value) -> Result<(), String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(payload.clone());
+        Ok(())
+    }
+}
+
+impl Pipeline {
+    /// An empty mirror of a source of that size.
+    pub async fn open(config: SimConfig, options: PgConnectOptions) -> Self {
+        Self {
+            source: Source::open(config).await,
+            mirror: Mirror::open(options).await,
+            delivered: Mutex::default(),
+            asked: Asked::default(),
+        }
+    }
+
+    /// Stages what the bucket holds and the stager was not given yet.
+    pub async fn deliver(&self) {
+        let mut news = MemorySource::default();
+        {
+            let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, bytes) in self.source.sink.objects() {
+                // A manifest is written again, and says more each time.
+                if delivered.insert(key.clone(), bytes.len()) != Some(bytes.len()) || key.starts_with("runs/")
+                {
+                    news.put(&key, bytes);
+                }
+            }
+        }
+        assert_eq!(self.mirror.stage(&news).await, Vec::<String>::new());
+    }
+
+    /// Stages and promotes, and serves what the reconciler asks of the fetcher, until all is quiet.
+    pub async fn settle(&self) {
+        for _ in 0..10 {
+            self.deliver().await;
+            self.mirror.reconcile().await;
+            deletion::serve(&self.mirror.db, &self.asked, DELETION_SHARE_MAX)
+                .await
+                .expect("the database is there");
+            let asked = std::mem::take(&mut *self.asked.0.lock().unwrap_or_else(PoisonError::into_inner));
+            if asked.is_empty() {
+                return;
+            }
+            for payload in asked {
+                let request = SyncRequest::parse(&payload, local_day::ZONE).expect("a request");
+                for entity in request.entities() {
+                    self.source.fetch(entity, request.mode.clone()).await;
+                }
+            }
+        }
+        panic!("the reconciler asks again and again");
+    }
+
+    /// Fetches every entity in that mode, then settles.
+    pub async fn sync(&self, mode: &Mode) {
+        for entity in entity::fetched() {
+            self.source.fetch(entity, mode.clone()).await;
+        }
+        self.settle().await;
+    }
+
+    /// A tick and what follows from it.
+    pub async fn tick(&self) {
+        self.sync(&TICK).await;
+    }
+
+    /// How the mirror of an entity differs from the source.
+    pub async fn differences(&self, entity: &Entity) -> Vec<String> {
+        let truth = self.source.truth(entity).await;
+        differences(&mut self.mirror.connection().await, entity, &truth).await
+    }
+
+    /// Fails unless the mirror equals the source.
+    pub async fn assert_equals_the_source(&self, context: &str) {
+        for entity in entity::ALL {
+            let differences = self.differences(entity).await;
+            assert!(
+                differences.is_empty(),
+                "{context}: {}: {} differences, such as {:#?}",
+                entity.name,
+                differences.len(),
+                &differences[..differences.len().min(5)]
+            );
+        }
+    }
+
+    /// The ids of rows marked as deleted.
+    pub async fn deleted(&self, entity: &Entity) -> Vec<String> {
+        let sql = format!("select id from {} where deleted_at is not null order by id", entity.table);
+        let rows = self.mirror.rows(&sql).await;
+        rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect()
+    }
+}
