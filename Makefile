@@ -71,6 +71,13 @@ bench: build ## Mesure le débit : pages brutes → production, 100 000 enregist
 	@DATABASE_URL="$$($(STACK) postgres --name bench | tail -n 1)" target/$(CARGO_BUILD_TARGET)/release/throughput; \
 	$(STACK) down --name bench --purge
 
+.PHONY: latency
+latency: build ## Mesure le délai d'un changement jusqu'à la table, par les planifications (20 minutes)
+	@trap '$(STACK) down --name latency --purge' EXIT; \
+	$(STACK) up --name latency --schedules ENABLED; \
+	variables="$$($(STACK) env --name latency)"; eval "$$variables"; \
+	target/$(CARGO_BUILD_TARGET)/release/latency
+
 .PHONY: watch
 watch: setup ## Recharge les fonctions à chaque modification (la pile doit tourner : make run)
 	@variables="$$($(STACK) env)"; eval "$$variables"; $(STACK) env --lambda >/dev/null; \

@@ -2,6 +2,7 @@
 //! Events alone do the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
@@ -9,6 +10,7 @@ use pipeline_tests::truth::differences;
 use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::{Instant, sleep};
 
 /// The tests of this file share one source and one mirror: they take turns.
 static STACK: Mutex<()> = Mutex::const_new(());
@@ -89,7 +91,7 @@ async fn staged(stack: &Stack) -> Vec<Value> {
 }
 
 /// `advance` names what it moved, by entity and by kind.
-fn moved(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
+fn moved_ids(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
     let ids = advance[entity.name][kind].as_array().cloned().unwrap_or_default();
     ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
@@ -133,8 +135,8 @@ async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_e
                 Some(_) => {}
             }
         }
-        assert_eq!(created, moved(&advance, entity, "created"), "{}: {advance:#}", entity.name);
-        assert_eq!(edited, moved(&advance, entity, "edited"), "{}: {advance:#}", entity.name);
+        assert_eq!(created, moved_ids(&advance, entity, "created"), "{}: {advance:#}", entity.name);
+        assert_eq!(edited, moved_ids(&advance, entity, "edited"), "{}: {advance:#}", entity.name);
     }
     assert_counts_add_up(&stack).await;
 
@@ -148,6 +150,36 @@ async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_e
             entity.as_object().expect("an object").keys().map(String::as_str).collect();
         assert_eq!(fields, ["freshness", "last_sync", "records_pending", "status"].into_iter().collect());
         assert_eq!((&entity["status"], &entity["records_pending"]), (&json!("healthy"), &json!(0)), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_source_deleted_is_asked_for_by_the_functions_themselves_and_marked_as_deleted() {
+    let (_turn, stack) = turn().await;
+    stack.sync(&json!({"entity": "all", "mode": "full"})).await;
+    let moved = stack.sim("POST", "/_sim/advance", &json!({"deletes": 8, "merges": 2})).await;
+    stack.sync(&json!({"entity": "all", "mode": "full"})).await;
+    // The reconciler asks, the fetcher answers, the reconciler marks: by queues alone.
+    let deadline = Instant::now() + Duration::from_mins(4);
+    loop {
+        let mut open = Vec::new();
+        for entity in entity::ALL {
+            let truth = truth(&stack, entity).await;
+            open.extend(differences(&mut stack.connection().await, entity, &truth).await);
+        }
+        if open.is_empty() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{open:#?}");
+        sleep(Duration::from_secs(1)).await;
+    }
+    for entity in entity::ALL {
+        let sql = format!("select id from {} where deleted_at is not null", entity.table);
+        let rows = rows(&mut stack.connection().await, &sql).await;
+        let deleted: BTreeSet<String> =
+            rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect();
+        let gone = moved_ids(&moved, entity, "deleted");
+        assert!(gone.is_subset(&deleted), "{}: {gone:?} of {deleted:?}", entity.name);
     }
 }
 

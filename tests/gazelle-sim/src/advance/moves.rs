@@ -126,7 +126,16 @@ impl Change<'_> {
         let fits = |(entity, _): &(Entity, Arc<Record>)| wanted.is_none_or(|wanted| wanted == *entity);
         if let Some(place) = self.world.removed.iter().rposition(fits) {
             let (entity, record) = self.world.removed.remove(place);
-            self.insert(entity, Record::clone(&record));
+            let mut record = Record::clone(&record);
+            // What it referred to may have gone meanwhile.
+            for field in ["client", "piano", "user", "preferredTechnician"] {
+                if let Some(Datum::Reference(of, id)) = record.get(field)
+                    && self.world.table(*of).find(id).is_none()
+                {
+                    record.set(field, None::<Datum>);
+                }
+            }
+            self.insert(entity, record);
         }
     }
 
