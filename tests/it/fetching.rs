@@ -233,6 +233,72 @@ async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
 }
 
 #[tokio::test]
+async fn whatever_goes_wrong_on_the_way_is_tried_again_and_every_record_arrives() {
+    for fault in [
+        json!({"status_500": 0.3}),
+        json!({"drop_connection": 0.3}),
+        json!({"truncate": 0.3}),
+        json!({"invalid_json": 0.3}),
+        json!({"status_429": 0.3, "retry_after_s": 0}),
+        json!({"status_429": 0.1, "retry_after_s": 1, "retry_after_http_date": true}),
+    ] {
+        let (source, clients) = (Source::small().await, entity("clients"));
+        source.control("/_sim/faults", &fault).await;
+        let report = source.fetch(clients, TICK).await.remove(0);
+        assert_eq!((report.status, report.records), ("success", 120), "{fault}: {report:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_lasts_fails_the_run_after_some_tries_and_the_next_tick_resumes_it() {
+    let (source, clients) = (Source::small().await, entity("clients"));
+    source.control("/_sim/faults", &json!({"status_500": 1.0})).await;
+    let failed = source.fetch(clients, TICK).await.remove(0);
+    let error = failed.error.clone().unwrap_or_default();
+    assert!(failed.status == "failed" && error.contains("No usable answer in 6 tries"), "{failed:?}");
+    assert!(error.contains("500"), "{error}");
+    source.heal().await;
+    let resumed = source.fetch(clients, TICK).await.remove(0);
+    assert_eq!((resumed.status, &resumed.run_id), ("success", &failed.run_id), "{resumed:?}");
+}
+
+#[tokio::test]
+async fn a_cursor_that_leads_nowhere_or_back_ends_in_an_error_and_never_in_a_loop() {
+    for fault in ["lost_cursor", "circling_cursor"] {
+        for rate in [1.0, 0.3] {
+            let (source, timeline) = (Source::small().await, entity("timeline"));
+            source.control("/_sim/faults", &json!({fault: rate})).await;
+            let report = source.fetch(timeline, Mode::Full).await.remove(0);
+            let error = report.error.clone().unwrap_or_default();
+            assert!(
+                report.status == "failed" && error.contains("a cursor that does not advance"),
+                "{fault} at {rate}: {report:?}"
+            );
+            assert!(source.stat("/requests").await.as_u64() < Some(100), "{fault} at {rate}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_in_part_is_stored_and_its_run_is_no_success() {
+    let (source, clients) = (Source::small().await, entity("clients"));
+    for _ in 0..20 {
+        source.control("/_sim/faults", &json!({"graphql_error": 0.4})).await;
+        let report = source.fetch(clients, Mode::Full).await.remove(0);
+        match report.status {
+            "partial" => {
+                let error = report.error.unwrap_or_default();
+                assert!(error.contains("the source answered in part: page "), "{error}");
+                return;
+            }
+            "failed" | "success" => source.heal().await,
+            other => panic!("{other}: {report:?}"),
+        }
+    }
+    panic!("no answer came in part");
+}
+
+#[tokio::test]
 async fn a_wrong_key_is_told_as_such_at_once() {
     let source = Source::small().await;
     let reports = source.serve_with(&source.api("wrong"), &Source::job(entity("users"), TICK)).await;

@@ -6,6 +6,8 @@ mod bad_input;
 mod deployed;
 mod fetching;
 mod house;
+mod killed;
 mod mirroring;
 mod promotion;
+mod shared_limits;
 mod staging;

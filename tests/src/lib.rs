@@ -9,6 +9,7 @@ pub mod memory;
 pub mod mirror;
 pub mod pages;
 pub mod pipeline;
+pub mod process;
 pub mod source;
 pub mod stack;
 pub mod truth;

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{dice::Dice, graphql::Spoil};
+use crate::{
+    dice::Dice,
+    graphql::{CursorFault, Spoil},
+};
 
 /// How long a hanging answer takes unless told.
 const HANG_DEFAULT_S: f64 = 120.0;
@@ -22,6 +25,8 @@ pub(crate) struct Faults {
     graphql_error: f64,
     null_nodes: f64,
     shift_pages: f64,
+    lost_cursor: f64,
+    circling_cursor: f64,
     token_status_500: f64,
     hang_s: Option<f64>,
     /// The lifetime of the tokens issued from now on.
@@ -135,6 +140,13 @@ impl FaultState {
         }
         let shift = self.dice.chance(self.faults.shift_pages);
         let null_page = self.dice.chance(0.5);
+        let (lost, circles) =
+            (self.dice.chance(self.faults.lost_cursor), self.dice.chance(self.faults.circling_cursor));
+        let cursor = match (lost, circles) {
+            (true, _) => CursorFault::Lost,
+            (false, true) => CursorFault::Circles,
+            (false, false) => CursorFault::None,
+        };
         if self.is_spared(root_fields) {
             return Fate::default();
         }
@@ -144,7 +156,7 @@ impl FaultState {
         let null_nodes = (self.faults.null_nodes > 0.0)
             .then_some((self.faults.null_nodes, self.seed ^ (self.requests << 20)));
         let null_page = null_page && mishap == Some(Mishap::GraphqlError);
-        Fate { mishap, spoil: Spoil { null_nodes, null_page }, shift }
+        Fate { mishap, spoil: Spoil { null_nodes, null_page, cursor }, shift }
     }
 
     /// Draws whether the token endpoint fails.

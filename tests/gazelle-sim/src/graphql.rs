@@ -48,6 +48,20 @@ pub(crate) struct Spoil {
     pub(crate) null_nodes: Option<(f64, u64)>,
     /// The page's nodes and edges are null, as after an error in their midst.
     pub(crate) null_page: bool,
+    /// What becomes of the cursor by which the next page would be found.
+    pub(crate) cursor: CursorFault,
+}
+
+/// What becomes of the cursor by which the next page would be found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CursorFault {
+    /// It is right.
+    #[default]
+    None,
+    /// There is more, and no cursor.
+    Lost,
+    /// It leads back to the beginning.
+    Circles,
 }
 
 /// What every request needs to know of the schema.

@@ -93,7 +93,7 @@ impl Paging {
 
 /// A cursor says how many places lie before and at it, as the real ones do: insertions shift the pages.
 /// It looks opaque and holds characters that a careless client would damage.
-fn cursor(offset: usize) -> String {
+pub(super) fn cursor(offset: usize) -> String {
     format!("sim/{offset:x}+==")
 }
 

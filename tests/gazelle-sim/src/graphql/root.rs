@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{
-    Refusal, Spoil,
+    CursorFault, Refusal, Spoil,
     compile::Step,
     filter,
     page::{self, Listing, Paging},
@@ -113,6 +113,15 @@ fn spoiled(connection: Datum, spoil: Spoil) -> Datum {
         return connection;
     };
     let record = Arc::make_mut(&mut shared);
+    if spoil.cursor != CursorFault::None
+        && let Some(info) = record.object("pageInfo")
+    {
+        let back = (spoil.cursor == CursorFault::Circles).then(|| page::cursor(1));
+        let mut info = Record::clone(info);
+        info.set("hasNextPage", true);
+        info.set("endCursor", back);
+        record.set("pageInfo", info);
+    }
     if spoil.null_page {
         record.set("nodes", Datum::Null);
         record.set("edges", Datum::Null);

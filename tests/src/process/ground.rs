@@ -1,0 +1,229 @@
+//! What a process works on: a simulated Gazelle, a bucket and a secret that nobody else uses.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
+
+use aws_sdk_s3::primitives::ByteStream;
+use futures::future::join_all;
+use gazelle_sim::{RunningSim, SimConfig, serve};
+use serde_json::{Value, json};
+use shared::entity::Entity;
+use shared_runtime::is_path_style;
+
+use super::{Process, Proxy};
+use crate::stack::variable;
+
+/// The ground under a test.
+#[derive(Debug)]
+pub struct Ground {
+    /// The source.
+    pub sim: RunningSim,
+    /// In front of the bucket and the secret.
+    pub proxy: Proxy,
+    /// The bucket's name.
+    pub bucket: String,
+    secret_id: String,
+    settings: BTreeMap<String, String>,
+    s3: aws_sdk_s3::Client,
+    secrets: aws_sdk_secretsmanager::Client,
+    http: reqwest::Client,
+}
+
+/// A stored raw page, by a reading of its own.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Its key.
+    pub key: String,
+    /// Its run.
+    pub run_id: String,
+    /// Its number in the run.
+    pub number: u64,
+    /// The cursor that was asked for.
+    pub cursor: Value,
+    /// Its records.
+    pub records: Vec<Value>,
+}
+
+impl Ground {
+    /// A source of that size, an empty bucket, and the fetcher's settings that are not the default.
+    pub async fn open(config: SimConfig, settings: &[(&str, &str)]) -> Self {
+        let aws = shared_runtime::aws_config().await;
+        let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
+        let mut ground = Self {
+            sim: serve(config, 0).await.expect("a simulator"),
+            proxy: Proxy::before(&variable("AWS_ENDPOINT_URL")).await,
+            bucket: String::new(),
+            secret_id: format!("{}/gazelle", unique()),
+            settings: BTreeMap::new(),
+            s3: aws_sdk_s3::Client::from_conf(s3),
+            secrets: aws_sdk_secretsmanager::Client::new(&aws),
+            http: reqwest::Client::new(),
+        };
+        let key = json!({"api_key": "sim-key"}).to_string();
+        let secret = ground.secrets.create_secret().name(&ground.secret_id).secret_string(key);
+        secret.send().await.expect("a secret");
+        ground
+            .settings
+            .extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        ground.empty_bucket().await;
+        ground
+    }
+
+    /// The source as at first, and an empty bucket.
+    pub async fn anew(&mut self) {
+        self.control("/_sim/reset", &json!({})).await;
+        self.proxy.forget();
+        self.empty_bucket().await;
+    }
+
+    /// From now on another bucket, an empty one.
+    pub async fn empty_bucket(&mut self) {
+        self.bucket = unique();
+        self.s3.create_bucket().bucket(&self.bucket).send().await.expect("a bucket");
+    }
+
+    /// Starts a process.
+    pub async fn start(&self) -> Process {
+        self.start_with(&[]).await
+    }
+
+    /// Starts a process with some settings of its own.
+    pub async fn start_with(&self, own: &[(&str, String)]) -> Process {
+        let mut settings: BTreeMap<String, String> = BTreeMap::new();
+        for name in [
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_CONFIG_FILE",
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "AWS_EC2_METADATA_DISABLED",
+        ] {
+            settings.insert(name.to_owned(), variable(name));
+        }
+        let mut set = |name: &str, value: String| drop(settings.insert(name.to_owned(), value));
+        set("AWS_ENDPOINT_URL", self.proxy.url.clone());
+        set("AWS_LAMBDA_FUNCTION_NAME", "fetcher".to_owned());
+        set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256".to_owned());
+        set("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned());
+        set("RAW_BUCKET", self.bucket.clone());
+        set("GAZELLE_SECRET_ID", self.secret_id.clone());
+        set("GAZELLE_URL", format!("{}/graphql/private", self.sim.url));
+        set("GAZELLE_TOKEN_URL", format!("{}/developer/oauth/token", self.sim.url));
+        set("REQUESTS_PER_SECOND", "1000".to_owned());
+        settings.extend(self.settings.clone());
+        settings.extend(own.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        Process::start(settings).await
+    }
+
+    /// What the secret holds.
+    pub async fn secret(&self) -> Value {
+        let secret = self.secrets.get_secret_value().secret_id(&self.secret_id).send().await;
+        let secret = secret.expect("the secret");
+        serde_json::from_str(secret.secret_string().expect("a text")).expect("JSON")
+    }
+
+    /// Gives the secret another content.
+    pub async fn set_secret(&self, value: &Value) {
+        let put = self.secrets.put_secret_value().secret_id(&self.secret_id);
+        put.secret_string(value.to_string()).send().await.expect("the secret");
+    }
+
+    /// The keys of the bucket that begin so, in order.
+    pub async fn keys(&self, prefix: &str) -> Vec<String> {
+        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
+        let mut keys = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("a listing");
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        keys.sort_unstable();
+        keys
+    }
+
+    /// An object, as JSON.
+    pub async fn object(&self, key: &str) -> Value {
+        let object = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
+        let body =
+            object.unwrap_or_else(|error| panic!("{key}: {error}")).body.collect().await.expect("a body");
+        serde_json::from_slice(&body.into_bytes()).unwrap_or_else(|error| panic!("{key}: {error}"))
+    }
+
+    /// Writes an object.
+    pub async fn put(&self, key: &str, value: &Value) {
+        let body = ByteStream::from(value.to_string().into_bytes());
+        self.s3.put_object().bucket(&self.bucket).key(key).body(body).send().await.expect("an object");
+    }
+
+    /// Every object whose key begins so.
+    pub async fn objects(&self, prefix: &str) -> BTreeMap<String, Value> {
+        let keys = self.keys(prefix).await;
+        let mut objects = BTreeMap::new();
+        // So many at a time: the bucket's store is one process.
+        for some in keys.chunks(16) {
+            let read = join_all(some.iter().map(|key| self.object(key))).await;
+            objects.extend(some.iter().cloned().zip(read));
+        }
+        objects
+    }
+
+    /// The raw pages of an entity, in the order of runs and pages.
+    pub async fn pages(&self, entity: &Entity) -> Vec<Page> {
+        let objects = self.objects(&format!("raw/{}/", entity.name)).await;
+        objects
+            .into_iter()
+            .map(|(key, mut page)| {
+                let metadata = page["metadata"].take();
+                let data =
+                    page["payload"]["data"].as_object().unwrap_or_else(|| panic!("{key} holds no data"));
+                let root = data.values().next().expect("a root");
+                let records = root.as_array().or_else(|| root["nodes"].as_array()).expect("records").clone();
+                Page {
+                    key,
+                    run_id: metadata["run_id"].as_str().expect("a run").to_owned(),
+                    number: metadata["page"].as_u64().expect("a number"),
+                    cursor: metadata["cursor"].clone(),
+                    records,
+                }
+            })
+            .collect()
+    }
+
+    /// Lets every lease of an entity's lanes end, as time would.
+    pub async fn let_leases_end(&self, entity: &Entity) {
+        for (key, mut lane) in self.objects(&format!("state/{}/", entity.name)).await {
+            if lane["state"]["lease"].is_object() {
+                lane["state"]["lease"]["expires_at"] = json!("2000-01-01T00:00:00Z");
+                self.put(&key, &lane).await;
+            }
+        }
+    }
+
+    /// Asks the simulator's own controls.
+    pub async fn control(&self, path: &str, body: &Value) -> Value {
+        let url = format!("{}{path}", self.sim.url);
+        let request =
+            if body.is_null() { self.http.get(url) } else { self.http.post(url).body(body.to_string()) };
+        let answer = request.send().await.expect("the simulator");
+        assert!(answer.status().is_success(), "{path} {body}: {}", answer.status());
+        serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
+    }
+
+    /// One figure of the simulator's statistics.
+    pub async fn stat(&self, pointer: &str) -> u64 {
+        let stats = self.control("/_sim/stats", &Value::Null).await;
+        stats.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {stats}"))
+    }
+
+    /// What a perfect mirror holds of an entity.
+    pub async fn truth(&self, entity: &Entity) -> Value {
+        self.control(&format!("/_sim/truth/{}", entity.name), &Value::Null).await
+    }
+}
+
+/// A name that no other test has, on this stack or before.
+fn unique() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
+    format!("ground-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}

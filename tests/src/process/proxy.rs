@@ -1,0 +1,245 @@
+//! A forwarder that counts what passes, refuses on demand, and kills a process at one of its writes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::Victim;
+use super::wire::{Message, response};
+
+/// Stands between a process and a service that it calls.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it answers.
+    pub url: String,
+    tap: Arc<Tap>,
+    server: JoinHandle<()>,
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    /// The method, or the operation of a service that has but one.
+    pub verb: String,
+    /// The path below the bucket.
+    pub key: String,
+    /// The answer's status.
+    pub status: u16,
+}
+
+/// Where a process dies.
+#[derive(Debug, Clone, Copy)]
+pub struct Trap {
+    /// The writes that count.
+    pub counts: fn(&str) -> bool,
+    /// The one of them that is the last, from 1.
+    pub nth: u32,
+    /// When.
+    pub moment: Moment,
+}
+
+/// When a process dies at a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing of it has reached the service.
+    Before,
+    /// Half of it has.
+    Midst,
+    /// The service has done it; the process does not know.
+    Unanswered,
+    /// The process has its answer.
+    Answered,
+}
+
+impl Moment {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Before, Self::Midst, Self::Unanswered, Self::Answered];
+}
+
+#[derive(Debug)]
+struct Tap {
+    upstream: SocketAddr,
+    trap: Mutex<Option<(Trap, Victim)>>,
+    refused: Mutex<BTreeMap<&'static str, u32>>,
+    exchanges: watch::Sender<Vec<Exchange>>,
+}
+
+fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Proxy {
+    /// In front of the service of this address.
+    pub async fn before(upstream: &str) -> Self {
+        let upstream = upstream.trim_start_matches("http://").parse().expect("an address of this machine");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let tap = Arc::new(Tap {
+            upstream,
+            trap: Mutex::default(),
+            refused: Mutex::default(),
+            exchanges: watch::Sender::default(),
+        });
+        let listening = Arc::clone(&tap);
+        let server = tokio::spawn(async move {
+            while let Ok((client, _)) = listening_on(&listener).await {
+                let tap = Arc::clone(&listening);
+                // A connection that breaks is a process that was killed.
+                tokio::spawn(async move { tap.converse(client).await });
+            }
+        });
+        Self { url, tap, server }
+    }
+
+    /// Kills the process there.
+    pub(super) fn arm(&self, trap: Trap, victim: Victim) {
+        *open(&self.tap.trap) = Some((trap, victim));
+    }
+
+    /// Takes the trap away; says whether it has not been stepped into.
+    pub fn disarm(&self) -> bool {
+        open(&self.tap.trap).take().is_some()
+    }
+
+    /// Answers the next requests of this verb by an error of the service; 0 of them makes it well again.
+    pub fn refuse(&self, verb: &'static str, times: u32) {
+        open(&self.tap.refused).insert(verb, times);
+    }
+
+    /// What was answered so far.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.tap.exchanges.borrow().clone()
+    }
+
+    /// Forgets what was answered so far.
+    pub fn forget(&self) {
+        self.tap.exchanges.send_modify(Vec::clear);
+    }
+
+    /// Returns when what was answered is as wanted.
+    pub async fn wait_for(&self, wanted: impl Fn(&[Exchange]) -> bool) {
+        let mut exchanges = self.tap.exchanges.subscribe();
+        exchanges.wait_for(|so_far| wanted(so_far)).await.expect("a proxy that lives");
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn listening_on(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (client, from) = listener.accept().await?;
+    client.set_nodelay(true)?;
+    Ok((client, from))
+}
+
+impl Tap {
+    async fn converse(&self, client: TcpStream) -> io::Result<()> {
+        let mut client = BufReader::new(client);
+        while let Some(mut request) = Message::read_head(&mut client).await? {
+            if request.header("expect").is_some() {
+                client.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            }
+            request.read_body(&mut client).await?;
+            let verb = verb(&request);
+            let key = key(&request);
+            if self.is_refused(&verb) {
+                let told = r#"{"__type":"InternalServiceError","message":"refused on demand"}"#;
+                client.write_all(&response("500 Internal Server Error", &[], told)).await?;
+                self.note(verb, key, 500);
+                continue;
+            }
+            let caught = (verb == "PUT").then(|| self.caught(&key)).flatten();
+            let moment = caught.as_ref().map(|(moment, _)| *moment);
+            let kill = || caught.as_ref().map(|(_, victim)| victim.kill());
+            if moment == Some(Moment::Before) {
+                kill();
+                return Ok(());
+            }
+            let mut upstream = BufReader::new(TcpStream::connect(self.upstream).await?);
+            let mut sent = request.head();
+            let framed = request.framed();
+            if moment == Some(Moment::Midst) {
+                sent.extend_from_slice(framed.get(..framed.len() / 2).unwrap_or_default());
+                upstream.write_all(&sent).await?;
+                kill();
+                return Ok(());
+            }
+            sent.extend_from_slice(framed);
+            upstream.write_all(&sent).await?;
+            let answer = self.answer(&mut upstream, request.word(0) == "HEAD").await?;
+            if moment == Some(Moment::Unanswered) {
+                kill();
+            }
+            self.note(verb, key, answer.status());
+            let mut bytes = answer.head();
+            bytes.extend_from_slice(answer.framed());
+            let passed_on = client.write_all(&bytes).await;
+            if moment == Some(Moment::Answered) {
+                kill();
+            }
+            passed_on?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, upstream: &mut BufReader<TcpStream>, is_head: bool) -> io::Result<Message> {
+        loop {
+            let answer = Message::read_head(upstream).await?;
+            let mut answer = answer.ok_or_else(|| io::Error::other("the service hung up"))?;
+            if answer.status() >= 200 {
+                if !is_head {
+                    answer.read_body(upstream).await?;
+                }
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn note(&self, verb: String, key: String, status: u16) {
+        self.exchanges.send_modify(|exchanges| exchanges.push(Exchange { verb, key, status }));
+    }
+
+    fn is_refused(&self, verb: &str) -> bool {
+        match open(&self.refused).get_mut(verb) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Counts a write; answers the moment of death, where this is the last one.
+    fn caught(&self, key: &str) -> Option<(Moment, Victim)> {
+        let mut trap = open(&self.trap);
+        let (Trap { counts, nth, moment }, _) = trap.as_mut()?;
+        if !counts(key) {
+            return None;
+        }
+        *nth -= 1;
+        let (is_last, moment) = (*nth == 0, *moment);
+        is_last.then(|| trap.take()).flatten().map(|(_, victim)| (moment, victim))
+    }
+}
+
+/// The method; of a service that names its operation in a header, that.
+fn verb(request: &Message) -> String {
+    let operation = request.header("x-amz-target").and_then(|target| target.rsplit('.').next());
+    operation.unwrap_or_else(|| request.word(0)).to_owned()
+}
+
+/// The path below the bucket.
+fn key(request: &Message) -> String {
+    let path = request.word(1).split('?').next().unwrap_or_default();
+    path.trim_start_matches('/').split_once('/').map(|(_, key)| key).unwrap_or_default().to_owned()
+}
