@@ -3,6 +3,7 @@
 //! Everything here is pure: no socket, no clock, no environment. What the four functions say to
 //! each other is written down once, here, and nowhere else.
 
+pub mod by_id;
 pub mod entity;
 pub mod env;
 pub mod key;
@@ -12,3 +13,4 @@ pub mod message;
 pub mod raw_page;
 pub mod request;
 pub mod row;
+pub mod window;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::key::RunId;
-use crate::request::Window;
+use crate::window::Window;
 
 /// The version of the manifest's shape.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::by_id::{Answer, by_id};
 use crate::entity::{Entity, Query, Shape};
 use crate::key::RunId;
-use crate::request::Window;
 use crate::row::is_usable_id;
+use crate::window::Window;
 
 /// The version of the envelope's shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -134,15 +135,15 @@ pub struct PageInfo {
 }
 
 #[derive(Deserialize)]
-struct Response<'a> {
+pub(crate) struct Response<'a> {
     #[serde(borrow, default)]
-    data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
+    pub(crate) data: Option<BTreeMap<Cow<'a, str>, &'a RawValue>>,
     #[serde(default)]
-    errors: Option<Vec<GraphqlError>>,
+    pub(crate) errors: Option<Vec<GraphqlError>>,
 }
 
 #[derive(Deserialize)]
-struct GraphqlError {
+pub(crate) struct GraphqlError {
     #[serde(default)]
     message: String,
 }
@@ -188,44 +189,6 @@ pub fn listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>, Unre
     }
 }
 
-/// What an answer by id holds.
-#[derive(Debug)]
-pub struct ById<'a> {
-    /// The records found, byte for byte.
-    pub elements: Vec<&'a RawValue>,
-    /// What the source said of each id.
-    pub answers: Vec<(String, Answer)>,
-}
-
-/// Reads the answer to [`Entity::by_id_document`].
-///
-/// # Errors
-/// It is no response to such a question.
-pub fn by_id<'a>(response: &'a str, asked: &[String]) -> Result<ById<'a>, UnreadablePage> {
-    let response: Response<'a> = serde_json::from_str(response).map_err(UnreadablePage::Response)?;
-    let is_clear = response.errors.unwrap_or_default().is_empty();
-    let data = response.data.ok_or(UnreadablePage::NoRoot { root: "r0" })?;
-    let mut found = ById { elements: Vec::new(), answers: Vec::with_capacity(asked.len()) };
-    for (place, id) in asked.iter().enumerate() {
-        let answer = match data.get(format!("r{place}").as_str()) {
-            Some(element) if element.get() != "null" => {
-                found.elements.push(element);
-                // Of a merged record the source may answer the one that took it over.
-                if id_of(element.get()).is_none_or(|found| found == *id) {
-                    Answer::Found
-                } else {
-                    Answer::Unclear
-                }
-            }
-            // A null beside errors may be the error's doing.
-            Some(_) if is_clear => Answer::Gone,
-            _ => Answer::Unclear,
-        };
-        found.answers.push((id.clone(), answer));
-    }
-    Ok(found)
-}
-
 /// One element of a list, as it will be staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node<'a> {
@@ -248,17 +211,6 @@ pub struct Nodes<'a> {
     pub outside_window: u64,
     /// Ids asked for one by one, each with what the source said.
     pub answers: Vec<(String, Answer)>,
-}
-
-/// What the source says of one id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The record is there.
-    Found,
-    /// It is not.
-    Gone,
-    /// An error, which proves nothing.
-    Unclear,
 }
 
 /// Takes a list apart. An element of any shape becomes a node: nothing is refused here.
@@ -314,7 +266,7 @@ pub fn nodes_of_page<'a>(entity: &Entity, object: &'a [u8]) -> Result<Nodes<'a>,
     Ok(nodes(entity, page.metadata.window, &listing.nodes))
 }
 
-fn id_of(json: &str) -> Option<String> {
+pub(crate) fn id_of(json: &str) -> Option<String> {
     let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(json).ok()?;
     fields.get("id").and_then(|id| text(id)).filter(|id| is_usable_id(id))
 }
@@ -379,19 +331,6 @@ mod tests {
         assert_eq!(child.name, "measurements");
         let seen: Vec<_> = list.iter().map(|node| (node.id.as_deref(), node.parent_id.as_deref())).collect();
         assert_eq!(seen, [(Some("m1"), Some("ins_1")), (None, Some("ins_1"))]);
-    }
-
-    #[test]
-    fn an_answer_by_id_says_what_is_there_what_is_gone_and_what_it_leaves_open() {
-        let asked = ["a", "b", "c"].map(str::to_owned);
-        let said = |response: &str| by_id(response, &asked).map(|found| found.answers).unwrap_or_default();
-        let answers = said(r#"{"data":{"r0":{"id":"a"},"r1":null}}"#);
-        let expected = [("a", Answer::Found), ("b", Answer::Gone), ("c", Answer::Unclear)];
-        assert_eq!(answers, expected.map(|(id, answer)| (id.to_owned(), answer)));
-        let in_part = said(r#"{"data":{"r0":{"id":"a"},"r1":null,"r2":null},"errors":[{"message":"non"}]}"#);
-        let expected = [("a", Answer::Found), ("b", Answer::Unclear), ("c", Answer::Unclear)];
-        assert_eq!(in_part, expected.map(|(id, answer)| (id.to_owned(), answer)));
-        assert!(by_id(r#"{"data":null}"#, &asked).is_err());
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! What the fetcher may be asked: `{"entity": "timeline", "start": "2025-12-01", "end": "2025-12-31"}`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::entity::{self, Absence, Entity};
-use crate::local_day;
 use crate::row::is_usable_id;
+use crate::window::Window;
 
 /// A look-back longer than this is a full run under another name.
 const LOOKBACK_DAYS_MAX: u32 = 3_660;
@@ -86,29 +86,6 @@ impl Mode {
 
     /// Every lane but the one of the frequent runs.
     pub const BACKGROUND_LANES: [&'static str; 4] = ["lookback", "full", "repair", "verify"];
-}
-
-/// A period: from the first instant inside to the first instant after it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// The first instant inside.
-    pub start: DateTime<Utc>,
-    /// The first instant after; open-ended where there is none.
-    pub end: Option<DateTime<Utc>>,
-}
-
-impl Window {
-    /// Whether an instant lies inside.
-    #[must_use]
-    pub fn contains(&self, instant: DateTime<Utc>) -> bool {
-        instant >= self.start && self.end.is_none_or(|end| instant < end)
-    }
-
-    /// The instants of whole local days, both inclusive.
-    #[must_use]
-    pub fn of_days(first: NaiveDate, last: NaiveDate, zone: Tz) -> Option<Self> {
-        Some(Self { start: local_day::start(first, zone)?, end: Some(local_day::end(last, zone)?) })
-    }
 }
 
 /// Why a request is refused: the field and what is accepted.
@@ -327,6 +304,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::local_day;
 
     fn refused(payload: &Value) -> String {
         SyncRequest::parse(payload, local_day::ZONE)

@@ -226,8 +226,11 @@ async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
                 answers.extend(nodes.answers);
             }
         }
-        let gone: Vec<&String> =
-            answers.iter().filter(|(_, said)| *said == raw_page::Answer::Gone).map(|(id, _)| id).collect();
+        let gone: Vec<&String> = answers
+            .iter()
+            .filter(|(_, said)| *said == shared::by_id::Answer::Gone)
+            .map(|(id, _)| id)
+            .collect();
         assert_eq!((answers.len(), gone), (24, vec![&ids[7]]), "{}", entity.name);
     }
 }

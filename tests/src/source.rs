@@ -100,7 +100,7 @@ impl Source {
     /// Serves a job.
     pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<Report> {
         let parts = Parts { api, sink: &self.sink, states: &self.states };
-        fetch(parts, job, &|_| ()).await.expect("a request that is written down")
+        Box::pin(fetch(parts, job, &|_| ())).await.expect("a request that is written down")
     }
 
     /// Fetches in an invocation of its own.

@@ -8,7 +8,8 @@ use futures::future::join_all;
 use rand::RngExt;
 use shared::entity::{Absence, Entity, Source};
 use shared::key::{self, RunId};
-use shared::request::{Mode, Window};
+use shared::request::Mode;
+use shared::window::Window;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -190,7 +191,8 @@ async fn begin(
     let now = Utc::now();
     let state = &mut object.value;
     let is_frequent = lane == FREQUENT;
-    if !state.has_work() && !(is_frequent && may_tick) {
+    let begins_by_itself = is_frequent && may_tick;
+    if !(state.has_work() || begins_by_itself) {
         return Ok(Begun::Nothing);
     }
     if state.is_held_against(&job.holder, now) {

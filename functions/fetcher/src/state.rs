@@ -5,7 +5,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use shared::key::RunId;
-use shared::request::{Mode, Window};
+use shared::request::Mode;
+use shared::window::Window;
 
 /// A holder that has not written for so long is taken for dead: longer than all tries of one page.
 pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(180);

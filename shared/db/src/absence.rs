@@ -1,8 +1,8 @@
 //! Deletions: what complete listings lack, asked for, and in the end marked as deleted. Never removed.
 
 use serde_json::json;
+use shared::by_id::Answer;
 use shared::entity::{self, Absence, Entity, Source};
-use shared::raw_page::Answer;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::{Db, Tx};

@@ -30,7 +30,7 @@ const PROMISE: TimeDelta = TimeDelta::minutes(5);
 
 #[tokio::main]
 async fn main() {
-    let count: usize = std::env::args().nth(1).map_or(200, |text| text.parse().expect("a number of changes"));
+    let count: usize = std::env::args().nth(1).map_or(240, |text| text.parse().expect("a number of changes"));
     let stack = Stack::connect().await;
     // The first runs bring everything: no time to measure.
     println!("Waiting for a first complete mirror…");

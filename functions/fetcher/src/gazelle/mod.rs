@@ -4,6 +4,8 @@ mod graphql;
 mod pace;
 mod token;
 mod token_lease;
+mod token_store;
 
 pub use graphql::{ApiError, Gazelle};
-pub use token::{Authentication, AwsTokenStore, Credentials, FixedTokenStore, TokenError, TokenStore};
+pub use token::{Authentication, Credentials, TokenError};
+pub use token_store::{AwsTokenStore, FixedTokenStore, TokenStore};

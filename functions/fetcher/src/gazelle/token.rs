@@ -6,13 +6,14 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use shared_runtime::{SecretError, Secrets};
+use serde_json::{Map, Value};
+use shared_runtime::SecretError;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::token_lease::TokenLease;
+use super::token_store::TokenStore;
 use crate::object_store::{ObjectStore, StateError};
 
 /// How requests are authenticated.
@@ -41,72 +42,6 @@ const REREADS_MAX: u32 = 3;
 const REREAD_PAUSE: Duration = Duration::from_secs(1);
 /// Storing new tokens is tried again so often, for 6 seconds in all.
 const WRITES_MAX: u32 = 5;
-
-/// Where keys and tokens are kept.
-#[derive(Debug)]
-pub enum TokenStore {
-    /// In Secrets Manager.
-    Aws(AwsTokenStore),
-    /// Given once, kept in memory: a command on a terminal.
-    Fixed(FixedTokenStore),
-}
-
-/// A secret of Secrets Manager.
-#[derive(Debug)]
-pub struct AwsTokenStore {
-    /// The store.
-    pub secrets: Secrets,
-    /// The secret's name.
-    pub secret_id: String,
-}
-
-/// A key or tokens given by hand.
-#[derive(Debug)]
-pub struct FixedTokenStore(Mutex<Map<String, Value>>);
-
-impl FixedTokenStore {
-    /// A store that holds this API key.
-    #[must_use]
-    pub fn with_key(key: &SecretString) -> Self {
-        let fields = json!({ "api_key": key.expose_secret() });
-        Self(Mutex::new(fields.as_object().cloned().unwrap_or_default()))
-    }
-
-    /// A store that holds these OAuth fields.
-    #[must_use]
-    pub fn with_fields(fields: Map<String, Value>) -> Self {
-        Self(Mutex::new(fields))
-    }
-}
-
-impl TokenStore {
-    async fn read(&self, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
-        match self {
-            Self::Aws(store) => store.secrets.read(&store.secret_id, accepted).await,
-            Self::Fixed(store) => Ok(store.0.lock().await.clone()),
-        }
-    }
-
-    async fn write(&self, fields: &Map<String, Value>) -> Result<(), SecretError> {
-        match self {
-            Self::Aws(store) => {
-                let text = SecretString::from(Value::Object(fields.clone()).to_string());
-                store.secrets.write(&store.secret_id, &text).await
-            }
-            Self::Fixed(store) => {
-                *store.0.lock().await = fields.clone();
-                Ok(())
-            }
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Aws(store) => &store.secret_id,
-            Self::Fixed(_) => "given by hand",
-        }
-    }
-}
 
 /// Why there is no usable key or token.
 #[derive(Debug, thiserror::Error)]
