@@ -6,6 +6,7 @@ mod bad_input;
 mod deployed;
 mod fetching;
 mod house;
+mod incidents;
 mod killed;
 mod mirroring;
 mod promotion;

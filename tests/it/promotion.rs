@@ -12,7 +12,7 @@ use crate::staging::record;
 
 /// Sends records of an entity through staging and reconciliation, as a run of that minute. A nested
 /// entity's travel inside a parent's.
-async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, records: &[Value]) {
+pub(crate) async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, records: &[Value]) {
     let mut source = MemorySource::default();
     match entity.source {
         Source::Query(_) => {

@@ -50,6 +50,12 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
             *count += 1;
         }
     }
+    if drained.promoted > 0 {
+        let twins = shared_db::report_twins(db, entity).await?;
+        if twins > 0 {
+            warn!(entity = entity.name, twins, "{twins} of {} are here under two ids", entity.name);
+        }
+    }
     Ok(drained)
 }
 

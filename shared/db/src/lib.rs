@@ -16,6 +16,7 @@ mod secret_db;
 mod settlement;
 mod staging;
 mod sync_status;
+mod twins;
 
 pub use absence::{
     Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
@@ -32,6 +33,7 @@ pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};
 pub use sync_status::record_manifest;
+pub use twins::report_twins;
 
 /// The error of every function here.
 pub type Error = sqlx::Error;

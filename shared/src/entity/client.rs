@@ -24,6 +24,7 @@ pub(super) static CLIENT: Entity = Entity {
     transform,
     placeholder: &[("company_name", "Inconnu ({id})"), ("display_name", "Inconnu ({id})")],
     absence: Absence::AskedFor { root: "client" },
+    twins: None,
 };
 
 const COLUMNS: &[Column] = &[

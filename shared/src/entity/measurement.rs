@@ -13,6 +13,7 @@ pub(super) static MEASUREMENT: Entity = Entity {
     transform,
     placeholder: &[],
     absence: Absence::AskedFor { root: "pianoMeasurement" },
+    twins: None,
 };
 
 const fn int(name: &'static str, path: &'static [&'static str]) -> Column {

@@ -33,6 +33,19 @@ pub struct Entity {
     pub placeholder: &'static [(&'static str, &'static str)],
     /// What it means that a complete listing does not hold a record any more.
     pub absence: Absence,
+    /// How a record that came under two ids is recognised, if that happens.
+    pub twins: Option<Twins>,
+}
+
+/// How a record that came under two ids is recognised: once from the source, once from elsewhere.
+#[derive(Debug)]
+pub struct Twins {
+    /// What the source's own ids begin with.
+    pub prefix: &'static str,
+    /// The day on which both lie.
+    pub day: &'static str,
+    /// The texts in which both agree, but for spaces and case.
+    pub texts: &'static [&'static str],
 }
 
 /// What it means that a complete listing does not hold a record any more. The source never says that it

@@ -28,6 +28,7 @@ pub(super) static PIANO: Entity = Entity {
     transform,
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
     absence: Absence::AskedFor { root: "piano" },
+    twins: None,
 };
 
 const COLUMNS: &[Column] = &[

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Absence, Entity, Query, Shape, Source, TimeFilter};
+use super::{Absence, Entity, Query, Shape, Source, TimeFilter, Twins};
 use crate::local_day;
 use crate::row::{Column, Kind, Record, Rejection, Row, date_text, instant};
 
@@ -27,6 +27,7 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
     placeholder: &[],
     // There is no field that answers one entry by its id.
     absence: Absence::ShownTwice,
+    twins: Some(Twins { prefix: "tme_", day: "occurred_on", texts: &["summary", "comment"] }),
 };
 
 const COLUMNS: &[Column] = &[

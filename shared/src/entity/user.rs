@@ -19,6 +19,7 @@ pub(super) static USER: Entity = Entity {
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
     // Over there a user only becomes INACTIVE, and whether the list still holds those is unknown.
     absence: Absence::MeansNothing,
+    twins: None,
 };
 
 const COLUMNS: &[Column] = &[

@@ -31,6 +31,10 @@ const AHEAD_MAX: TimeDelta = TimeDelta::minutes(10);
 struct PaceState {
     /// When the first slot begins that nobody has taken.
     free_at: Option<DateTime<Utc>>,
+    /// Makes every writing differ: two who take as many slots at once would else write the same, and the
+    /// one who lost would take the other's writing for its own.
+    #[serde(default)]
+    writing: u64,
 }
 
 /// Lets one request through per interval, over all invocations, in the order of asking.
@@ -147,7 +151,7 @@ impl Pace {
                 });
             }
             let free_at = moved(free_at.max(now));
-            object.value.free_at = Some(free_at);
+            object.value = PaceState { free_at: Some(free_at), writing: rand::random() };
             match self.store.save(&mut object).await {
                 Ok(()) => {
                     *held = Some(object);
