@@ -10,5 +10,6 @@ mod incidents;
 mod killed;
 mod mirroring;
 mod promotion;
+mod replaying;
 mod shared_limits;
 mod staging;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::entity::{Entity, Shape};
 use shared::key::{self, RunId};
 use shared::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
-use stager::raw_source::{Found, RawSource, SourceError};
+use stager::raw_source::{Found, Listed, RawSource, SourceError};
 
 /// A bucket in memory.
 #[derive(Debug, Default, Clone)]
@@ -18,6 +18,15 @@ pub struct MemorySource {
 impl RawSource for MemorySource {
     async fn read(&self, key: &str) -> Result<Found, SourceError> {
         Ok(self.objects.get(key).map_or(Found::Gone, |bytes| Found::Bytes(bytes.clone())))
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+        let keys = self
+            .objects
+            .keys()
+            .filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
+        // A few at a time, as a bucket does.
+        Ok(keys.take(7).map(|key| Listed { key: key.clone(), written_at: 0 }).collect())
     }
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{TimeDelta, Utc};
 use gazelle_sim::SimConfig;
 use reconciler::deletion::{self, Asker};
 use serde_json::Value;
@@ -11,6 +12,7 @@ use shared::entity::{self, Entity};
 use shared::local_day;
 use shared::request::{Mode, SyncRequest};
 use sqlx::postgres::PgConnectOptions;
+use stager::task::{Announcer, Task};
 
 use crate::mirror::Mirror;
 use crate::pages::MemorySource;
@@ -38,6 +40,16 @@ struct Asked(Mutex<Vec<Value>>);
 impl Asker for Asked {
     async fn ask(&self, payload: &Value) -> Result<(), String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(payload.clone());
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
+struct Announced(Mutex<Vec<String>>);
+
+impl Announcer for Announced {
+    async fn announce(&self, keys: &[String]) -> Result<(), String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(keys);
         Ok(())
     }
 }
@@ -102,6 +114,41 @@ impl Pipeline {
     /// A tick and what follows from it.
     pub async fn tick(&self) {
         self.sync(&TICK).await;
+    }
+
+    /// Does a task of the stager, and stages what it announces; answers how many objects that were.
+    pub async fn task(&self, payload: &Value) -> usize {
+        let bucket = self.bucket();
+        let announced = Announced::default();
+        let task = Task::parse(payload).expect("a task");
+        // In an hour: by then nothing is on its way any more.
+        let later = Utc::now() + TimeDelta::hours(1);
+        let done = task.run(&self.mirror.db, &bucket, &announced, later).await.expect("it is done");
+        let keys = announced.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(done.announced, keys.len());
+        let staged = stager::stage::stage(&self.mirror.db, &bucket, &keys).await;
+        assert!(staged.failed.is_empty(), "{:?}", staged.failed);
+        keys.len()
+    }
+
+    /// The bucket as it is now.
+    #[must_use]
+    pub fn bucket(&self) -> MemorySource {
+        let mut bucket = MemorySource::default();
+        for (key, bytes) in self.source.sink.objects() {
+            bucket.put(&key, bytes);
+        }
+        bucket
+    }
+
+    /// Has the events of some objects lost: the stager is never told of them.
+    pub fn lose_events(&self, is_lost: impl Fn(&str) -> bool) {
+        let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, bytes) in self.source.sink.objects() {
+            if is_lost(&key) {
+                delivered.insert(key, bytes.len());
+            }
+        }
     }
 
     /// How the mirror of an entity differs from the source.

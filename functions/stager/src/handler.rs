@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -14,6 +15,7 @@ use tracing::{error, info, warn};
 use crate::config::StagerConfig;
 use crate::raw_source::S3RawSource;
 use crate::stage::stage;
+use crate::task::{self, Announcer, Task};
 
 /// The stager with its connections.
 #[derive(Debug)]
@@ -47,8 +49,11 @@ impl Stager {
     /// can is set aside.
     ///
     /// # Errors
-    /// The event is no SQS batch.
+    /// The event is no SQS batch and no task, or a task could not be finished.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        if event.payload.get("task").is_some() {
+            return self.serve_task(&event.payload).await;
+        }
         let messages =
             message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
         let db = match self.db.get().await {
@@ -75,6 +80,14 @@ impl Stager {
         }
         info!(messages = messages.len(), objects = wanted.len(), failed = failed.len(), "Served a batch");
         Ok(self.answer(&messages, &failed).await)
+    }
+
+    async fn serve_task(&self, payload: &Value) -> Result<Value, Error> {
+        let task = Task::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
+        let db = self.db.get().await?;
+        let done = task.run(db, &self.source, self, Utc::now()).await?;
+        info!(objects = done.objects, announced = done.announced, "Done: {task:?}");
+        Ok(serde_json::to_value(done)?)
     }
 
     async fn answer(&self, messages: &[Message], failed: &BTreeSet<&str>) -> Value {
@@ -124,6 +137,13 @@ impl Stager {
             }
         }
         (keys, failed)
+    }
+}
+
+impl Announcer for Stager {
+    async fn announce(&self, keys: &[String]) -> Result<(), String> {
+        let body = task::notification(&self.config.raw_bucket, keys).to_string();
+        self.events.send(body).await.map_err(|error| error.to_string())
     }
 }
 

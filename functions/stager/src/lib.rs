@@ -4,3 +4,4 @@ pub mod config;
 pub mod handler;
 pub mod raw_source;
 pub mod stage;
+pub mod task;

@@ -24,6 +24,21 @@ pub struct SourceError(pub String);
 pub trait RawSource: Send + Sync {
     /// Reads one object.
     fn read(&self, key: &str) -> impl Future<Output = Result<Found, SourceError>> + Send;
+    /// Lists keys with that prefix, in their order, past `after`; a page of them. Empty: there are no more.
+    fn list(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<Listed>, SourceError>> + Send;
+}
+
+/// An object of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its key.
+    pub key: String,
+    /// When it was written, in seconds since 1970.
+    pub written_at: i64,
 }
 
 /// A bucket.
@@ -52,5 +67,21 @@ impl RawSource for S3RawSource {
         };
         let bytes = object.body.collect().await.map_err(|error| SourceError(error.to_string()))?;
         Ok(Found::Bytes(bytes.to_vec()))
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix);
+        let listed = list
+            .set_start_after(after.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| SourceError(DisplayErrorContext(&error).to_string()))?;
+        Ok(listed
+            .contents()
+            .iter()
+            .filter_map(|object| {
+                Some(Listed { key: object.key()?.to_owned(), written_at: object.last_modified()?.secs() })
+            })
+            .collect())
     }
 }

@@ -1,5 +1,6 @@
 //! Deletions: what complete listings lack, asked for, and in the end marked as deleted. Never removed.
 
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use shared::by_id::Answer;
 use shared::entity::{self, Absence, Entity, Source};
@@ -255,12 +256,12 @@ pub async fn mark_asked(db: &Db, entity: &Entity, question: &Question) -> Result
 pub(crate) async fn record_answers(
     tx: &mut Tx,
     entity: &Entity,
-    answers: &[&(String, Answer)],
+    answers: &[(DateTime<Utc>, &(String, Answer))],
 ) -> Result<(), sqlx::Error> {
     if answers.is_empty() {
         return Ok(());
     }
-    let words = answers.iter().map(|(_, answer)| match answer {
+    let words = answers.iter().map(|(_, (_, answer))| match answer {
         Answer::Found => "found",
         Answer::Gone => "gone",
         Answer::Unclear => "unclear",
@@ -268,19 +269,24 @@ pub(crate) async fn record_answers(
     tx.query(
         r"
         with said as (
-            select distinct on (id) id, answer from unnest($2::text[], $3::text[]) as u(id, answer)
+            select distinct on (id) id, answer, at
+            from unnest($2::text[], $3::text[], $4::timestamptz[]) as u(id, answer, at)
+            order by id, at desc
         ),
         noted as (
             update missing_records m set answer = said.answer
             from said
-            where m.entity = $1 and m.id = said.id and said.answer <> 'found'
+            -- An answer from before says nothing of what is missing since.
+            where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and said.answer <> 'found'
         )
-        delete from missing_records m using said where m.entity = $1 and m.id = said.id and said.answer = 'found'
+        delete from missing_records m using said
+        where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and said.answer = 'found'
         ",
     )
     .bind(entity.name)
-    .bind(answers.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>())
+    .bind(answers.iter().map(|(_, (id, _))| id.as_str()).collect::<Vec<_>>())
     .bind(words.collect::<Vec<_>>())
+    .bind(answers.iter().map(|(at, _)| *at).collect::<Vec<_>>())
     .execute(tx.connection())
     .await?;
     Ok(())

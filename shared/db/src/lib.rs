@@ -4,6 +4,7 @@
 //! identifier. Names are unqualified: each transaction sets `search_path` to the configured schema.
 
 mod absence;
+mod audit;
 mod connect;
 mod fault;
 mod migrate;
@@ -21,6 +22,7 @@ mod twins;
 pub use absence::{
     Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
 };
+pub use audit::{prepare_replay, unheard_runs, unknown_pages};
 pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
 pub use fault::is_data_error;
 pub use migrate::migrate;

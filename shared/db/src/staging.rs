@@ -76,16 +76,23 @@ pub async fn stage(
         tx.rollback().await?;
         return Ok(counts);
     }
+    let replayed = take_replayed(&mut tx, &pages).await?;
+    let pages: Vec<(&PageNodes<'_>, bool)> =
+        pages.into_iter().map(|page| (page, replayed.contains(page.source_key))).collect();
+    let (pages, replayed): (Vec<_>, Vec<bool>) = pages.into_iter().unzip();
     let own: Vec<&[Node<'_>]> = pages.iter().map(|page| page.nodes.own.as_slice()).collect();
-    stage_nodes(&mut tx, entity, &pages, &own, &mut counts).await?;
+    stage_nodes(&mut tx, entity, &pages, &replayed, &own, &mut counts).await?;
     for (place, (child, _)) in entity.children().enumerate() {
         let nested: Vec<&[Node<'_>]> = pages
             .iter()
             .map(|page| page.nodes.children.get(place).map_or(&[][..], |(_, nodes)| nodes))
             .collect();
-        stage_nodes(&mut tx, child, &pages, &nested, &mut counts).await?;
+        stage_nodes(&mut tx, child, &pages, &replayed, &nested, &mut counts).await?;
     }
-    let answers: Vec<_> = pages.iter().flat_map(|page| &page.nodes.answers).collect();
+    let answers: Vec<_> = pages
+        .iter()
+        .flat_map(|page| page.nodes.answers.iter().map(|answer| (page.metadata.fetched_at, answer)))
+        .collect();
     absence::record_answers(&mut tx, entity, &answers).await?;
     tx.commit().await?;
     Ok(counts)
@@ -123,15 +130,26 @@ async fn enter_pages<'a>(
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// Those of the pages that a person wants promoted once more: what they hold is news, known or not.
+async fn take_replayed(tx: &mut Tx, pages: &[&PageNodes<'_>]) -> Result<HashSet<String>, sqlx::Error> {
+    let rows = tx
+        .query("delete from replayed_pages where source_key = any($1) returning source_key")
+        .bind(pages.iter().map(|page| page.source_key).collect::<Vec<_>>())
+        .fetch_all(tx.connection())
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
 async fn stage_nodes(
     tx: &mut Tx,
     entity: &'static Entity,
     pages: &[&PageNodes<'_>],
+    replayed: &[bool],
     nodes: &[&[Node<'_>]],
     counts: &mut StagedCounts,
 ) -> Result<(), sqlx::Error> {
     let sightings = sightings(pages, nodes);
-    let known = known(tx, entity, pages, &sightings).await?;
+    let known = known(tx, entity, pages, replayed, &sightings).await?;
     let mut runs = StagedRun::of_pages(pages, nodes);
     let mut new = Vec::new();
     let mut again = Vec::new();
@@ -201,8 +219,11 @@ fn content_hash(node: &Node<'_>) -> [u8; 32] {
 /// A staging row that holds a sighted record already.
 struct Known {
     id: Uuid,
-    /// It was settled, and then replaced by other content or found to be gone: it is news again.
+    /// It was settled, and then replaced by other content, found to be gone, or asked for by a person: it
+    /// is news again.
     revive: bool,
+    /// It is counted already.
+    is_replayed: bool,
 }
 
 /// The rows that hold these records already, by their place among the sightings. Locks them.
@@ -210,12 +231,13 @@ async fn known(
     tx: &mut Tx,
     entity: &Entity,
     pages: &[&PageNodes<'_>],
+    replayed: &[bool],
     sightings: &[Sighting<'_>],
 ) -> Result<HashMap<usize, Known>, sqlx::Error> {
     let table = entity.staging_table;
     let sql = format!(
         r"
-        select u.ord - 1 as place, s.id,
+        select u.ord - 1 as place, s.id, s.processed,
             s.processed
             and s.gazelle_id <> ''
             and (s.fetched_at, s.source_key) < (u.fetched_at, u.source_key)
@@ -243,8 +265,11 @@ async fn known(
     rows.iter()
         .map(|row| {
             let place: i64 = row.try_get("place")?;
-            let known = Known { id: row.try_get("id")?, revive: row.try_get("revive")? };
-            Ok((usize::try_from(place).unwrap_or(usize::MAX), known))
+            let place = usize::try_from(place).unwrap_or(usize::MAX);
+            let page = sightings.get(place).map_or(0, |seen| seen.page);
+            let is_replayed = replayed.get(page).is_some_and(|replayed| *replayed);
+            let revive = row.try_get("revive")? || (is_replayed && row.try_get("processed")?);
+            Ok((place, Known { id: row.try_get("id")?, revive, is_replayed }))
         })
         .collect()
 }
@@ -342,9 +367,9 @@ async fn see_again(
             fetched_at = case when u.newer then u.fetched_at else s.fetched_at end,
             source_key = case when u.newer then u.source_key else s.source_key end,
             -- What is news again is as fresh as the page that brought it.
-            first_fetched_at = case when u.revive then u.fetched_at else s.first_fetched_at end,
+            first_fetched_at = case when u.revive and u.newer then u.fetched_at else s.first_fetched_at end,
             run_id = case when u.revive then u.run_id else s.run_id end,
-            gone_since = case when u.revive then null else s.gone_since end,
+            gone_since = case when u.revive and u.fetched_at >= s.gone_since then null else s.gone_since end,
             processed = s.processed and not u.revive,
             outcome = case when u.revive then null else s.outcome end,
             processed_at = case when u.revive then null else s.processed_at end,
@@ -363,7 +388,12 @@ async fn see_again(
     let sightings = || again.iter().map(|(seen, _)| *seen);
     tx.query(AssertSqlSafe(sql))
         .bind(again.iter().map(|(_, known)| known.id).collect::<Vec<_>>())
-        .bind(sightings().map(Sighting::times).collect::<Vec<_>>())
+        .bind(
+            again
+                .iter()
+                .map(|(seen, known)| if known.is_replayed { 0 } else { seen.times() })
+                .collect::<Vec<_>>(),
+        )
         .bind(fetched_at(pages, sightings()))
         .bind(source_keys(pages, sightings()))
         .bind(sightings().map(|seen| pages[seen.page].metadata.run_id.as_str()).collect::<Vec<_>>())

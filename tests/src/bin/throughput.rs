@@ -19,7 +19,7 @@ use serde_json::json;
 use shared::manifest::RunStatus;
 use shared_db::{DatabaseConfig, Db, PoolMode, migrate};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use stager::raw_source::{Found, RawSource, SourceError};
+use stager::raw_source::{Found, Listed, RawSource, SourceError};
 
 const SCHEMA: &str = "throughput";
 const RECORDS_PER_PAGE: usize = 100;
@@ -31,6 +31,10 @@ struct Folder(PathBuf);
 impl RawSource for Folder {
     async fn read(&self, key: &str) -> Result<Found, SourceError> {
         fs::read(self.0.join(key)).map(Found::Bytes).map_err(|error| SourceError(error.to_string()))
+    }
+
+    async fn list(&self, _prefix: &str, _after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+        Ok(Vec::new())
     }
 }
 

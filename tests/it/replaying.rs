@@ -1,0 +1,114 @@
+//! The raw pages are the truth of last resort: what was not announced is found, what was staged wrongly is
+//! staged again, and neither asks Gazelle.
+
+use gazelle_sim::SimConfig;
+use pipeline_tests::pipeline::Pipeline;
+use pipeline_tests::source::TICK;
+use serde_json::{Value, json};
+use shared::entity;
+use shared::request::Mode;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+fn small() -> SimConfig {
+    SimConfig { clients: 80, pianos: 90, timeline: 400, ..SimConfig::default() }
+}
+
+/// The production tables, every column of every row.
+async fn production(pipeline: &Pipeline) -> Vec<Vec<Value>> {
+    let mut all = Vec::new();
+    for entity in entity::ALL {
+        all.push(pipeline.mirror.rows(&format!("select * from {} order by id", entity.table)).await);
+    }
+    all
+}
+
+/// Some history: edits, and deletions that are marked.
+async fn with_a_past(options: PgConnectOptions) -> Pipeline {
+    let pipeline = Pipeline::open(small(), options).await;
+    pipeline.sync(&Mode::Full).await;
+    for _ in 0..3 {
+        pipeline.source.control("/_sim/advance", &json!({"edits": 12, "creates": 4, "deletes": 4})).await;
+        pipeline.tick().await;
+    }
+    pipeline.sync(&Mode::Full).await;
+    pipeline.sync(&Mode::Full).await;
+    pipeline.assert_equals_the_source("before").await;
+    pipeline
+}
+
+fn days() -> (String, String) {
+    let day = |back: i64| (chrono::Utc::now() - chrono::TimeDelta::days(back)).format("%Y-%m-%d").to_string();
+    (day(1), day(-1))
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_lost_event_is_found_by_the_audit_and_its_run_ends(_: PgPoolOptions, options: PgConnectOptions) {
+    let pipeline = Pipeline::open(small(), options).await;
+    for entity in entity::fetched() {
+        pipeline.source.fetch(entity, TICK).await;
+    }
+    // A third of the events never arrive, manifests among them.
+    pipeline.lose_events(|key| key.contains("page-00002") || key.starts_with("runs/clients"));
+    pipeline.settle().await;
+    let open = "select sync_type from sync_status where status = 'running' order by 1";
+    assert!(!pipeline.mirror.rows(open).await.is_empty(), "their runs wait");
+    let found = pipeline.task(&json!({"task": "audit"})).await;
+    assert!(found >= 4, "{found}");
+    pipeline.settle().await;
+    pipeline.assert_equals_the_source("after the audit").await;
+    assert_eq!(pipeline.mirror.rows(open).await, Vec::<Value>::new());
+    assert_eq!(pipeline.task(&json!({"task": "audit"})).await, 0, "all is known now");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_replay_of_everything_changes_no_row_of_production(_: PgPoolOptions, options: PgConnectOptions) {
+    let pipeline = with_a_past(options).await;
+    let before = production(&pipeline).await;
+    assert!(before.iter().flatten().any(|row| !row["deleted_at"].is_null()), "some are deleted");
+    let requests = pipeline.source.stat("/requests").await;
+    let seen = "select sum(times_seen) from stg_clients";
+    let times = pipeline.mirror.value(seen).await;
+    let (start, end) = days();
+    for entity in entity::fetched() {
+        let payload = json!({"task": "replay", "entity": entity.name, "start": start, "end": end});
+        assert!(pipeline.task(&payload).await > 0, "{}", entity.name);
+    }
+    let pending =
+        pipeline.mirror.value("select count(*) from stg_timeline_entries where not processed").await;
+    assert!(pending.as_i64() > Some(300), "all of it is news again: {pending}");
+    pipeline.settle().await;
+    assert_eq!(production(&pipeline).await, before);
+    assert_eq!(pipeline.source.stat("/requests").await, requests, "Gazelle was not asked");
+    assert_eq!(pipeline.mirror.value(seen).await, times, "a record is not seen more often for it");
+    let wrong = "select * from sync_status where status = 'running' or records_pending <> 0
+        or records_fetched <> records_staged + records_duplicate + records_quarantined";
+    assert_eq!(pipeline.mirror.rows(wrong).await, Vec::<Value>::new());
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_replay_brings_back_a_lost_staging_table_and_spoiled_rows(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pipeline = with_a_past(options).await;
+    let before = production(&pipeline).await;
+    // A wrong transform has spoiled a column; staging is lost.
+    sqlx::raw_sql(
+        "update clients set company_name = 'faux', version = version - 1 where deleted_at is null and not is_placeholder;
+         truncate stg_clients",
+    )
+    .execute(&mut pipeline.mirror.connection().await)
+    .await
+    .expect("a mistake");
+    let (start, end) = days();
+    pipeline.task(&json!({"task": "replay", "entity": "clients", "start": start, "end": end})).await;
+    pipeline.settle().await;
+    pipeline.assert_equals_the_source("after the replay").await;
+    let names = |all: &[Vec<Value>]| -> Vec<Value> {
+        all[1]
+            .iter()
+            .map(|row| json!([row["id"], row["company_name"], row["version"], row["deleted_at"]]))
+            .collect()
+    };
+    assert_eq!(names(&production(&pipeline).await), names(&before));
+}
