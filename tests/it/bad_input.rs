@@ -37,6 +37,21 @@ async fn a_bad_request_to_the_fetcher_names_the_field_and_what_is_accepted() {
 }
 
 #[tokio::test]
+async fn a_task_of_the_stager_is_done_or_refused_with_the_field_and_what_is_accepted() {
+    let stack = Stack::connect().await;
+    for (task, field, accepted) in [
+        (json!({"task": "delete"}), "`task`", "audit, replay"),
+        (json!({"task": "replay", "entity": "measurements"}), "`entity`", "users, clients"),
+    ] {
+        let error = stack.invoke("STAGER_FUNCTION", &task).await.expect_err("a refusal").to_string();
+        assert!(error.contains(field) && error.contains(accepted), "{task} → {error}");
+    }
+    let done = stack.invoke("STAGER_FUNCTION", &json!({"task": "audit"})).await.expect("an audit");
+    // What other tests have just stored is still on its way.
+    assert!(done["objects"].is_u64() && done["announced"] == json!(0), "{done}");
+}
+
+#[tokio::test]
 async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
     let stack = Stack::connect().await;
     let bucket = variable("RAW_BUCKET");

@@ -330,8 +330,7 @@ async fn an_expired_token_is_refreshed_once_and_a_spent_refresh_token_asks_for_a
     let manifests = source.sink.objects();
     let manifest: Value = manifests
         .iter()
-        .filter(|(key, _)| key.starts_with("runs/users/"))
-        .next_back()
+        .rfind(|(key, _)| key.starts_with("runs/users/"))
         .map(|(_, bytes)| serde_json::from_slice(bytes).expect("a manifest"))
         .expect("a manifest");
     assert_eq!((&manifest["status"], &manifest["action"]), (&json!("failed"), &json!("credentials")));

@@ -66,7 +66,7 @@ async fn incident_05_a_value_that_no_enum_knows_yet_is_kept_as_it_came(
     options: PgConnectOptions,
 ) {
     let mirror = Mirror::open(options).await;
-    for (name, field, column) in [
+    let grown_fields = [
         ("users", "accessLevel", "access_level"),
         ("users", "status", "status"),
         ("clients", "status", "status"),
@@ -74,11 +74,10 @@ async fn incident_05_a_value_that_no_enum_knows_yet_is_kept_as_it_came(
         ("pianos", "status", "status"),
         ("pianos", "type", "type"),
         ("timeline", "type", "entry_type"),
-    ] {
+    ];
+    for (minute, (name, field, column)) in (0..).zip(grown_fields) {
         let mut grown = record("grown");
         grown[field] = json!("ARCHIVED_BY_ROBOT");
-        static MINUTE: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
-        let minute = MINUTE.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         sync(&mirror, entity(name), minute, &[grown]).await;
         let kept =
             mirror.value(&format!("select {column} from {} where id = 'grown'", entity(name).table)).await;

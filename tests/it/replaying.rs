@@ -62,7 +62,7 @@ async fn a_lost_event_is_found_by_the_audit_and_its_run_ends(_: PgPoolOptions, o
 
 #[sqlx::test(migrations = false)]
 async fn a_replay_of_everything_changes_no_row_of_production(_: PgPoolOptions, options: PgConnectOptions) {
-    let pipeline = with_a_past(options).await;
+    let pipeline = Box::pin(with_a_past(options)).await;
     let before = production(&pipeline).await;
     assert!(before.iter().flatten().any(|row| !row["deleted_at"].is_null()), "some are deleted");
     let requests = pipeline.source.stat("/requests").await;
@@ -90,7 +90,7 @@ async fn a_replay_brings_back_a_lost_staging_table_and_spoiled_rows(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    let pipeline = with_a_past(options).await;
+    let pipeline = Box::pin(with_a_past(options)).await;
     let before = production(&pipeline).await;
     // A wrong transform has spoiled a column; staging is lost.
     sqlx::raw_sql(

@@ -1,1 +1,287 @@
 //! Several compiled fetchers at once: one pace, one refresh of the token, little memory.
+#![expect(clippy::print_stdout, reason = "what was measured is read in the output")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use gazelle_sim::SimConfig;
+use pipeline_tests::mirror::entity;
+use pipeline_tests::process::{Exchange, Ground, Process, Proxy};
+use pipeline_tests::stack::variable;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until};
+
+/// These tests measure: one at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// The busiest real mirror's timeline.
+const ENTRIES: usize = 154_000;
+
+fn tokens(access_token: &str, refresh_token: &str) -> Value {
+    json!({"client_id": "sim-client", "client_secret": "sim-secret", "access_token": access_token,
+        "refresh_token": refresh_token, "expires_at": "2999-01-01T00:00:00Z"})
+}
+
+/// A small source behind OAuth, whose access token has expired.
+async fn behind_oauth() -> Ground {
+    let config = SimConfig { clients: 220, pianos: 230, timeline: 300, ..SimConfig::default() };
+    let settings = [("GAZELLE_AUTH", "oauth"), ("PAGE_SIZE", "10"), ("LOOKBACK_DAYS", "3660")];
+    let ground = Ground::open(config, &settings).await;
+    ground.set_secret(&tokens("stale", "sim-refresh-1")).await;
+    ground
+}
+
+/// Whether the secret's refresh token can still be traded.
+async fn trades(ground: &Ground) -> bool {
+    let secret = ground.secret().await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "sim-client"),
+        ("client_secret", "sim-secret"),
+        ("refresh_token", secret["refresh_token"].as_str().expect("a token")),
+    ];
+    let url = format!("{}/developer/oauth/token", ground.sim.url);
+    reqwest::Client::new().post(url).form(&form).send().await.expect("an answer").status().is_success()
+}
+
+/// The newest manifest of an entity.
+async fn manifest(ground: &Ground, entity: &str) -> Value {
+    let manifests = ground.objects(&format!("runs/{entity}/")).await;
+    manifests.into_values().next_back().expect("a manifest")
+}
+
+/// A process that is invoked again and again, its way to the source, and whether it shall stop.
+struct Worker {
+    process: Process,
+    source: Proxy,
+    entity: &'static str,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    async fn start(ground: &Ground, entity: &'static str) -> Arc<Self> {
+        let source = Proxy::before(&ground.sim.url).await;
+        let own = [("GAZELLE_URL", format!("{}/graphql/private", source.url))];
+        Arc::new(Self { process: ground.start_with(&own).await, source, entity, stop: Arc::default() })
+    }
+
+    /// Works until it shall stop; answers the reports.
+    async fn work(self: Arc<Self>) -> Vec<Value> {
+        let mut runs = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) {
+            runs.extend(self.process.invoke(&json!({"entity": self.entity})).await.runs());
+        }
+        runs
+    }
+
+    /// Returns when a token was refused since then, and the one after it is accepted.
+    async fn has_met_the_end_of_a_token(&self, since: usize) {
+        self.source
+            .wait_for(|exchanges| {
+                let new = exchanges.get(since..).unwrap_or_default();
+                new.iter()
+                    .position(|exchange| exchange.status == 401)
+                    .is_some_and(|refused| new.iter().skip(refused).any(|exchange| exchange.status == 200))
+            })
+            .await;
+    }
+}
+
+fn refused(exchanges: &[Exchange]) -> usize {
+    exchanges.iter().filter(|exchange| exchange.status == 401).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_ends_a_hundred_times_under_three_processes_is_refreshed_a_hundred_times() {
+    const ENDS: u64 = 100;
+    let _alone = ALONE.lock().await;
+    let begin = Instant::now();
+    let ground = behind_oauth().await;
+    let mut workers = Vec::new();
+    for entity in ["clients", "pianos", "timeline"] {
+        workers.push(Worker::start(&ground, entity).await);
+    }
+    let working: Vec<_> = workers.iter().map(|worker| tokio::spawn(Arc::clone(worker).work())).collect();
+    for worker in &workers {
+        worker.has_met_the_end_of_a_token(0).await;
+    }
+    assert_eq!(ground.stat("/tokens_issued").await, 1, "the first token");
+    for end in 1..=ENDS {
+        let since: Vec<usize> = workers.iter().map(|worker| worker.source.exchanges().len()).collect();
+        ground.control("/_sim/expire", &json!({"access": true})).await;
+        for (worker, since) in workers.iter().zip(since) {
+            worker.has_met_the_end_of_a_token(since).await;
+        }
+        assert_eq!(ground.stat("/tokens_issued").await, 1 + end, "tokens after the {end}. end");
+    }
+    for worker in &workers {
+        worker.stop.store(true, Ordering::Relaxed);
+    }
+    let mut runs = Vec::new();
+    for work in working {
+        runs.extend(work.await.expect("a worker"));
+    }
+    let failed: Vec<&Value> = runs.iter().filter(|run| run["status"] == "failed").collect();
+    let met: Vec<usize> = workers.iter().map(|worker| refused(&worker.source.exchanges())).collect();
+    println!(
+        "{ENDS} ends of a token: refused requests per process {met:?}, {} runs, {} failed, in {:.1?}",
+        runs.len(),
+        failed.len(),
+        begin.elapsed()
+    );
+    assert!(failed.is_empty(), "{failed:#?}");
+    assert_eq!(ground.stat("/tokens_refused").await, 0);
+    assert_eq!(ground.secret().await["refresh_token"], format!("sim-refresh-{}", ENDS + 2));
+    assert!(trades(&ground).await, "the stored refresh token is good: {}", ground.secret().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_both_tokens_have_ended_a_person_is_asked() {
+    let ground = behind_oauth().await;
+    let process = ground.start().await;
+    // Four runs at once meet the token that has ended: one of them renews it.
+    let runs = process.invoke(&json!({"entity": "all"})).await.runs();
+    assert!(runs.len() == 4 && runs.iter().all(|run| run["status"] == "success"), "{runs:#?}");
+    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (1, 0));
+    ground.control("/_sim/expire", &json!({"refresh": true, "access": true})).await;
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    let error = runs[0]["error"].as_str().unwrap_or_default();
+    assert!(
+        runs[0]["status"] == "failed" && error.contains("must authorise the application again"),
+        "{runs:?}"
+    );
+    let manifest = manifest(&ground, "users").await;
+    assert_eq!(
+        (&manifest["status"], &manifest["action"]),
+        (&json!("failed"), &json!("credentials")),
+        "{manifest:#}"
+    );
+    // What the person does: the same process goes on.
+    ground.control("/_sim/reset", &json!({})).await;
+    ground.set_secret(&tokens("stale", "sim-refresh-1")).await;
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    assert_eq!(runs[0]["status"], "success", "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_cannot_be_read_is_told_as_that_and_asks_for_nobody() {
+    let ground = behind_oauth().await;
+    let process = ground.start().await;
+    ground.proxy.refuse("GetSecretValue", u32::MAX);
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    let error = runs[0]["error"].as_str().unwrap_or_default();
+    assert!(runs[0]["status"] == "failed" && error.contains("Could not read the secret"), "{runs:?}");
+    assert!(!error.contains("no text") && !error.contains("authorise"), "{error}");
+    let manifest = manifest(&ground, "users").await;
+    assert_eq!((&manifest["status"], &manifest["action"]), (&json!("failed"), &Value::Null), "{manifest:#}");
+    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (0, 0));
+    ground.proxy.refuse("GetSecretValue", 0);
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    assert_eq!(runs[0]["status"], "success", "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_cannot_be_written_for_a_while_loses_no_token() {
+    let ground = behind_oauth().await;
+    let process = ground.start().await;
+    // A short while: the same run waits for it.
+    ground.proxy.refuse("PutSecretValue", 4);
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    assert_eq!(runs[0]["status"], "success", "{runs:?}");
+    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-2");
+    // A long while: the run breaks off, the next invocation has the tokens still.
+    ground.control("/_sim/expire", &json!({"access": true})).await;
+    ground.proxy.refuse("PutSecretValue", u32::MAX);
+    let begin = Instant::now();
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    let error = runs[0]["error"].as_str().unwrap_or_default();
+    assert!(runs[0]["status"] == "failed" && error.contains("Could not store the secret"), "{runs:?}");
+    println!("a secret that cannot be written: told after {:.1?}", begin.elapsed());
+    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-2", "spent, and still there");
+    ground.proxy.refuse("PutSecretValue", 0);
+    let runs = process.invoke(&json!({"entity": "users"})).await.runs();
+    assert_eq!(runs[0]["status"], "success", "{runs:?}");
+    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-3");
+    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (2, 0));
+    assert!(trades(&ground).await, "the stored refresh token is good: {}", ground.secret().await);
+}
+
+/// Past the proxy: what is measured shall not wait for it.
+fn directly() -> [(&'static str, String); 1] {
+    [("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL"))]
+}
+
+/// Ten times Gazelle's five requests a second and a tenth of the schedule's two minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
+    const PER_SECOND: u64 = 50;
+    const INTERVAL: Duration = Duration::from_secs(12);
+    let _alone = ALONE.lock().await;
+    let pace = PER_SECOND.to_string();
+    let config = SimConfig { timeline: ENTRIES, ..SimConfig::default() };
+    let ground = Ground::open(config, &[("REQUESTS_PER_SECOND", &pace)]).await;
+    // A mirror in its steady state: the timeline has its watermark, the other lists have been read.
+    let state = json!({"watermark": chrono::Utc::now(), "asked": [], "served": []});
+    ground.put("state/timeline/incremental.json", &json!({"schema_version": 2, "state": state})).await;
+    let tick = json!({"entity": "all"});
+    let first = ground.start().await.invoke(&tick).await.runs();
+    assert!(first.iter().all(|run| run["status"] == "success"), "{first:#?}");
+    ground.control("/_sim/reset", &json!({})).await;
+    ground.proxy.forget();
+    let sweep = ground.start().await;
+    let sweeping =
+        tokio::spawn(async move { sweep.invoke(&json!({"entity": "all", "mode": "full"})).await.runs() });
+    // Each run has begun with a manifest: else the first tick would take up what it finds waiting.
+    let is_begun = |exchange: &&Exchange| exchange.verb == "PUT" && exchange.key.starts_with("runs/");
+    ground.proxy.wait_for(|exchanges| exchanges.iter().filter(is_begun).count() >= 4).await;
+    let begin = Instant::now();
+    let mut took = Vec::new();
+    for count in 0_u32.. {
+        sleep_until(begin + INTERVAL * count).await;
+        if sweeping.is_finished() {
+            break;
+        }
+        let due = Instant::now();
+        let runs = ground.start_with(&directly()).await.invoke(&tick).await.runs();
+        took.push(due.elapsed());
+        assert!(due.elapsed() < INTERVAL, "tick {count} took {:.1?}: {runs:#?}", due.elapsed());
+        let succeeded: Vec<&Value> = runs.iter().filter(|run| run["status"] == "success").collect();
+        assert_eq!((succeeded.len(), runs.len()), (4, 4), "tick {count}: {runs:#?}");
+    }
+    let swept = sweeping.await.expect("a sweep");
+    let lasted = begin.elapsed();
+    assert!(swept.len() == 4 && swept.iter().all(|run| run["status"] == "success"), "{swept:#?}");
+    let manifests = ground.objects("runs/timeline/").await;
+    let full = manifests.values().find(|manifest| manifest["mode"] == "full").expect("a manifest");
+    assert_eq!((&full["distinct"], &full["total_count"]), (&json!(ENTRIES), &json!(ENTRIES)), "{full:#}");
+    let stats = ground.control("/_sim/stats", &Value::Null).await;
+    println!("{} ticks took {took:.1?} beside a sweep, all over after {lasted:.1?}: {stats}", took.len());
+    assert!(took.len() >= 3, "{took:?}");
+    assert!(stats["max_per_second"].as_u64().expect("a number") <= PER_SECOND, "{stats}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_does_not_grow_with_the_list() {
+    let _alone = ALONE.lock().await;
+    let begin = Instant::now();
+    let mut peaks = Vec::new();
+    for entries in [5_000, ENTRIES] {
+        let ground = Ground::open(SimConfig { timeline: entries, ..SimConfig::default() }, &[]).await;
+        let process = ground.start_with(&directly()).await;
+        let runs = process.invoke(&json!({"entity": entity("timeline").name, "mode": "full"})).await.runs();
+        assert_eq!(
+            (&runs[0]["status"], &runs[0]["records"]),
+            (&json!("success"), &json!(entries)),
+            "{runs:?}"
+        );
+        peaks.push(process.peak_memory_kib());
+    }
+    let per_cent = peaks[1] * 100 / peaks[0];
+    println!(
+        "peak memory {peaks:?} KiB for 5,000 and {ENTRIES} entries: {per_cent} %, in {:.1?}",
+        begin.elapsed()
+    );
+    assert!(per_cent <= 130, "{peaks:?} KiB: {per_cent} %");
+}

@@ -100,12 +100,16 @@ impl Process {
         Self { victim, pid, api, log, gone }
     }
 
-    /// Invokes it.
+    /// Invokes it with a request of its own.
     pub async fn invoke(&self, payload: &Value) -> Ended {
-        let request_id = format!("request-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed));
+        self.invoke_as(&format!("request-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)), payload).await
+    }
+
+    /// Invokes it with that request, which may come twice.
+    pub async fn invoke_as(&self, request_id: &str, payload: &Value) -> Ended {
         let mut gone = self.gone.clone();
         tokio::select! {
-            ended = self.api.invoke(&request_id, payload) => ended.map_or_else(Ended::Failed, Ended::Answered),
+            ended = self.api.invoke(request_id, payload) => ended.map_or_else(Ended::Failed, Ended::Answered),
             _ = gone.wait_for(|gone| *gone) => Ended::Died,
         }
     }

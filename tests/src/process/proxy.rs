@@ -103,6 +103,7 @@ impl Proxy {
     }
 
     /// Takes the trap away; says whether it has not been stepped into.
+    #[must_use]
     pub fn disarm(&self) -> bool {
         open(&self.tap.trap).take().is_some()
     }

@@ -201,7 +201,8 @@ impl Credentials {
         // One refreshes, the others wait and find the new token.
         let mut lease = self.lease.take().await?;
         let renewed = self.renew_under_lease(http, refused).await;
-        self.lease.release(&mut lease).await;
+        let is_saved = self.unsaved.lock().await.is_none();
+        self.lease.release(&mut lease, is_saved).await;
         renewed
     }
 

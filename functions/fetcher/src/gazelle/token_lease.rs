@@ -13,7 +13,10 @@ use tracing::warn;
 use crate::object_store::{Object, ObjectStore, StateError};
 
 /// Longer than a refresh with all that storing its result may take.
-const LEASE: TimeDelta = TimeDelta::seconds(60);
+const LEASE: TimeDelta = TimeDelta::minutes(4);
+/// Whoever holds new tokens that could not be stored keeps the others off for so long: the stored refresh
+/// token is spent, and would make them call for a person.
+const LEASE_UNSAVED: TimeDelta = TimeDelta::minutes(20);
 /// Past this somebody holds the lease again and again: that is no waiting in line any more.
 const WAIT_MAX: Duration = Duration::from_secs(100);
 
@@ -45,7 +48,8 @@ impl TokenLease {
             let mut object: Object<LeaseState> = self.store.load(&key).await?;
             let now = Utc::now();
             // A lease can end no later than if it were written now: one beyond that is a broken clock's.
-            let is_held = object.value.expires_at.is_some_and(|at| at > now && at <= now + LEASE * 2);
+            let is_held = object.value.holder != self.holder
+                && object.value.expires_at.is_some_and(|at| at > now && at <= now + LEASE_UNSAVED * 2);
             if !is_held {
                 object.value = LeaseState { holder: self.holder, expires_at: Some(now + LEASE) };
                 match self.store.save(&mut object).await {
@@ -62,8 +66,8 @@ impl TokenLease {
     }
 
     /// Lets the next one; without it they wait until the lease ends by itself.
-    pub(super) async fn release(&self, lease: &mut Object<LeaseState>) {
-        lease.value.expires_at = None;
+    pub(super) async fn release(&self, lease: &mut Object<LeaseState>, is_saved: bool) {
+        lease.value.expires_at = (!is_saved).then(|| Utc::now() + LEASE_UNSAVED);
         if let Err(error) = self.store.save(lease).await {
             warn!("The token's lease ends by itself: {error}");
         }
