@@ -24,7 +24,7 @@ pub struct ById<'a> {
     pub answers: Vec<(String, Answer)>,
 }
 
-/// Reads the answer to [`Entity::by_id_document`].
+/// Reads the answer to [`crate::entity::Entity::by_id_document`].
 ///
 /// # Errors
 /// It is no response to such a question.

@@ -166,7 +166,7 @@ async fn when_both_tokens_have_ended_a_person_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_cannot_be_read_is_told_as_that_and_asks_for_nobody() {
+async fn incident_07_a_secret_that_cannot_be_read_is_told_as_that_and_asks_for_nobody() {
     let ground = behind_oauth().await;
     let process = ground.start().await;
     ground.proxy.refuse("GetSecretValue", u32::MAX);
