@@ -5,6 +5,7 @@ mod any_order;
 mod bad_input;
 mod deployed;
 mod fetching;
+mod hostile;
 mod house;
 mod incidents;
 mod killed;
