@@ -15,6 +15,7 @@ mod quarantine;
 mod report;
 mod secret_db;
 mod settlement;
+mod sighting;
 mod staging;
 mod sync_status;
 mod twins;

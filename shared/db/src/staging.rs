@@ -1,10 +1,8 @@
 //! Loads raw pages into an entity's staging table: everything, once, without losing a byte.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use shared::entity::Entity;
 use shared::raw_page::{Metadata, Node, Nodes};
 use shared::row::WRAPPER_KEY;
@@ -14,6 +12,7 @@ use uuid::Uuid;
 use crate::absence;
 use crate::connect::{Db, Tx};
 use crate::fault::{is_data_error, reason};
+use crate::sighting::{Sighting, fetched_at, sightings, source_keys};
 use crate::sync_status::{self, StagedRun};
 
 /// A raw page, taken apart.
@@ -40,20 +39,6 @@ pub struct StagedCounts {
     pub wrapped: u32,
 }
 
-/// A record, the newest page that holds it and the others that do, some perhaps twice.
-struct Sighting<'a> {
-    node: &'a Node<'a>,
-    hash: [u8; 32],
-    page: usize,
-    others: Vec<usize>,
-}
-
-impl Sighting<'_> {
-    fn times(&self) -> i32 {
-        i32::try_from(self.others.len()).unwrap_or(i32::MAX - 1) + 1
-    }
-}
-
 /// Stages pages of one entity, those of its nested entities included, in one transaction.
 ///
 /// A page that was staged before is passed over, so that any redelivery is harmless. Stagers of one
@@ -69,17 +54,15 @@ pub async fn stage(
     let mut tx = db.begin().await?;
     tx.take_turn("stage", entity.staging_table).await?;
     let new = enter_pages(&mut tx, entity, pages).await?;
-    let pages: Vec<&PageNodes<'_>> = pages.iter().filter(|page| new.contains(page.source_key)).collect();
+    let pages: Vec<&PageNodes<'_>> = pages.iter().filter(|page| new.contains_key(page.source_key)).collect();
     let mut counts =
         StagedCounts { pages: u32::try_from(pages.len()).unwrap_or(u32::MAX), ..StagedCounts::default() };
     if pages.is_empty() {
         tx.rollback().await?;
         return Ok(counts);
     }
-    let replayed = take_replayed(&mut tx, &pages).await?;
-    let pages: Vec<(&PageNodes<'_>, bool)> =
-        pages.into_iter().map(|page| (page, replayed.contains(page.source_key))).collect();
-    let (pages, replayed): (Vec<_>, Vec<bool>) = pages.into_iter().unzip();
+    let replayed: Vec<bool> =
+        pages.iter().map(|page| new.get(page.source_key).copied().unwrap_or_default()).collect();
     let own: Vec<&[Node<'_>]> = pages.iter().map(|page| page.nodes.own.as_slice()).collect();
     stage_nodes(&mut tx, entity, &pages, &replayed, &own, &mut counts).await?;
     for (place, (child, _)) in entity.children().enumerate() {
@@ -98,21 +81,30 @@ pub async fn stage(
     Ok(counts)
 }
 
-/// Enters the pages in the ledger; answers those that were not in it.
+/// Enters the pages in the ledger; answers those that were not in it, each with whether a person wants it
+/// promoted once more: what such a page holds is news, known or not.
 async fn enter_pages<'a>(
     tx: &mut Tx,
     entity: &Entity,
     pages: &'a [PageNodes<'a>],
-) -> Result<HashSet<String>, sqlx::Error> {
+) -> Result<HashMap<String, bool>, sqlx::Error> {
     let records = |page: &PageNodes<'_>| i32::try_from(page.nodes.own.len()).unwrap_or(i32::MAX);
     let rows = tx
         .query(
             r"
-            insert into staged_pages (source_key, entity, run_id, page, records)
-            select source_key, $1, run_id, page, records
-            from unnest($2::text[], $3::text[], $4::int[], $5::int[]) as u(source_key, run_id, page, records)
-            on conflict (source_key) do nothing
-            returning source_key
+            with entered as (
+                insert into staged_pages (source_key, entity, run_id, page, records)
+                select source_key, $1, run_id, page, records
+                from unnest($2::text[], $3::text[], $4::int[], $5::int[]) as u(source_key, run_id, page, records)
+                on conflict (source_key) do nothing
+                returning source_key
+            ),
+            replayed as (
+                delete from replayed_pages where source_key in (select source_key from entered)
+                returning source_key
+            )
+            select source_key, exists (select from replayed r where r.source_key = e.source_key)
+            from entered e
             ",
         )
         .bind(entity.name)
@@ -127,17 +119,7 @@ async fn enter_pages<'a>(
         .bind(pages.iter().map(records).collect::<Vec<_>>())
         .fetch_all(tx.connection())
         .await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// Those of the pages that a person wants promoted once more: what they hold is news, known or not.
-async fn take_replayed(tx: &mut Tx, pages: &[&PageNodes<'_>]) -> Result<HashSet<String>, sqlx::Error> {
-    let rows = tx
-        .query("delete from replayed_pages where source_key = any($1) returning source_key")
-        .bind(pages.iter().map(|page| page.source_key).collect::<Vec<_>>())
-        .fetch_all(tx.connection())
-        .await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 async fn stage_nodes(
@@ -180,40 +162,6 @@ async fn stage_nodes(
     counts.wrapped += insert_isolating(tx, entity, pages, &new).await?;
     see_again(tx, entity, pages, &again).await?;
     sync_status::add_staged(tx, entity, runs.values()).await
-}
-
-/// Folds equal records into one: a statement must not touch a row twice.
-fn sightings<'a>(pages: &[&PageNodes<'_>], nodes: &[&'a [Node<'a>]]) -> Vec<Sighting<'a>> {
-    let place = |page: usize| (pages[page].metadata.fetched_at, pages[page].source_key);
-    let mut by_content: HashMap<(&str, [u8; 32]), usize> = HashMap::new();
-    let mut sightings: Vec<Sighting<'a>> = Vec::new();
-    for (page, nodes) in nodes.iter().enumerate() {
-        for node in *nodes {
-            let hash = content_hash(node);
-            let slot =
-                by_content.entry((node.id.as_deref().unwrap_or_default(), hash)).or_insert(sightings.len());
-            match sightings.get_mut(*slot) {
-                Some(seen) => {
-                    let older = if place(page) > place(seen.page) {
-                        std::mem::replace(&mut seen.page, page)
-                    } else {
-                        page
-                    };
-                    seen.others.push(older);
-                }
-                None => sightings.push(Sighting { node, hash, page, others: Vec::new() }),
-            }
-        }
-    }
-    sightings
-}
-
-fn content_hash(node: &Node<'_>) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    hash.update(node.parent_id.as_deref().unwrap_or_default());
-    hash.update([0]);
-    hash.update(node.json);
-    hash.finalize().into()
 }
 
 /// A staging row that holds a sighted record already.
@@ -401,18 +349,4 @@ async fn see_again(
         .execute(tx.connection())
         .await?;
     Ok(())
-}
-
-fn fetched_at<'a>(
-    pages: &[&PageNodes<'_>],
-    sightings: impl Iterator<Item = &'a Sighting<'a>>,
-) -> Vec<DateTime<Utc>> {
-    sightings.map(|seen| pages[seen.page].metadata.fetched_at).collect()
-}
-
-fn source_keys<'a, 'p>(
-    pages: &[&'p PageNodes<'p>],
-    sightings: impl Iterator<Item = &'a Sighting<'a>>,
-) -> Vec<&'p str> {
-    sightings.map(|seen| pages[seen.page].source_key).collect()
 }
