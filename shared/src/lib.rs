@@ -6,11 +6,16 @@
 pub mod by_id;
 pub mod entity;
 pub mod env;
+pub mod fold;
 pub mod key;
 pub mod local_day;
 pub mod manifest;
+pub mod matching;
 pub mod message;
+pub mod normalise;
 pub mod raw_page;
+pub mod reading;
 pub mod request;
 pub mod row;
+pub mod rule;
 pub mod window;

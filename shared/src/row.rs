@@ -42,6 +42,10 @@ pub enum Kind {
     Date,
     /// A list of texts, never null.
     TextArray,
+    /// A decimal number, exact.
+    Number,
+    /// A JSON document.
+    Json,
 }
 
 impl Kind {
@@ -55,6 +59,8 @@ impl Kind {
             Self::Timestamp => "timestamptz",
             Self::Date => "date",
             Self::TextArray => "text[]",
+            Self::Number => "numeric",
+            Self::Json => "jsonb",
         }
     }
 }
@@ -140,7 +146,7 @@ pub struct Row {
     pub id: String,
     /// The cells, in the order of the entity's columns.
     pub cells: Vec<Option<String>>,
-    /// Fields that could not be read and were left empty.
+    /// Fields that could not be read and were left empty, and what was repaired.
     pub notes: Vec<String>,
 }
 
@@ -211,7 +217,9 @@ fn id_of(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).filter(|id| is_usable_id(id)).map(str::to_owned)
 }
 
-fn field<'a>(raw: &'a Value, path: &[&str]) -> &'a Value {
+/// The value at that path; null where there is none.
+#[must_use]
+pub fn field<'a>(raw: &'a Value, path: &[&str]) -> &'a Value {
     path.iter().try_fold(raw, |value, name| value.get(name)).unwrap_or(&Value::Null)
 }
 
@@ -235,6 +243,8 @@ fn cell(value: &Value, kind: Kind) -> Option<String> {
             let items = value.as_array()?.iter().filter(|item| !item.is_null());
             array_literal(items.map(Value::as_str).collect::<Option<Vec<_>>>()?)
         }
+        Kind::Number => value.as_number()?.to_string(),
+        Kind::Json => value.to_string(),
     })
 }
 

@@ -83,12 +83,7 @@ async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
         }
         4 => {
             let names = [
-                "status_500",
-                "drop_connection",
-                "truncate",
-                "invalid_json",
-                "graphql_error",
-                "shift_pages",
+                "status_500", "drop_connection", "truncate", "invalid_json", "graphql_error", "shift_pages",
                 "null_nodes",
             ];
             let name = names[usize::try_from(dice.below(7)).unwrap_or(0)];

@@ -180,10 +180,10 @@ async fn every_hostile_record_is_kept_ends_as_it_should_and_costs_its_neighbours
         nodes.push(record(&format!("good_{place}")).to_string());
         nodes.push(case.json.clone());
     }
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     let mut run = HandRun::new(entity("timeline"), 0);
-    run.raw_page(&mut source, &nodes);
-    run.end(&mut source, RunStatus::Success);
+    run.raw_page(&source, &nodes);
+    run.end(&source, RunStatus::Success);
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     mirror.reconcile().await;
     let good = mirror.value("select count(*) from timeline_entries where id like 'good%'").await;
@@ -231,7 +231,7 @@ async fn content(mirror: &Mirror) -> Vec<Vec<Value>> {
 #[sqlx::test(migrations = false)]
 async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     // Four runs of each entity; a record changes, changes back, and refers to what comes later or never.
     for entity in entity::fetched() {
         for minute in 0..4_i64 {
@@ -247,7 +247,7 @@ async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, o
                         node
                     })
                     .collect();
-                run.page(&mut source, &nodes);
+                run.page(&source, &nodes);
             }
         }
     }

@@ -14,17 +14,7 @@ fn root() -> PathBuf {
 fn tree(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args([
-            "tree",
-            "--offline",
-            "--locked",
-            "-p",
-            package,
-            "-e",
-            "normal",
-            "--prefix",
-            "none",
-            "-f",
-            "{p}",
+            "tree", "--offline", "--locked", "-p", package, "-e", "normal", "--prefix", "none", "-f", "{p}",
         ])
         .current_dir(root())
         .output()
@@ -82,12 +72,7 @@ fn every_statement_stands_behind_the_one_door() {
         for (path, text) in sources(folder) {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in [
-                "sqlx::query",
-                "sqlx::raw_sql",
-                "use sqlx",
-                "insert into ",
-                "update set",
-                "select * ",
+                "sqlx::query", "sqlx::raw_sql", "use sqlx", "insert into ", "update set", "select * ",
                 "delete from ",
             ] {
                 assert!(!code.contains(word), "{}: `{word}`", path.display());

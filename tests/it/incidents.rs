@@ -194,9 +194,9 @@ async fn incident_12_the_last_success_counts_successes_only(_: PgPoolOptions, op
     };
     let success = last().await;
     assert!(success.is_some());
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     let failed = HandRun::new(entity("timeline"), now_minute());
-    failed.end(&mut source, RunStatus::Failed);
+    failed.end(&source, RunStatus::Failed);
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     assert_eq!(last().await, success, "a failed run is no success");
 }

@@ -13,20 +13,20 @@ use crate::staging::record;
 /// Sends records of an entity through staging and reconciliation, as a run of that minute. A nested
 /// entity's travel inside a parent's.
 pub(crate) async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, records: &[Value]) {
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     match entity.source {
         Source::Query(_) => {
             let mut run = HandRun::new(entity, minute);
-            run.page(&mut source, records);
-            run.end(&mut source, RunStatus::Success);
+            run.page(&source, records);
+            run.end(&source, RunStatus::Success);
         }
         Source::Nested { parent, field } => {
             // Minutes of their own: the parent's own runs have others.
             let mut run = HandRun::new(pipeline_tests::mirror::entity(parent), minute + 1_000);
             let mut carrier = record("carrier");
             carrier[field] = json!(records);
-            run.page(&mut source, &[carrier]);
-            run.end(&mut source, RunStatus::Success);
+            run.page(&source, &[carrier]);
+            run.end(&source, RunStatus::Success);
         }
     }
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
@@ -308,19 +308,19 @@ async fn a_failed_run_that_is_resumed_is_judged_anew_and_an_older_manifest_chang
     let mirror = Mirror::open(options).await;
     let status = || async { mirror.value("select status from sync_status").await };
     let mut run = HandRun::new(entity("users"), 0);
-    let mut first = MemorySource::default();
-    run.page(&mut first, &[record("usr_1")]);
-    run.end_with(&mut first, RunStatus::Failed, 2);
+    let first = MemorySource::default();
+    run.page(&first, &[record("usr_1")]);
+    run.end_with(&first, RunStatus::Failed, 2);
     assert_eq!(mirror.stage(&first).await, Vec::<String>::new());
     assert_eq!(status().await, json!("failed"));
-    let mut second = MemorySource::default();
-    run.page(&mut second, &[record("usr_2")]);
-    run.end_with(&mut second, RunStatus::Success, 4);
+    let second = MemorySource::default();
+    run.page(&second, &[record("usr_2")]);
+    run.end_with(&second, RunStatus::Success, 4);
     assert_eq!(mirror.stage(&second).await, Vec::<String>::new());
     mirror.reconcile().await;
     assert_eq!(status().await, json!("success"));
-    let mut late = MemorySource::default();
-    run.end_with(&mut late, RunStatus::Running, 3);
+    let late = MemorySource::default();
+    run.end_with(&late, RunStatus::Running, 3);
     assert_eq!(mirror.stage(&late).await, Vec::<String>::new());
     assert_eq!(status().await, json!("success"));
 }

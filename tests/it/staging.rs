@@ -28,10 +28,10 @@ async fn staged(mirror: &Mirror, entity: &Entity) -> Vec<Value> {
 #[sqlx::test(migrations = false)]
 async fn the_same_page_delivered_ten_times_is_staged_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     let mut run = HandRun::new(entity("clients"), 0);
-    run.page(&mut source, &[record("cli_1"), record("cli_2")]);
-    run.end(&mut source, RunStatus::Success);
+    run.page(&source, &[record("cli_1"), record("cli_2")]);
+    run.end(&source, RunStatus::Success);
     for _ in 0..10 {
         assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     }
@@ -46,11 +46,11 @@ async fn the_same_page_delivered_ten_times_is_staged_once(_: PgPoolOptions, opti
 async fn the_same_entry_in_ten_runs_is_one_row_seen_ten_times(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::fetched() {
-        let mut source = MemorySource::default();
+        let source = MemorySource::default();
         for minute in 0..10 {
             let mut run = HandRun::new(entity, minute);
-            run.page(&mut source, &[record("x"), Value::Null]);
-            run.end(&mut source, RunStatus::Success);
+            run.page(&source, &[record("x"), Value::Null]);
+            run.end(&source, RunStatus::Success);
         }
         assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
         let rows = staged(&mirror, entity).await;
@@ -74,7 +74,7 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
     options: PgConnectOptions,
 ) {
     let mirror = Mirror::open(options).await;
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     let hostile = [
         r#"{"id":"nul","comment":"a\u0000b"}"#,
         r#"{"id":"surrogate","comment":"\ud800"}"#,
@@ -85,7 +85,7 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
     for (place, json) in hostile.into_iter().enumerate() {
         nodes.insert(place * 17 + 3, json.to_owned());
     }
-    HandRun::new(entity("timeline"), 0).raw_page(&mut source, &nodes);
+    HandRun::new(entity("timeline"), 0).raw_page(&source, &nodes);
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     for json in hostile {
         let id = json.split('"').nth(3).expect("an id");
@@ -109,9 +109,9 @@ async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(
     options: PgConnectOptions,
 ) {
     let mirror = Mirror::open(options).await;
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);
-    run.page(&mut source, &[record("usr_1")]);
+    run.page(&source, &[record("usr_1")]);
     source.put("raw/users/2025/01/01/r/page-00001.json", "not JSON");
     source.put("raw/users/2025/01/01/r/page-00002.json", r#"{"metadata":{},"payload":{}}"#);
     source.put("raw/users/2025/01/01/r/page-00003.json", [0xff, 0xfe, 0x00]);
@@ -171,12 +171,12 @@ fn envelope(entity: &str, payload: &str) -> String {
 async fn two_stagers_on_the_same_pages_at_once_do_no_harm(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options.clone()).await;
     let other = Mirror::open(options).await;
-    let mut source = MemorySource::default();
+    let source = MemorySource::default();
     for entity in entity::fetched() {
         let mut run = HandRun::new(entity, 0);
         for page in 0..20 {
             let nodes: Vec<Value> = (0..50).map(|number| record(&format!("{page}-{number}"))).collect();
-            run.page(&mut source, &nodes);
+            run.page(&source, &nodes);
         }
     }
     let (first, second) = tokio::join!(mirror.stage(&source), other.stage(&source));
@@ -194,8 +194,8 @@ async fn while_the_database_is_down_nothing_is_taken_for_staged_and_nothing_for_
     let config = DatabaseConfig::new("postgres://nobody@127.0.0.1:1/none", "gazelle", PoolMode::Session)
         .expect("an address");
     let db = Db::new(&config);
-    let mut source = MemorySource::default();
-    let key = HandRun::new(entity("users"), 0).page(&mut source, &[record("usr_1")]);
+    let source = MemorySource::default();
+    let key = HandRun::new(entity("users"), 0).page(&source, &[record("usr_1")]);
     let staged = stager::stage::stage(&db, &source, std::slice::from_ref(&key)).await;
     let failed: Vec<&String> = staged.failed.iter().map(|(key, _)| key).collect();
     assert_eq!(failed, [&key], "it is announced again");

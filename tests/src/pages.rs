@@ -1,51 +1,63 @@
 //! Raw pages made by hand, and a bucket in memory.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use shared::entity::{Entity, Shape};
 use shared::key::{self, RunId};
 use shared::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
-use stager::raw_source::{Found, Listed, RawSource, SourceError};
+use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 
 /// A bucket in memory.
 #[derive(Debug, Default, Clone)]
 pub struct MemorySource {
-    objects: BTreeMap<String, Vec<u8>>,
+    objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
 }
 
 impl RawSource for MemorySource {
     async fn read(&self, key: &str) -> Result<Found, SourceError> {
-        Ok(self.objects.get(key).map_or(Found::Gone, |bytes| Found::Bytes(bytes.clone())))
+        Ok(self.get(key).map_or(Found::Gone, Found::Bytes))
     }
 
     async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
-        let keys = self
-            .objects
-            .keys()
+        let keys = self.keys();
+        let wanted = keys
+            .iter()
             .filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
         // A few at a time, as a bucket does.
-        Ok(keys.take(7).map(|key| Listed { key: key.clone(), written_at: 0 }).collect())
+        Ok(wanted.take(7).map(|key| Listed { key: key.clone(), written_at: 0 }).collect())
+    }
+}
+
+impl ArchiveStore for MemorySource {
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), SourceError> {
+        self.put(key, bytes);
+        Ok(())
     }
 }
 
 impl MemorySource {
+    fn objects(&self) -> MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The keys, in order.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
-        self.objects.keys().cloned().collect()
+        self.objects().keys().cloned().collect()
     }
 
     /// An object's bytes.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.objects.get(key).map(Vec::as_slice)
+    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+        self.objects().get(key).cloned()
     }
 
     /// Puts an object.
-    pub fn put(&mut self, key: &str, bytes: impl Into<Vec<u8>>) {
-        self.objects.insert(key.to_owned(), bytes.into());
+    pub fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
+        self.objects().insert(key.to_owned(), bytes.into());
     }
 }
 
@@ -69,13 +81,13 @@ impl HandRun {
     }
 
     /// Puts its next page into the bucket; answers the key.
-    pub fn page(&mut self, source: &mut MemorySource, nodes: &[Value]) -> String {
+    pub fn page(&mut self, source: &MemorySource, nodes: &[Value]) -> String {
         let nodes: Vec<String> = nodes.iter().map(Value::to_string).collect();
         self.raw_page(source, &nodes)
     }
 
     /// The same with records as text, so that they can be broken.
-    pub fn raw_page(&mut self, source: &mut MemorySource, nodes: &[String]) -> String {
+    pub fn raw_page(&mut self, source: &MemorySource, nodes: &[String]) -> String {
         self.pages += 1;
         self.records += nodes.len() as u64;
         let query = self.entity.query().expect("an entity with pages");
@@ -101,12 +113,12 @@ impl HandRun {
     }
 
     /// Puts its manifest into the bucket.
-    pub fn end(&self, source: &mut MemorySource, status: RunStatus) {
+    pub fn end(&self, source: &MemorySource, status: RunStatus) {
         self.end_with(source, status, 2);
     }
 
     /// Puts that revision of its manifest into the bucket.
-    pub fn end_with(&self, source: &mut MemorySource, status: RunStatus, revision: u32) {
+    pub fn end_with(&self, source: &MemorySource, status: RunStatus, revision: u32) {
         let manifest = Manifest {
             schema_version: SCHEMA_VERSION,
             run_id: self.run_id.clone(),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use gazelle_sim::SimConfig;
@@ -67,7 +68,7 @@ impl Pipeline {
 
     /// Stages what the bucket holds and the stager was not given yet.
     pub async fn deliver(&self) {
-        let mut news = MemorySource::default();
+        let news = MemorySource::default();
         {
             let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, bytes) in self.source.sink.objects() {
@@ -123,7 +124,8 @@ impl Pipeline {
         let task = Task::parse(payload).expect("a task");
         // In an hour: by then nothing is on its way any more.
         let later = Utc::now() + TimeDelta::hours(1);
-        let done = task.run(&self.mirror.db, &bucket, &announced, later).await.expect("it is done");
+        let deadline = tokio::time::Instant::now() + Duration::from_mins(5);
+        let done = task.run(&self.mirror.db, &bucket, &announced, later, deadline).await.expect("it is done");
         let keys = announced.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         assert_eq!(done.announced, keys.len());
         let staged = stager::stage::stage(&self.mirror.db, &bucket, &keys).await;
@@ -134,7 +136,7 @@ impl Pipeline {
     /// The bucket as it is now.
     #[must_use]
     pub fn bucket(&self) -> MemorySource {
-        let mut bucket = MemorySource::default();
+        let bucket = MemorySource::default();
         for (key, bytes) in self.source.sink.objects() {
             bucket.put(&key, bytes);
         }

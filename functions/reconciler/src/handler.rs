@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Error, LambdaEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use shared::message::{self, Bell, Message};
 use shared_db::SecretDb;
@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use crate::config::ReconcilerConfig;
 use crate::deletion;
 use crate::reconcile::drain;
+use crate::task::Retry;
 
 /// What a batch takes at most, and a commit: one begun later could be cut off.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
@@ -50,6 +51,9 @@ impl Reconciler {
     /// The event is no SQS batch.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
+        if payload.get("task").is_some() {
+            return self.retry(&payload).await;
+        }
         let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
         let messages = message::batch(&payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
         for message in &messages {
@@ -96,6 +100,26 @@ impl Reconciler {
 }
 
 impl Reconciler {
+    /// Has failed records tried once more; rings for them.
+    async fn retry(&self, payload: &Value) -> Result<Value, Error> {
+        let Retry { entities } =
+            Retry::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
+        let db = self.db.get().await?;
+        let mut retried = serde_json::Map::new();
+        for entity in entities {
+            let records = shared_db::retry_failed(db, entity).await?;
+            if records > 0 {
+                self.bells.ring(entity.name).await?;
+            }
+            info!(
+                entity = entity.name,
+                records, "{records} failed records of {} are tried again", entity.name
+            );
+            retried.insert(entity.name.to_owned(), records.into());
+        }
+        Ok(json!({ "retried": retried }))
+    }
+
     async fn delete_missing(&self) -> End {
         let served = match self.db.get().await {
             Ok(db) => deletion::serve(db, &self.fetch_requests, self.deletion_share_max).await,

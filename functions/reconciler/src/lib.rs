@@ -4,4 +4,5 @@ pub mod config;
 pub mod deletion;
 pub mod handler;
 pub mod reconcile;
+pub mod task;
 pub mod verdict;

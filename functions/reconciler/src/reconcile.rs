@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use shared::entity::Entity;
-use shared_db::{Candidate, Claimed, Db, Error, MadeUp, Outcome, Settlement, Verdict};
+use shared_db::{
+    Candidate, Claimed, Db, Deferral, Error, FAULT_ATTEMPTS_MAX, MadeUp, Outcome, Settlement, Verdict,
+};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -50,6 +52,21 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
             *count += 1;
         }
     }
+    while Instant::now() < deadline {
+        let matched = shared_db::match_changed(db, entity).await?;
+        if matched.rows == 0 {
+            break;
+        }
+        info!(
+            entity = entity.name,
+            rows = matched.rows,
+            proposed = matched.proposed,
+            linked = matched.linked,
+            "Compared {} of {} with the others",
+            matched.rows,
+            entity.name
+        );
+    }
     if drained.promoted > 0 {
         let twins = shared_db::report_twins(db, entity).await?;
         if twins > 0 {
@@ -67,34 +84,55 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
         tx.rollback().await?;
         return Ok(None);
     }
-    let (candidates, mut settlements) = judge_all(entity, &claimed);
+    let Judgement { mut candidates, mut settlements, deferrals } = judge_all(entity, &claimed);
     // Their own transaction, on a connection of its own: this one holds no lock on the table yet.
     shared_db::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
+    shared_db::resolve_references(&mut tx, entity, &mut candidates).await?;
     let made_up = shared_db::make_placeholders(&mut tx, entity, &candidates).await?;
     let verdicts = shared_db::promote(&mut tx, entity, &candidates).await?;
     settlements.extend(candidates.into_iter().zip(verdicts).map(settlement(&claimed)));
     shared_db::settle(&mut tx, entity, &settlements).await?;
+    shared_db::defer(&mut tx, entity, &deferrals).await?;
     tx.commit().await?;
-    tell(entity, &settlements, &made_up);
+    tell(entity, &settlements, &deferrals, &made_up);
     Ok(Some(settlements))
 }
 
-fn judge_all(entity: &Entity, claimed: &[Claimed]) -> (Vec<Candidate>, Vec<Settlement>) {
+/// What claimed records turned out to be.
+struct Judgement {
+    candidates: Vec<Candidate>,
+    settlements: Vec<Settlement>,
+    deferrals: Vec<Deferral>,
+}
+
+fn judge_all(entity: &Entity, claimed: &[Claimed]) -> Judgement {
     let mut candidates = Vec::with_capacity(claimed.len());
     let mut settlements = Vec::with_capacity(claimed.len());
+    let mut deferrals = Vec::new();
     for claimed in claimed {
-        match judge(entity, claimed) {
-            Judged::Row(row) => candidates.push(Candidate { staging_id: claimed.staging_id, row }),
-            Judged::Ended(outcome, error) => settlements.push(Settlement {
+        let mut end = |outcome, error| {
+            settlements.push(Settlement {
                 staging_id: claimed.staging_id,
                 run_id: claimed.run_id.clone(),
                 outcome,
                 error,
                 note: None,
-            }),
+            });
+        };
+        match judge(entity, claimed) {
+            Judged::Row(row, asked) => {
+                candidates.push(Candidate { staging_id: claimed.staging_id, row, asked });
+            }
+            Judged::Ended(outcome, error) => end(outcome, error),
+            Judged::Faulted(error) if claimed.attempts + 1 < FAULT_ATTEMPTS_MAX => {
+                deferrals.push(Deferral { staging_id: claimed.staging_id, error });
+            }
+            Judged::Faulted(error) => {
+                end(Outcome::Failed, Some(format!("{error}, {FAULT_ATTEMPTS_MAX} times")));
+            }
         }
     }
-    (candidates, settlements)
+    Judgement { candidates, settlements, deferrals }
 }
 
 fn settlement(claimed: &[Claimed]) -> impl FnMut((Candidate, Verdict)) -> Settlement {
@@ -126,7 +164,7 @@ fn partition_instants<'a>(
         .filter_map(move |candidate| shared::row::instant(candidate.row.get(entity.columns, by?)?))
 }
 
-fn tell(entity: &Entity, settlements: &[Settlement], made_up: &[MadeUp]) {
+fn tell(entity: &Entity, settlements: &[Settlement], deferrals: &[Deferral], made_up: &[MadeUp]) {
     let count = |outcome| settlements.iter().filter(|settled| settled.outcome == outcome).count();
     info!(
         entity = entity.name,
@@ -147,6 +185,15 @@ fn tell(entity: &Entity, settlements: &[Settlement], made_up: &[MadeUp]) {
             "Made up {} of {}: someone refers to it, no one has sent it",
             made.id,
             made.entity
+        );
+    }
+    for deferral in deferrals {
+        warn!(
+            entity = entity.name,
+            staging_id = %deferral.staging_id,
+            reason = deferral.error,
+            "A record of {} could not be handled, and is tried again",
+            entity.name
         );
     }
     for failed in settlements.iter().filter(|settled| settled.outcome == Outcome::Failed) {

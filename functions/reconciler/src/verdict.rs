@@ -4,16 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 use shared::entity::Entity;
+use shared::matching::{Asked, asked};
 use shared::row::{Record, Row};
 use shared_db::{Claimed, Outcome};
 
 /// What a claimed record turned out to be.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Judged {
-    /// A row to promote.
-    Row(Row),
+    /// A row to promote, and references that name someone without a usable id.
+    Row(Row, Vec<Asked>),
     /// No row, now and for good: how it ends, and why.
     Ended(Outcome, Option<String>),
+    /// Our own code gave way: to be tried again, some times.
+    Faulted(String),
 }
 
 /// Judges one record. A panic in a transform costs that record alone.
@@ -28,12 +31,16 @@ pub fn judge(entity: &Entity, claimed: &Claimed) -> Judged {
         }
     };
     let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
-    match catch_unwind(AssertUnwindSafe(|| (entity.transform)(record))) {
-        Ok(Ok(row)) => Judged::Row(row),
+    match catch_unwind(AssertUnwindSafe(|| entity.transform(record))) {
+        Ok(Ok(row)) => {
+            let asked = asked(entity, record, &row);
+            Judged::Row(row, asked)
+        }
         Ok(Err(rejection)) => {
             let outcome = if rejection.is_ordinary() { Outcome::Skipped } else { Outcome::Failed };
             Judged::Ended(outcome, Some(rejection.to_string()))
         }
-        Err(_) => Judged::Ended(Outcome::Failed, Some("the transform panicked".to_owned())),
+        // What the panic says may hold a customer's words.
+        Err(_) => Judged::Faulted("the transform panicked".to_owned()),
     }
 }

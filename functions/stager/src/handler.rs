@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
@@ -9,13 +10,17 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shared::message::{self, Message, Notification};
 use shared_db::{Db, Quarantined, SecretDb};
-use shared_runtime::{Queue, Secrets, aws_config, is_path_style};
+use shared_runtime::{Queue, Secrets, aws_config, deadline, is_path_style};
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::StagerConfig;
 use crate::raw_source::S3RawSource;
 use crate::stage::stage;
 use crate::task::{self, Announcer, Task};
+
+/// What a part of the archive takes at most, and its deletion.
+const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
 
 /// The stager with its connections.
 #[derive(Debug)]
@@ -52,7 +57,8 @@ impl Stager {
     /// The event is no SQS batch and no task, or a task could not be finished.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         if event.payload.get("task").is_some() {
-            return self.serve_task(&event.payload).await;
+            let deadline = deadline(event.context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
+            return self.serve_task(&event.payload, deadline).await;
         }
         let messages =
             message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
@@ -82,11 +88,11 @@ impl Stager {
         Ok(self.answer(&messages, &failed).await)
     }
 
-    async fn serve_task(&self, payload: &Value) -> Result<Value, Error> {
+    async fn serve_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
         let task = Task::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
         let db = self.db.get().await?;
-        let done = task.run(db, &self.source, self, Utc::now()).await?;
-        info!(objects = done.objects, announced = done.announced, "Done: {task:?}");
+        let done = task.run(db, &self.source, self, Utc::now(), deadline).await?;
+        info!(objects = done.objects, announced = done.announced, records = done.records, "Done: {task:?}");
         Ok(serde_json::to_value(done)?)
     }
 

@@ -15,9 +15,9 @@ pub enum Found {
     Gone,
 }
 
-/// Why an object could not be read this time.
+/// Why an object could not be read or written this time.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not read the object: {0}")]
+#[error("The bucket said: {0}")]
 pub struct SourceError(pub String);
 
 /// Gives raw pages.
@@ -30,6 +30,12 @@ pub trait RawSource: Send + Sync {
         prefix: &str,
         after: Option<&str>,
     ) -> impl Future<Output = Result<Vec<Listed>, SourceError>> + Send;
+}
+
+/// A bucket that also takes what is archived.
+pub trait ArchiveStore: RawSource {
+    /// Writes an object, in place of one of that key.
+    fn write(&self, key: &str, bytes: Vec<u8>) -> impl Future<Output = Result<(), SourceError>> + Send;
 }
 
 /// An object of a listing.
@@ -83,5 +89,12 @@ impl RawSource for S3RawSource {
                 Some(Listed { key: object.key()?.to_owned(), written_at: object.last_modified()?.secs() })
             })
             .collect())
+    }
+}
+
+impl ArchiveStore for S3RawSource {
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), SourceError> {
+        let written = self.client.put_object().bucket(&self.bucket).key(key).body(bytes.into()).send().await;
+        written.map(|_| ()).map_err(|error| SourceError(DisplayErrorContext(&error).to_string()))
     }
 }

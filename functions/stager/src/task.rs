@@ -1,5 +1,6 @@
 //! What a person or a schedule may ask of the stager, beside its queue: `{"task": "audit"}`,
-//! `{"task": "replay", "entity": "timeline", "start": "2025-12-01", "end": "2025-12-31"}`.
+//! `{"task": "replay", "entity": "timeline", "start": "2025-12-01", "end": "2025-12-31"}`, `{"task": "archive"}`,
+//! `{"task": "restore", …}` as replay.
 
 use std::future::Future;
 
@@ -8,12 +9,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use shared_db::Db;
+use tokio::time::Instant;
 
-use crate::raw_source::{Listed, RawSource, SourceError};
+use crate::archive::{archive, restore};
+use crate::raw_source::{ArchiveStore, Listed, RawSource, SourceError};
 
 /// Days that an audit looks back where nobody says otherwise.
 const AUDIT_DAYS: u64 = 3;
-const AUDIT_DAYS_MAX: u64 = 3_660;
+/// Days after which a settled row is archived where nobody says otherwise.
+const ARCHIVE_DAYS: u64 = 30;
+const DAYS_MAX: u64 = 3_660;
 /// Younger objects may still be on their way through the queue.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(15);
 /// Keys in one announcement.
@@ -36,6 +41,20 @@ pub enum Task {
         /// The last one, inclusive.
         end: NaiveDate,
     },
+    /// Moves settled staging rows to the archive.
+    Archive {
+        /// That were last seen so many days ago.
+        days: u64,
+    },
+    /// Brings archived staging rows back.
+    Restore {
+        /// The entity.
+        entity: &'static Entity,
+        /// The first day on which they were last seen, UTC.
+        start: NaiveDate,
+        /// The last one, inclusive.
+        end: NaiveDate,
+    },
 }
 
 /// Why a task is refused: the field and what is accepted.
@@ -54,6 +73,8 @@ pub struct Done {
     pub objects: usize,
     /// Those of them announced to the stager.
     pub announced: usize,
+    /// Staging rows archived or brought back.
+    pub records: u64,
 }
 
 /// Why a task stopped. What was done before stays so; the same task goes on from there.
@@ -65,6 +86,9 @@ pub enum TaskError {
     /// The database refused or was out of reach.
     #[error(transparent)]
     Database(#[from] shared_db::Error),
+    /// An object of the archive cannot be written or read.
+    #[error("The archive: {0}")]
+    Archive(String),
     /// The queue did not take an announcement.
     #[error("Could not announce objects: {0}")]
     Announce(String),
@@ -88,26 +112,38 @@ impl Task {
             let day = text(field).and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
             day.ok_or_else(|| bad(field, "it is no day", "a day such as 2025-12-01"))
         };
-        match text("task") {
-            Some("audit") => {
-                let days = payload.get("days").map_or(Some(AUDIT_DAYS), Value::as_u64);
-                let days = days.filter(|days| (1..=AUDIT_DAYS_MAX).contains(days));
-                let accepted = format!("1 to {AUDIT_DAYS_MAX}");
-                days.map(|days| Self::Audit { days })
-                    .ok_or_else(|| bad("days", "it is no such number", &accepted))
+        let days = |usual: u64| {
+            let days = payload.get("days").map_or(Some(usual), Value::as_u64);
+            let accepted = format!("1 to {DAYS_MAX}");
+            days.filter(|days| (1..=DAYS_MAX).contains(days))
+                .ok_or_else(|| bad("days", "it is no such number", &accepted))
+        };
+        let period = || {
+            let (start, end) = (day("start")?, day("end")?);
+            if end < start {
+                return Err(bad("end", "it lies before start", "the day of start or a later one"));
             }
+            Ok((start, end))
+        };
+        match text("task") {
+            Some("audit") => Ok(Self::Audit { days: days(AUDIT_DAYS)? }),
+            Some("archive") => Ok(Self::Archive { days: days(ARCHIVE_DAYS)? }),
             Some("replay") => {
                 let entity = text("entity").and_then(entity::find).filter(|entity| entity.query().is_some());
                 let accepted = entity::fetched_names();
                 let entity =
                     entity.ok_or_else(|| bad("entity", "it has no raw pages of its own", &accepted))?;
-                let (start, end) = (day("start")?, day("end")?);
-                if end < start {
-                    return Err(bad("end", "it lies before start", "the day of start or a later one"));
-                }
+                let (start, end) = period()?;
                 Ok(Self::Replay { entity, start, end })
             }
-            _ => Err(bad("task", "it is missing or unknown", "audit, replay")),
+            Some("restore") => {
+                let accepted = entity::ALL.map(|entity| entity.name).join(", ");
+                let entity = text("entity").and_then(entity::find);
+                let entity = entity.ok_or_else(|| bad("entity", "it is missing or unknown", &accepted))?;
+                let (start, end) = period()?;
+                Ok(Self::Restore { entity, start, end })
+            }
+            _ => Err(bad("task", "it is missing or unknown", "audit, replay, archive, restore")),
         }
     }
 
@@ -118,11 +154,14 @@ impl Task {
     pub async fn run(
         self,
         db: &Db,
-        source: &impl RawSource,
+        source: &impl ArchiveStore,
         announcer: &impl Announcer,
         now: DateTime<Utc>,
+        deadline: Instant,
     ) -> Result<Done, TaskError> {
         match self {
+            Self::Archive { days } => archive(db, source, days, now, deadline).await,
+            Self::Restore { entity, start, end } => restore(db, source, entity, start, end).await,
             Self::Audit { days } => audit(db, source, announcer, days, now).await,
             Self::Replay { entity, start, end } => replay(db, source, announcer, entity, start, end).await,
         }
@@ -194,7 +233,7 @@ async fn replay(
         shared_db::prepare_replay(db, some).await?;
     }
     let announced = announce(announcer, &keys).await?;
-    Ok(Done { objects: keys.len(), announced })
+    Ok(Done { objects: keys.len(), announced, records: 0 })
 }
 
 async fn announce(announcer: &impl Announcer, keys: &[String]) -> Result<usize, TaskError> {
@@ -230,7 +269,7 @@ mod tests {
     #[test]
     fn a_bad_task_names_the_field_and_what_is_accepted() {
         for (payload, field, accepted) in [
-            (json!({"task": "delete"}), "`task`", "audit, replay"),
+            (json!({"task": "delete"}), "`task`", "audit, replay, archive, restore"),
             (json!({"task": "audit", "days": 0}), "`days`", "1 to"),
             (json!({"task": "replay", "entity": "widgets"}), "`entity`", "users, clients"),
             (json!({"task": "replay", "entity": "clients", "start": "hier"}), "`start`", "a day"),

@@ -4,15 +4,18 @@
 //! identifier. Names are unqualified: each transaction sets `search_path` to the configured schema.
 
 mod absence;
+mod archive;
 mod audit;
 mod connect;
 mod fault;
+mod matching;
 mod migrate;
 mod partition;
 mod placeholder;
 mod promotion;
 mod quarantine;
 mod report;
+mod retry;
 mod secret_db;
 mod settlement;
 mod sighting;
@@ -23,15 +26,18 @@ mod twins;
 pub use absence::{
     Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
 };
+pub use archive::{Part, archivable, delete_archived, restore_archived};
 pub use audit::{prepare_replay, unheard_runs, unknown_pages};
 pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
 pub use fault::is_data_error;
+pub use matching::{Matched, match_changed, resolve_references};
 pub use migrate::migrate;
 pub use partition::ensure_months;
 pub use placeholder::{MadeUp, make_placeholders};
 pub use promotion::{Candidate, Verdict, promote};
 pub use quarantine::{Quarantined, quarantine};
 pub use report::{EntityReport, entity_reports, is_reachable};
+pub use retry::{Deferral, FAULT_ATTEMPTS_MAX, defer, retry_failed};
 pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};

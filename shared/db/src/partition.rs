@@ -1,6 +1,6 @@
 //! Months of a partitioned table, made before they are needed.
 
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use shared::entity::Entity;
 
 use crate::connect::Db;
@@ -8,8 +8,11 @@ use crate::connect::Db;
 /// Outside these years a date is a mistake: it lands in the default partition.
 const YEARS: std::ops::RangeInclusive<i32> = 1990..=2100;
 
-/// Makes the monthly partitions for these instants, in a transaction of its own: making one locks the
-/// whole table. Does nothing for a table that is not partitioned.
+/// Months past the present one that have their partition before the first record asks for it.
+const MONTHS_AHEAD: u32 = 3;
+
+/// Makes the monthly partitions for these instants and for the months to come, in a transaction of its own:
+/// making one locks the whole table. Does nothing for a table that is not partitioned.
 ///
 /// # Errors
 /// The database refused or was out of reach.
@@ -18,16 +21,20 @@ pub async fn ensure_months(
     entity: &Entity,
     instants: impl IntoIterator<Item = DateTime<Utc>>,
 ) -> Result<u32, sqlx::Error> {
+    if entity.partitioned_by.is_none() {
+        return Ok(0);
+    }
+    let ahead = (0..=MONTHS_AHEAD)
+        .filter_map(|months| Utc::now().date_naive().checked_add_months(Months::new(months)));
     let mut months: Vec<NaiveDate> = instants
         .into_iter()
-        .filter(|instant| YEARS.contains(&instant.year()))
-        .filter_map(|instant| instant.date_naive().with_day(1))
+        .map(|instant| instant.date_naive())
+        .chain(ahead)
+        .filter(|day| YEARS.contains(&day.year()))
+        .filter_map(|day| day.with_day(1))
         .collect();
     months.sort_unstable();
     months.dedup();
-    if entity.partitioned_by.is_none() || months.is_empty() {
-        return Ok(0);
-    }
     let mut tx = db.begin().await?;
     let made: i32 = sqlx::Row::get(
         &tx.query("select ensure_monthly_partitions($1, $2)")

@@ -5,6 +5,7 @@ use shared::entity::{self, Entity};
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::Tx;
+use crate::matching::{Decision, record};
 
 /// A reference of a record that is about to be promoted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +18,19 @@ struct Reference<'a> {
     column: &'static str,
     /// The record that refers.
     record_id: &'a str,
+}
+
+impl Reference<'_> {
+    fn decision(&self) -> Decision {
+        Decision {
+            record_id: self.record_id.to_owned(),
+            reference: self.column,
+            asked: json!({ "id": self.id }),
+            candidates: Vec::new(),
+            method: "placeholder",
+            choice: Some(self.id.to_owned()),
+        }
+    }
 }
 
 /// A row that was made up.
@@ -68,7 +82,8 @@ pub async fn make_placeholders(
         announce(tx, target, &new).await?;
         let decided: Vec<&Reference<'_>> =
             of_target.into_iter().filter(|reference| new.iter().any(|id| id == reference.id)).collect();
-        record_decisions(tx, entity, &decided).await?;
+        let decisions: Vec<Decision> = decided.into_iter().map(Reference::decision).collect();
+        record(tx, entity, &decisions).await?;
         made.extend(new.into_iter().map(|id| MadeUp { entity: target.name, id }));
     }
     Ok(made)
@@ -107,28 +122,6 @@ async fn announce(tx: &mut Tx, target: &Entity, ids: &[String]) -> Result<(), sq
     )
     .bind(target.name)
     .bind(ids)
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-async fn record_decisions(
-    tx: &mut Tx,
-    entity: &Entity,
-    references: &[&Reference<'_>],
-) -> Result<(), sqlx::Error> {
-    tx.query(
-        r"
-        insert into match_decisions (entity, record_id, reference, asked, method, choice)
-        select $1, record_id, reference, asked::jsonb, 'placeholder', choice
-        from unnest($2::text[], $3::text[], $4::text[], $5::text[]) as u(record_id, reference, asked, choice)
-        ",
-    )
-    .bind(entity.name)
-    .bind(references.iter().map(|reference| reference.record_id).collect::<Vec<_>>())
-    .bind(references.iter().map(|reference| reference.column).collect::<Vec<_>>())
-    .bind(references.iter().map(|reference| json!({ "id": reference.id }).to_string()).collect::<Vec<_>>())
-    .bind(references.iter().map(|reference| reference.id).collect::<Vec<_>>())
     .execute(tx.connection())
     .await?;
     Ok(())

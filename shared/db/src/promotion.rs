@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use shared::entity::Entity;
+use shared::matching::Asked;
 use shared::row::{Column, Kind, Row as EntityRow};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
@@ -20,6 +21,8 @@ pub struct Candidate {
     pub staging_id: Uuid,
     /// The row.
     pub row: EntityRow,
+    /// References that name someone without a usable id.
+    pub asked: Vec<Asked>,
 }
 
 /// What became of a candidate.
@@ -237,8 +240,9 @@ fn upsert_sql(entity: &Entity) -> String {
     let not_older = NOT_OLDER.replace("i.", "excluded.");
     format!(
         r"
-        insert into {table} as t (id, {names}, raw_data, synced_at, source_key)
-        select i.id, {values}, s.raw_data, s.fetched_at, s.source_key
+        insert into {table} as t (id, {names}, raw_data, synced_at, source_key, updated_at)
+        -- Not the transaction's moment: whoever reads rows in the order of their changes must miss none.
+        select i.id, {values}, s.raw_data, s.fetched_at, s.source_key, clock_timestamp()
         from unnest($1::uuid[], $2::text[]{parameters}) as i(staging_id, id, {aliases})
         join {staging} s on s.id = i.staging_id
         {placed}

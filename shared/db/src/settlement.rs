@@ -20,6 +20,8 @@ pub struct Claimed {
     pub raw: Option<String>,
     /// The run that made it pending.
     pub run_id: String,
+    /// How often it was tried before.
+    pub attempts: u32,
 }
 
 /// How a staged record ends.
@@ -77,7 +79,8 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
     let sql = format!(
         r"
         with picked as materialized (
-            select id, gazelle_id, parent_id, content_hash, run_id, first_fetched_at, fetched_at, source_key, raw_bytes
+            select id, gazelle_id, parent_id, content_hash, run_id, first_fetched_at, fetched_at, source_key, raw_bytes,
+                processing_attempts
             from {table}
             where not processed and next_attempt_at <= now()
             order by first_fetched_at, id
@@ -97,7 +100,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
             from sized p
             where bytes_before < $2
         )
-        select p.id, p.parent_id, p.run_id,
+        select p.id, p.parent_id, p.run_id, p.processing_attempts,
             case when not p.superseded then (select s.raw_data::text from {table} s where s.id = p.id) end as raw
         from ranked p
         order by p.first_fetched_at, p.id
@@ -116,6 +119,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
                 parent_id: row.try_get("parent_id")?,
                 raw: row.try_get("raw")?,
                 run_id: row.try_get("run_id")?,
+                attempts: u32::try_from(row.try_get::<i32, _>("processing_attempts")?).unwrap_or_default(),
             })
         })
         .collect()

@@ -12,8 +12,12 @@ fn filter() -> EnvFilter {
         .unwrap_or_else(|_| EnvFilter::new(DEFAULT))
 }
 
-/// Starts logging for a function.
+/// Starts logging for a function. Of a panic only its place is logged: its message may quote a customer.
 pub fn init_logging() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "A panic");
+    }));
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

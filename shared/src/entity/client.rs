@@ -1,7 +1,10 @@
 //! Clients: households and institutions, each with its default contact.
 
 use super::{Absence, Entity, Query, Shape, Source};
-use crate::row::{Column, Kind, Record, Rejection, Row};
+use crate::matching::{Matching, Relation, client};
+use crate::normalise;
+use crate::row::{Column, Kind};
+use crate::rule::{Draft, Effect, Rule};
 
 pub(super) static CLIENT: Entity = Entity {
     name: "clients",
@@ -21,10 +24,18 @@ pub(super) static CLIENT: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    transform,
+    rules: RULES,
     placeholder: &[("company_name", "Inconnu ({id})"), ("display_name", "Inconnu ({id})")],
     absence: Absence::AskedFor { root: "client" },
     twins: None,
+    matching: Some(Matching {
+        columns: client::COLUMNS,
+        keys: client::keys,
+        score: client::score,
+        threshold: 0.85,
+        margin: 0.0,
+        relation: Relation::ProbableDuplicate,
+    }),
 };
 
 const COLUMNS: &[Column] = &[
@@ -36,6 +47,7 @@ const COLUMNS: &[Column] = &[
     Column::new("client_type", Kind::Text, &["clientType"]),
     Column::new("email", Kind::Text, &["defaultContact", "defaultEmail", "email"]),
     Column::new("phone", Kind::Text, &["defaultContact", "defaultPhone", "phoneNumber"]),
+    Column::derived("phone_e164", Kind::Text),
     Column::new("street1", Kind::Text, &["defaultContact", "defaultLocation", "street1"]),
     Column::new("street2", Kind::Text, &["defaultContact", "defaultLocation", "street2"]),
     Column::new("city", Kind::Text, &["defaultContact", "defaultLocation", "municipality"]),
@@ -45,6 +57,7 @@ const COLUMNS: &[Column] = &[
     Column::new("personal_notes", Kind::Text, &["personalNotes"]).protected(),
     Column::new("preference_notes", Kind::Text, &["preferenceNotes"]).protected(),
     Column::new("locale", Kind::Text, &["localization", "locale"]),
+    Column::derived("language", Kind::Text),
     Column::new("tags", Kind::TextArray, &["tags"]).protected(),
     Column::new("preferred_technician_id", Kind::Text, &["preferredTechnician", "id"]).references("users"),
     Column::new("lifecycle_state", Kind::Text, &["lifecycleState"]),
@@ -55,15 +68,45 @@ const COLUMNS: &[Column] = &[
     Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
 ];
 
-fn transform(record: Record<'_>) -> Result<Row, Rejection> {
-    let mut row = Row::read(record, COLUMNS)?;
-    let name = display_name(
-        row.get(COLUMNS, "company_name"),
-        row.get(COLUMNS, "first_name"),
-        row.get(COLUMNS, "last_name"),
-    );
-    row.set(COLUMNS, "display_name", name);
-    Ok(row)
+const RULES: &[Rule] = &[
+    Rule::new("an e-mail has no spaces around it", Effect::Repairs(trim_email)),
+    Rule::new("a client is called by its company, else by its contact", Effect::Derives(derive_display_name)),
+    Rule::new("a phone number is dialled from anywhere", Effect::Derives(derive_phone)),
+    Rule::new("the language is that of the locale", Effect::Derives(derive_language)),
+];
+
+fn trim_email(draft: &mut Draft<'_>) {
+    let trimmed = draft.get("email").map(|email| (email.trim().to_owned(), email.len()));
+    if let Some((trimmed, length)) = trimmed
+        && trimmed.len() < length
+    {
+        draft.set("email", Some(trimmed).filter(|email| !email.is_empty()));
+        draft.note("spaces around the e-mail left out");
+    }
+}
+
+fn derive_display_name(draft: &mut Draft<'_>) {
+    let name = display_name(draft.get("company_name"), draft.get("first_name"), draft.get("last_name"));
+    draft.set("display_name", name);
+}
+
+/// In E.164 where the number is complete; otherwise only the number as typed stays.
+fn derive_phone(draft: &mut Draft<'_>) {
+    let phone = draft.get("phone").and_then(normalise::phone);
+    draft.set("phone_e164", phone);
+}
+
+fn derive_language(draft: &mut Draft<'_>) {
+    let language = draft.get("locale").and_then(language);
+    draft.set("language", language);
+}
+
+/// ISO 639 of a locale: `fr` of `fr_CA`, `fr-CA` or `FR`.
+fn language(locale: &str) -> Option<String> {
+    let language = locale.split(['_', '-', '.']).next()?.trim();
+    let is_language =
+        (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic());
+    is_language.then(|| language.to_ascii_lowercase())
 }
 
 /// What people call the client: the company, else the contact. Some have neither, and are kept.
@@ -77,7 +120,31 @@ fn display_name(company: Option<&str>, first: Option<&str>, last: Option<&str>) 
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::row::Record;
+
+    #[test]
+    fn the_phone_the_language_and_the_e_mail_are_made_usable_and_what_was_typed_stays() {
+        let raw = json!({"id": "x", "localization": {"locale": "fr_CA"}, "defaultContact": {
+            "defaultPhone": {"phoneNumber": "(514) 555-0123"}, "defaultEmail": {"email": " a@example.org "}}});
+        let row = CLIENT.transform(Record { raw: &raw, parent_id: None }).ok();
+        let row = row.as_ref();
+        let get = |name| row.and_then(|row| row.get(COLUMNS, name));
+        assert_eq!(
+            (get("phone"), get("phone_e164"), get("language"), get("email")),
+            (Some("(514) 555-0123"), Some("+15145550123"), Some("fr"), Some("a@example.org"))
+        );
+        assert_eq!(row.map(|row| row.notes.len()), Some(1));
+    }
+
+    #[test]
+    fn a_locale_that_is_none_has_no_language() {
+        let languages = ["fr_CA", "EN", "en-US", "", "french", "1_2", "zho"].map(language);
+        let expected = [Some("fr"), Some("en"), Some("en"), None, None, None, Some("zho")];
+        assert_eq!(languages, expected.map(|language| language.map(str::to_owned)));
+    }
 
     #[test]
     fn a_client_is_called_by_its_company_else_by_its_contact_else_not_at_all() {

@@ -1,7 +1,9 @@
 //! Measurements of a piano: climate, pitch and sustain. They come inside their piano.
 
 use super::{Absence, Entity, Source};
-use crate::row::{Column, Kind, Record, Rejection, Row};
+use crate::reading::celsius_of_unmarked;
+use crate::row::{Column, Kind};
+use crate::rule::{Draft, Effect, Rule, number_text};
 
 pub(super) static MEASUREMENT: Entity = Entity {
     name: "measurements",
@@ -10,10 +12,11 @@ pub(super) static MEASUREMENT: Entity = Entity {
     source: Source::Nested { parent: "pianos", field: "allPianoMeasurements" },
     columns: COLUMNS,
     partitioned_by: None,
-    transform,
+    rules: RULES,
     placeholder: &[],
     absence: Absence::AskedFor { root: "pianoMeasurement" },
     twins: None,
+    matching: None,
 };
 
 const fn int(name: &'static str, path: &'static [&'static str]) -> Column {
@@ -25,6 +28,9 @@ const COLUMNS: &[Column] = &[
     Column::new("taken_on", Kind::Date, &["takenOn"]),
     int("temperature", &["temperature"]),
     int("humidity", &["humidity"]),
+    Column::derived("temperature_celsius", Kind::Number),
+    Column::derived("humidity_percent", Kind::Number),
+    Column::derived("pitch_hertz", Kind::Number),
     int("a0_pitch", &["a0Pitch"]),
     int("a1_pitch", &["a1Pitch"]),
     int("a2_pitch", &["a2Pitch"]),
@@ -51,6 +57,61 @@ const COLUMNS: &[Column] = &[
     Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
 ];
 
-fn transform(record: Record<'_>) -> Result<Row, Rejection> {
-    Row::read(record, COLUMNS)
+/// The source states no unit. What it says stays in its own columns; these have one.
+const RULES: &[Rule] = &[
+    Rule::new("a temperature above 45 is Fahrenheit", Effect::Repairs(derive_celsius)),
+    Rule::new("a humidity lies between 1 and 100 percent", Effect::Repairs(derive_percent)),
+    Rule::new("the pitch of A4 lies between 380 and 480 hertz", Effect::Repairs(derive_hertz)),
+];
+
+fn derive_celsius(draft: &mut Draft<'_>) {
+    let Some(said) = draft.number("temperature") else { return };
+    let celsius = celsius_of_unmarked(said);
+    if (-30.0..=50.0).contains(&celsius) {
+        draft.set("temperature_celsius", Some(number_text(celsius)));
+        if said > celsius {
+            draft.note("temperature taken for Fahrenheit");
+        }
+    } else {
+        draft.note(format!("temperature {said} is of no room"));
+    }
+}
+
+fn derive_percent(draft: &mut Draft<'_>) {
+    keep_between(draft, "humidity", "humidity_percent", 1.0..=100.0);
+}
+
+fn derive_hertz(draft: &mut Draft<'_>) {
+    keep_between(draft, "a4_pitch", "pitch_hertz", 380.0..=480.0);
+}
+
+fn keep_between(draft: &mut Draft<'_>, said: &str, derived: &str, range: std::ops::RangeInclusive<f64>) {
+    match draft.number(said) {
+        Some(value) if range.contains(&value) => draft.set(derived, Some(number_text(value))),
+        Some(value) => draft.note(format!("{said} {value} cannot be")),
+        None => (),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::row::Record;
+
+    #[test]
+    fn what_was_measured_has_a_unit_and_what_cannot_be_is_left_out_with_a_note() {
+        for (said, expected, notes) in [
+            ((21, 39, 440), [Some("21"), Some("39"), Some("440")], 0),
+            ((68, 40, 442), [Some("20"), Some("40"), Some("442")], 1),
+            ((999, 140, 4_400), [None, None, None], 3),
+        ] {
+            let raw = json!({"id": "x", "temperature": said.0, "humidity": said.1, "a4Pitch": said.2});
+            let row = MEASUREMENT.transform(Record { raw: &raw, parent_id: None });
+            let derived = ["temperature_celsius", "humidity_percent", "pitch_hertz"];
+            let read = row.as_ref().map(|row| (derived.map(|name| row.get(COLUMNS, name)), row.notes.len()));
+            assert_eq!(read, Ok((expected, notes)), "{said:?}");
+        }
+    }
 }

@@ -6,7 +6,9 @@ mod piano;
 mod timeline_entry;
 mod user;
 
+use crate::matching::Matching;
 use crate::row::{Column, Record, Rejection, Row};
+use crate::rule::{Draft, Rule};
 
 /// Every entity, parents before children, so that a first sync needs few placeholders.
 pub static ALL: [&Entity; 5] =
@@ -27,14 +29,16 @@ pub struct Entity {
     pub columns: &'static [Column],
     /// The column by whose month the production table is partitioned, if it is.
     pub partitioned_by: Option<&'static str>,
-    /// Turns one record into one row. Pure.
-    pub transform: fn(Record<'_>) -> Result<Row, Rejection>,
+    /// What is refused, repaired and derived on the way from a record to its row, in that order.
+    pub rules: &'static [Rule],
     /// What a row made up for an unknown id says; `{id}` stands for that id. Empty: never made up.
     pub placeholder: &'static [(&'static str, &'static str)],
     /// What it means that a complete listing does not hold a record any more.
     pub absence: Absence,
     /// How a record that came under two ids is recognised, if that happens.
     pub twins: Option<Twins>,
+    /// How a record is recognised without its id, if it can be.
+    pub matching: Option<Matching>,
 }
 
 /// How a record that came under two ids is recognised: once from the source, once from elsewhere.
@@ -112,6 +116,14 @@ pub struct TimeFilter {
 }
 
 impl Entity {
+    /// Turns one record into one row. Pure.
+    ///
+    /// # Errors
+    /// The record can never be a row; says why.
+    pub fn transform(&self, record: Record<'_>) -> Result<Row, Rejection> {
+        Draft::run(record, self.columns, self.rules)
+    }
+
     /// The query, for an entity that has one of its own.
     #[must_use]
     pub fn query(&self) -> Option<&Query> {

@@ -1,7 +1,9 @@
 //! Pianos. Each brings its measurements along.
 
 use super::{Absence, Entity, Query, Shape, Source};
-use crate::row::{Column, Kind, Record, Rejection, Row};
+use crate::matching::{Matching, Relation, piano};
+use crate::row::{Column, Kind};
+use crate::rule::{Draft, Effect, Rule};
 
 pub(super) static PIANO: Entity = Entity {
     name: "pianos",
@@ -25,10 +27,18 @@ pub(super) static PIANO: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    transform,
+    rules: &[Rule::new("a piano was built between 1700 and 2100", Effect::Repairs(leave_out_absurd_year))],
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
     absence: Absence::AskedFor { root: "piano" },
     twins: None,
+    matching: Some(Matching {
+        columns: piano::COLUMNS,
+        keys: piano::keys,
+        score: piano::score,
+        threshold: 0.85,
+        margin: 0.0,
+        relation: Relation::Predecessor { since: "gazelle_created_at" },
+    }),
 };
 
 const COLUMNS: &[Column] = &[
@@ -67,6 +77,31 @@ const COLUMNS: &[Column] = &[
     Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
 ];
 
-fn transform(record: Record<'_>) -> Result<Row, Rejection> {
-    Row::read(record, COLUMNS)
+/// The first piano was built about 1700. A year of 0 or 19600 is a slip.
+fn leave_out_absurd_year(draft: &mut Draft<'_>) {
+    if draft.number("year").is_some_and(|year| !(1_700.0..=2_100.0).contains(&year)) {
+        let note = format!("year {} left out", draft.get("year").unwrap_or_default());
+        draft.set("year", None);
+        draft.note(note);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::row::Record;
+
+    #[test]
+    fn an_absurd_year_is_left_out_with_a_note_and_a_sound_one_stays() {
+        for (year, kept, notes) in
+            [(1965, Some("1965"), 0), (0, None, 1), (19_650, None, 1), (1_700, Some("1700"), 0)]
+        {
+            let raw = json!({"id": "x", "year": year});
+            let row = PIANO.transform(Record { raw: &raw, parent_id: None });
+            let read = row.as_ref().map(|row| (row.get(COLUMNS, "year"), row.notes.len()));
+            assert_eq!(read, Ok((kept, notes)), "{year}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Users: technicians and office staff. Never deleted at the source, only made inactive.
 
 use super::{Absence, Entity, Query, Shape, Source};
-use crate::row::{Column, Kind, Record, Rejection, Row};
+use crate::matching::{Matching, Relation, person};
+use crate::row::{Column, Kind};
 
 pub(super) static USER: Entity = Entity {
     name: "users",
@@ -15,11 +16,19 @@ pub(super) static USER: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    transform,
+    rules: &[],
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
     // Over there a user only becomes INACTIVE, and whether the list still holds those is unknown.
     absence: Absence::MeansNothing,
     twins: None,
+    matching: Some(Matching {
+        columns: person::COLUMNS,
+        keys: person::keys,
+        score: person::score,
+        threshold: 0.85,
+        margin: 0.04,
+        relation: Relation::None,
+    }),
 };
 
 const COLUMNS: &[Column] = &[
@@ -34,7 +43,3 @@ const COLUMNS: &[Column] = &[
     Column::new("gazelle_created_at", Kind::Timestamp, &["createdAt"]),
     Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
 ];
-
-fn transform(record: Record<'_>) -> Result<Row, Rejection> {
-    Row::read(record, COLUMNS)
-}

@@ -102,15 +102,15 @@ fn report(pass: &str, verb: &str, records: usize, took: Duration, memory: &str) 
 fn write_pages(folder: &Path, records: usize) -> usize {
     let mut bytes = 0;
     for (name, minute) in [("first", 0), ("second", 10)] {
-        let mut source = MemorySource::default();
+        let source = MemorySource::default();
         let mut run = HandRun::new(entity("timeline"), minute);
         bytes = 0;
         for first in (0..records).step_by(RECORDS_PER_PAGE) {
             let page: Vec<String> = (first..records.min(first + RECORDS_PER_PAGE)).map(record).collect();
             bytes += page.iter().map(String::len).sum::<usize>();
-            run.raw_page(&mut source, &page);
+            run.raw_page(&source, &page);
         }
-        run.end(&mut source, RunStatus::Success);
+        run.end(&source, RunStatus::Success);
         for key in source.keys() {
             let path = folder.join(name).join(&key);
             fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

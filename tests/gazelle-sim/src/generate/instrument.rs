@@ -27,11 +27,7 @@ const NOTES: [(&str, &str); 8] = [
     ("a7Pitch", "a7Dip"),
 ];
 const SUSTAINS: [&str; 6] = [
-    "c7SustainPlayed",
-    "c7SustainPlucked",
-    "d6SustainPlayed",
-    "d6SustainPlucked",
-    "g6SustainPlayed",
+    "c7SustainPlayed", "c7SustainPlucked", "d6SustainPlayed", "d6SustainPlucked", "g6SustainPlayed",
     "g6SustainPlucked",
 ];
 

@@ -1,36 +1,12 @@
 //! Invented words of a Québec piano workshop: no person, address or number here is real.
 
 pub(super) const FIRST_NAMES: &[&str] = &[
-    "Éloïse",
-    "Maëlle",
-    "Zéphirin",
-    "Ludivine",
-    "Anselme",
-    "Capucine",
-    "Théodule",
-    "Noémie",
-    "Barnabé",
-    "Océane",
-    "Fernand",
-    "Jean-Noël",
-    "D'Arcy",
-    "Wilhelmine",
-    "Ulysse",
-    "Xavière",
+    "Éloïse", "Maëlle", "Zéphirin", "Ludivine", "Anselme", "Capucine", "Théodule", "Noémie", "Barnabé",
+    "Océane", "Fernand", "Jean-Noël", "D'Arcy", "Wilhelmine", "Ulysse", "Xavière",
 ];
 pub(super) const LAST_NAMES: &[&str] = &[
-    "Tremblevert",
-    "Boisclairval",
-    "Lafeuillette",
-    "Saint-Diapason",
-    "O'Clavier",
-    "Desharmonies",
-    "Beausillon",
-    "Marteaurouge",
-    "Grandpédale",
-    "L'Étouffoir",
-    "Cordeneuve",
-    "Rivièrelongue",
+    "Tremblevert", "Boisclairval", "Lafeuillette", "Saint-Diapason", "O'Clavier", "Desharmonies",
+    "Beausillon", "Marteaurouge", "Grandpédale", "L'Étouffoir", "Cordeneuve", "Rivièrelongue",
 ];
 pub(super) const COMPANIES: &[&str] = &[
     "École de musique Les Marteaux",

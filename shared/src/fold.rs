@@ -1,0 +1,52 @@
+//! Letters without case and accents, so that `ÉCOLE`, `École` and `ecole` are one.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::decompose_compatible;
+
+/// The lower-case ASCII letter, digit or sign that a character comes down to; 0 where there is none.
+#[must_use]
+pub fn fold_char(character: char) -> u8 {
+    if character.is_ascii() {
+        return u8::try_from(character.to_ascii_lowercase()).unwrap_or(0);
+    }
+    let mut first = None;
+    decompose_compatible(character, |part| first = first.or(Some(part)));
+    let folded = first.filter(char::is_ascii).map_or(character, |part| part.to_ascii_lowercase());
+    u8::try_from(folded).ok().filter(u8::is_ascii).unwrap_or(0)
+}
+
+/// The text in lower case, without accents; ligatures become two letters.
+#[must_use]
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for character in
+        text.nfkd().filter(|character| !unicode_normalization::char::is_combining_mark(*character))
+    {
+        match character {
+            'œ' | 'Œ' => folded.push_str("oe"),
+            'æ' | 'Æ' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
+            '’' | '‘' => folded.push('\''),
+            _ => folded.extend(character.to_lowercase()),
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn case_and_accents_fall_away_and_other_scripts_stay() {
+        assert_eq!(fold("ÉCOLE Saint-Cœur d’Été"), "ecole saint-coeur d'ete");
+        assert_eq!(fold("Ｙａｍａｈａ"), "yamaha");
+        assert_eq!(fold("Łódź Straße 東京"), "łodz strasse 東京");
+    }
+
+    #[test]
+    fn a_character_comes_down_to_one_byte_or_to_none() {
+        let folded: Vec<u8> = "Éa9%°東".chars().map(fold_char).collect();
+        assert_eq!(folded, [b'e', b'a', b'9', b'%', 0, 0]);
+    }
+}

@@ -1,0 +1,171 @@
+//! One form for what people write in many: names, e-mails, phones, serial numbers, makes, streets.
+
+use crate::fold::fold;
+
+/// The words of a name, folded; `St-`, `Ste` and the like in full.
+#[must_use]
+pub fn words(name: &str) -> Vec<String> {
+    fold(name)
+        .split(|character: char| !character.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(|word| {
+            match word {
+                "st" => "saint",
+                "ste" => "sainte",
+                "mt" => "mont",
+                "mtl" => "montreal",
+                other => other,
+            }
+            .to_owned()
+        })
+        .collect()
+}
+
+/// An e-mail in lower case, without spaces; none where it is no address.
+#[must_use]
+pub fn email(email: &str) -> Option<String> {
+    let email = fold(email.trim());
+    let (name, host) = email.split_once('@')?;
+    let is_address = !name.is_empty() && host.contains('.') && !email.contains(char::is_whitespace);
+    is_address.then_some(email)
+}
+
+/// A phone number in E.164: `+15145550123`. Ten digits are North American; an extension is left out. None where
+/// digits are missing.
+#[must_use]
+pub fn phone(phone: &str) -> Option<String> {
+    let folded = fold(phone);
+    // `514-555-0123 poste 45`, `x45`, `#45`, `ext. 45`
+    let number = folded.split(['p', 'x', '#', 'e', ',', ';']).next().unwrap_or_default();
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    let is_international = number.trim_start().starts_with('+');
+    match (is_international, digits.len()) {
+        (true, 8..=15) if !digits.starts_with('0') => Some(format!("+{digits}")),
+        (false, 10) if !digits.starts_with(['0', '1']) => Some(format!("+1{digits}")),
+        (false, 11) if digits.starts_with('1') => Some(format!("+{digits}")),
+        (false, 12..=16) => digits.strip_prefix("011").map(|digits| format!("+{digits}")),
+        _ => None,
+    }
+}
+
+/// A serial number: letters and digits, without what people write before it and without leading zeros. None
+/// where it is too short or too plain to tell one piano from another.
+#[must_use]
+pub fn serial_number(serial: &str) -> Option<String> {
+    let folded = fold(serial);
+    let mut serial: String = folded.chars().filter(char::is_ascii_alphanumeric).collect();
+    for label in
+        ["serialnumber", "serialno", "numerodeserie", "nodeserie", "numero", "serial", "serie", "sn", "no"]
+    {
+        if let Some(rest) =
+            serial.strip_prefix(label).filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+        {
+            serial = rest.to_owned();
+            break;
+        }
+    }
+    let serial = serial.trim_start_matches('0');
+    let digits: Vec<u8> = serial.bytes().filter(u8::is_ascii_digit).collect();
+    let is_plain = digits.windows(2).all(|pair| pair[0] == pair[1])
+        || (digits.len() <= 6 && digits.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    (digits.len() >= 4 && !is_plain).then(|| serial.to_owned())
+}
+
+/// A make: its words but those that every maker has.
+#[must_use]
+pub fn make(make: &str) -> Option<String> {
+    const COMMON: &[&str] = &[
+        "piano", "pianos", "co", "company", "cie", "corp", "corporation", "inc", "ltd", "ltee", "limited",
+        "sons", "son", "and", "et", "fils", "the", "of", "und", "sohne", "gmbh", "ag", "manufacturing",
+        "mfg",
+    ];
+    let words = words(make);
+    let own: String = words.iter().filter(|word| !COMMON.contains(&word.as_str())).cloned().collect();
+    let make = if own.is_empty() { words.concat() } else { own };
+    let is_unknown =
+        ["", "inconnu", "unknown", "na", "autre", "other", "aucun", "none"].contains(&make.as_str());
+    (!is_unknown).then_some(make)
+}
+
+/// A street: its number and its name, without the kind of street.
+#[must_use]
+pub fn street(street: &str) -> Option<String> {
+    const KINDS: &[&str] = &[
+        "rue", "street", "avenue", "av", "ave", "boulevard", "boul", "blvd", "bd", "chemin", "ch", "road",
+        "rd", "place", "pl", "rang", "route", "rte", "drive", "dr", "saint", "court", "de", "des", "du",
+        "la", "le", "les", "d", "l", "app", "apt", "appartement", "bureau", "suite", "unit", "porte", "est",
+        "ouest", "nord", "sud", "east", "west", "north", "south", "e", "o", "w", "n", "s",
+    ];
+    let words = words(street);
+    let own: Vec<&str> = words.iter().map(String::as_str).filter(|word| !KINDS.contains(word)).collect();
+    let has_number = own.first().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    (has_number && own.len() > 1).then(|| own.join(" "))
+}
+
+/// A postal code, without spaces.
+#[must_use]
+pub fn postal_code(code: &str) -> Option<String> {
+    let code: String = fold(code).chars().filter(char::is_ascii_alphanumeric).collect();
+    (code.len() >= 5).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_is_dialled_from_anywhere_or_it_is_none() {
+        for (typed, expected) in [
+            ("(514) 555-0123", Some("+15145550123")),
+            ("1 514.555.0123", Some("+15145550123")),
+            ("514-555-0123 poste 45", Some("+15145550123")),
+            ("514 555 0123 x7", Some("+15145550123")),
+            ("+33 1 55 55 01 23", Some("+33155550123")),
+            ("011 33 1 55 55 01 23", Some("+33155550123")),
+            ("555-0123", None),
+            ("", None),
+            ("appeler le soir", None),
+        ] {
+            assert_eq!(phone(typed).as_deref(), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_serial_number_is_one_however_it_is_written_and_a_plain_one_is_none() {
+        for typed in ["No 61234", "#61234", "S/N: 61234", "61-234", "0061234", " 61 234 "] {
+            assert_eq!(serial_number(typed).as_deref(), Some("61234"), "{typed}");
+        }
+        assert_eq!(serial_number("H 1234567").as_deref(), Some("h1234567"));
+        for typed in ["", "0", "123", "1234", "000000", "11111", "N/A", "?", "illisible", "123456"] {
+            assert_eq!(serial_number(typed), None, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_make_is_known_by_its_own_words() {
+        for (typed, expected) in [
+            ("Steinway & Sons", Some("steinway")),
+            ("KAWAI Piano", Some("kawai")),
+            ("Bösendorfer", Some("bosendorfer")),
+            ("Willis & Co.", Some("willis")),
+            ("Inconnu", None),
+            ("?", None),
+        ] {
+            assert_eq!(make(typed).as_deref(), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_street_is_its_number_and_its_name() {
+        for typed in ["12 rue des Tilleuls", "12, Rue Tilleuls", "12 TILLEULS st."] {
+            assert_eq!(street(typed).as_deref(), Some("12 tilleuls"), "{typed}");
+        }
+        assert_eq!(street("rue des Tilleuls"), None);
+    }
+
+    #[test]
+    fn an_email_that_is_none_matches_nothing() {
+        assert_eq!(email(" A.B@Example.ORG ").as_deref(), Some("a.b@example.org"));
+        assert_eq!([email("aucun"), email("a@b"), email("@example.org")], [None, None, None]);
+    }
+}

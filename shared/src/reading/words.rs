@@ -1,0 +1,57 @@
+//! Words around numbers, folded: what they make of a number, and what it then is not.
+
+pub(super) const MONTHS: &[&str] = &[
+    "janvier", "fevrier", "mars", "avril", "mai", "juin", "juillet", "aout", "septembre", "octobre",
+    "novembre", "decembre", "january", "february", "march", "april", "may", "june", "july", "august",
+    "september", "october", "november", "december", "jan", "fev", "feb", "avr", "apr", "aug", "sept", "sep",
+    "oct", "nov", "dec",
+];
+/// What a number counts when it is none of ours.
+pub(super) const OTHER_UNITS: &[&str] = &[
+    "h", "hr", "hrs", "heure", "heures", "hour", "hours", "am", "pm", "min", "mins", "minute", "minutes",
+    "cent", "cents", "ct", "cts", "an", "ans", "annee", "annees", "year", "years", "yr", "yrs", "mois",
+    "month", "months", "jour", "jours", "day", "days", "semaine", "semaines", "week", "weeks", "fois",
+    "times", "po", "pouce", "pouces", "inch", "inches", "cm", "mm", "km", "kg", "lb", "lbs", "pi", "pied",
+    "pieds", "ft", "feet", "cad", "usd", "dollar", "dollars", "note", "notes", "cordes", "corde", "strings",
+    "touches", "keys", "marteaux", "hammers", "rue", "street", "avenue", "av", "st", "boul", "pianos",
+    "piano", "e", "eme", "th", "rpm", "watts", "w", "v", "volts", "ml", "l", "litres",
+];
+/// Advice and settings rather than readings.
+pub(super) const ADVICE: &[&str] = &[
+    "garder", "gardez", "gardent", "maintenir", "maintenez", "viser", "visez", "ideal", "ideale", "ideally",
+    "idealement", "recommande", "recommandee", "recommandons", "recommended", "recommend", "conseille",
+    "conseillee", "devrait", "devraient", "doit", "should", "must", "keep", "maintain", "target", "aim",
+    "aiming", "optimal", "optimale", "objectif", "cible", "consigne", "setpoint", "entre", "between", "max",
+    "min", "maximum", "minimum", "jamais", "never", "eviter", "avoid", "visee", "viser", "souhaite",
+    "souhaitee", "souhaitable", "prefere", "preferable", "humidistat", "thermostat", "normalement",
+    "normally", "advised", "suggest", "suggere", "goal",
+];
+/// A share of something else.
+pub(super) const SHARES: &[&str] = &[
+    "rabais", "escompte", "remise", "reduction", "discount", "off", "taxe", "taxes", "tax", "tps", "tvq",
+    "gst", "qst", "hst", "depot", "deposit", "acompte", "use", "usee", "uses", "usees", "usure", "worn",
+    "wear", "travail", "work", "prix", "price", "tarif", "hausse", "baisse", "augmentation", "augmente",
+    "increase", "pourboire", "tip", "satisfait", "satisfaite", "satisfied", "sur", "certain", "batterie",
+    "battery", "commission", "solde", "interet", "interest", "complet", "complete", "completed", "termine",
+    "done", "fini", "clients", "client", "cotton", "coton", "laine", "wool", "alcool", "alcohol", "facture",
+    "invoice", "paye", "paid", "chance", "cas", "time", "temps", "moins", "plus", "less", "more", "promo",
+    "promotion", "rebate", "frais", "fee", "reservoir", "tank", "eau", "water", "rempli", "plein", "full",
+    "marge", "margin", "vitesse", "speed", "volume", "capacite", "capacity",
+];
+pub(super) const HUMIDITY_WORDS: &[&str] = &[
+    "humidite", "humidity", "humid", "humide", "hum", "hr", "rh", "hygrometrie", "hygrometre", "hygrometer",
+    "humidex",
+];
+pub(super) const TEMPERATURE_WORDS: &[&str] =
+    &["temperature", "temperatures", "temp", "temps", "tempe", "thermometre", "thermometer"];
+pub(super) const PITCH_WORDS: &[&str] = &[
+    "accord", "accorde", "accordee", "accordes", "accorder", "accordage", "tuned", "tune", "tuning", "pitch",
+    "diapason", "hauteur", "frequence", "frequency", "la",
+];
+/// Words that may stand between a name and its number.
+pub(super) const LINKS: &[&str] = &[
+    "a", "au", "de", "est", "etait", "is", "was", "at", "to", "of", "the", "ambiante", "ambiant", "ambient",
+    "relative", "rel", "piece", "room", "la", "le", "environ", "about", "around", "mesuree", "mesure",
+    "measured", "lue", "lu", "actuelle", "current", "salle", "reading", "standard", "concert", "interieure",
+    "indoor", "air", "inside", "dans", "in", "now", "up", "down", "monte", "baisse", "descendu", "remonte",
+];
