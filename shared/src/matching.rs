@@ -191,7 +191,18 @@ pub fn likeness(a: &str, b: &str) -> f64 {
         _ => 2,
     };
     let winkler = strsim::jaro_winkler(a, b);
-    if typos <= allowed && winkler >= 0.9 { winkler.min(0.97) } else { 0.0 }
+    if typos <= allowed && winkler >= 0.9 { winkler.min(0.94) } else { 0.0 }
+}
+
+/// How alike two given names are. A woman's name is no typo of a man's: `Martin` and `Martine` are two people.
+#[must_use]
+pub fn given_likeness(a: &str, b: &str) -> f64 {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let is_other_form = long
+        .strip_prefix(short)
+        .is_some_and(|end| matches!(end, "e" | "le" | "ne" | "te" | "a"))
+        || short.strip_suffix('c').zip(long.strip_suffix("que")).is_some_and(|(short, long)| short == long);
+    if a != b && is_other_form { 0.0 } else { likeness(a, b) }
 }
 
 #[cfg(test)]
@@ -204,6 +215,8 @@ mod tests {
     fn a_typo_in_a_long_word_is_forgiven_and_in_a_short_one_it_is_another_word() {
         assert!(likeness("bouchard", "bouchar") > 0.9);
         assert!(likeness("tremblay", "trembaly") > 0.9);
+        assert!(given_likeness("martin", "martine") < f64::EPSILON);
+        assert!(given_likeness("emilie", "emillie") > 0.9);
         for (a, b) in [("luc", "lux"), ("morin", "marie"), ("roy", "ray"), ("bouchard", "richard")] {
             assert!(likeness(a, b) < f64::EPSILON, "{a} {b}");
         }

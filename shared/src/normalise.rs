@@ -2,6 +2,22 @@
 
 use crate::fold::fold;
 
+/// The text without what stands in parentheses, and what follows one that is not closed.
+#[must_use]
+pub fn without_parentheses(text: &str) -> String {
+    let mut depth = 0_usize;
+    let mut kept = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ if depth == 0 => kept.push(character),
+            _ => (),
+        }
+    }
+    kept
+}
+
 /// The words of a name, folded; `St-`, `Ste` and the like in full.
 #[must_use]
 pub fn words(name: &str) -> Vec<String> {
@@ -79,9 +95,13 @@ pub fn make(make: &str) -> Option<String> {
         "sons", "son", "and", "et", "fils", "the", "of", "und", "sohne", "gmbh", "ag", "manufacturing",
         "mfg",
     ];
-    let words = words(make);
+    // `Lesage, Ste-Thérèse`: the place is none of the name.
+    let name = without_parentheses(make);
+    let words = words(name.split(',').next().unwrap_or_default());
     let own: String = words.iter().filter(|word| !COMMON.contains(&word.as_str())).cloned().collect();
     let make = if own.is_empty() { words.concat() } else { own };
+    // `Boesendorfer` is how `Bösendorfer` is typed without umlauts.
+    let make = make.replace("oe", "o").replace("ae", "a").replace("ue", "u");
     let is_unknown =
         ["", "inconnu", "unknown", "na", "autre", "other", "aucun", "none"].contains(&make.as_str());
     (!is_unknown).then_some(make)
@@ -93,11 +113,25 @@ pub fn street(street: &str) -> Option<String> {
     const KINDS: &[&str] = &[
         "rue", "street", "avenue", "av", "ave", "boulevard", "boul", "blvd", "bd", "chemin", "ch", "road",
         "rd", "place", "pl", "rang", "route", "rte", "drive", "dr", "saint", "court", "de", "des", "du",
-        "la", "le", "les", "d", "l", "app", "apt", "appartement", "bureau", "suite", "unit", "porte", "est",
-        "ouest", "nord", "sud", "east", "west", "north", "south", "e", "o", "w", "n", "s",
+        "la", "le", "les", "d", "l", "est", "ouest", "nord", "sud", "east", "west", "north", "south", "e",
+        "o", "w", "n", "s",
     ];
+    const UNITS: &[&str] =
+        &["app", "apt", "appartement", "apartment", "bureau", "suite", "unit", "unite", "porte", "local"];
     let words = words(street);
-    let own: Vec<&str> = words.iter().map(String::as_str).filter(|word| !KINDS.contains(word)).collect();
+    let is_number =
+        |word: Option<&String>| word.is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    // `3-1204 rue …` is number 1204, door 3, as `1204 rue …, app. 3` is.
+    let has_door = street.trim_start().find('-').is_some_and(|dash| {
+        street.trim_start()[..dash].bytes().all(|byte| byte.is_ascii_digit()) && is_number(words.get(1))
+    });
+    let own: Vec<&str> = words
+        .iter()
+        .skip(usize::from(has_door))
+        .map(String::as_str)
+        .take_while(|word| !UNITS.contains(word))
+        .filter(|word| !KINDS.contains(word))
+        .collect();
     let has_number = own.first().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     (has_number && own.len() > 1).then(|| own.join(" "))
 }
@@ -147,6 +181,8 @@ mod tests {
             ("Steinway & Sons", Some("steinway")),
             ("KAWAI Piano", Some("kawai")),
             ("Bösendorfer", Some("bosendorfer")),
+            ("Boesendorfer (Vienne)", Some("bosendorfer")),
+            ("Lesage, Ste-Thérèse", Some("lesage")),
             ("Willis & Co.", Some("willis")),
             ("Inconnu", None),
             ("?", None),
@@ -157,7 +193,13 @@ mod tests {
 
     #[test]
     fn a_street_is_its_number_and_its_name() {
-        for typed in ["12 rue des Tilleuls", "12, Rue Tilleuls", "12 TILLEULS st."] {
+        for typed in [
+            "12 rue des Tilleuls",
+            "12, Rue Tilleuls",
+            "12 TILLEULS st.",
+            "3-12 des Tilleuls",
+            "12 Tilleuls, app. 3",
+        ] {
             assert_eq!(street(typed).as_deref(), Some("12 tilleuls"), "{typed}");
         }
         assert_eq!(street("rue des Tilleuls"), None);

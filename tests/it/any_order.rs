@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fetcher::object_store::ObjectStore;
 use gazelle_sim::SimConfig;
+use pipeline_tests::dice::Dice;
 use pipeline_tests::memory::Hang;
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::{Source, TICK};
@@ -18,23 +19,6 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 const NIGHTLY: Mode = Mode::Incremental { lookback_days: Some(45) };
 /// Nobody who was killed still holds anything: what hours would bring, at once.
 const LEASES: [&str; 2] = ["/lease", "/expires_at"];
-
-/// A small generator of our own: the sequence of a seed must never change with a library.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().expect("a number"))

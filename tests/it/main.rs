@@ -2,15 +2,20 @@
 #![expect(clippy::expect_used, reason = "a test stops where its ground gives way")]
 
 mod any_order;
+mod archiving;
 mod bad_input;
+mod crowd;
 mod deployed;
 mod fetching;
 mod hostile;
 mod house;
 mod incidents;
 mod killed;
+mod labelled;
+mod matching;
 mod mirroring;
 mod promotion;
 mod replaying;
 mod shared_limits;
 mod staging;
+mod zero_trust;

@@ -5,6 +5,9 @@
     reason = "a test stops where its ground gives way"
 )]
 
+pub mod bad_kind;
+pub mod dice;
+pub mod fuzz;
 pub mod memory;
 pub mod mirror;
 pub mod pages;
@@ -13,3 +16,4 @@ pub mod process;
 pub mod source;
 pub mod stack;
 pub mod truth;
+pub mod work;

@@ -58,7 +58,8 @@ impl Mirror {
     /// Promotes what waits of one entity.
     pub async fn drain(&self, entity: &'static Entity) -> reconciler::reconcile::Drained {
         let deadline = Instant::now() + Duration::from_mins(5);
-        reconciler::reconcile::drain(&self.db, entity, deadline).await.expect("the database is there")
+        let drained = Box::pin(reconciler::reconcile::drain(&self.db, entity, deadline));
+        drained.await.expect("the database is there")
     }
 
     /// The rows of a query, as JSON objects.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::absence;
 use crate::connect::{Db, Tx};
 use crate::fault::{is_data_error, reason};
+use crate::promotion::PARTS;
 use crate::sighting::{Sighting, fetched_at, sightings, source_keys};
 use crate::sync_status::{self, StagedRun};
 
@@ -222,7 +223,7 @@ async fn known(
         .collect()
 }
 
-/// Inserts new records; halves the batch around one that `jsonb` refuses until it stands alone, and
+/// Inserts new records; parts the batch around one that `jsonb` refuses until it stands alone, and
 /// wraps that one. Answers how many were wrapped.
 async fn insert_isolating(
     tx: &mut Tx,
@@ -243,8 +244,7 @@ async fn insert_isolating(
             Err(error) if is_data_error(&error) => {
                 savepoint.rollback().await?;
                 if part.len() > 1 {
-                    let (left, right) = part.split_at(part.len() / 2);
-                    open.extend([right, left]);
+                    open.extend(part.chunks(part.len().div_ceil(PARTS)).rev());
                     continue;
                 }
                 let wrapper =

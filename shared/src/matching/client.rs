@@ -1,7 +1,7 @@
 //! Clients that may be there twice.
 
-use super::{Card, Key, likeness, trigrams};
-use crate::normalise::{email, phone, postal_code, street, words};
+use super::{Card, Key, given_likeness, likeness, trigrams};
+use crate::normalise::{email, phone, postal_code, street, without_parentheses, words};
 
 /// The columns of a client's card.
 pub const COLUMNS: &[&str] =
@@ -26,8 +26,12 @@ pub fn keys(card: &Card) -> Vec<Key> {
     trigrams(&names).into_iter().chain(exact.into_iter().flatten()).collect()
 }
 
+/// The words of the company. Some are typed where a last name belongs.
 fn company(card: &Card) -> Vec<String> {
-    let mut words = card.get("company_name").map(words).unwrap_or_default();
+    let typed = card.get("company_name").or_else(|| {
+        card.get("last_name").filter(|name| card.get("first_name").is_none() && words(name).len() > 2)
+    });
+    let mut words = typed.map(words).unwrap_or_default();
     words.retain(|word| !COMMON.contains(&word.as_str()));
     words
 }
@@ -76,9 +80,19 @@ pub fn score(a: &Card, b: &Card) -> f64 {
 type Person = (Vec<String>, Vec<String>);
 
 fn people(card: &Card) -> Person {
-    let names = |name: &str| card.get(name).map(words).unwrap_or_default();
+    let names = |name: &str| {
+        let mut words = card.get(name).map(|name| words(&without_parentheses(name))).unwrap_or_default();
+        if words.len() > 1 {
+            words.retain(|word| !TITLES.contains(&word.as_str()));
+        }
+        words
+    };
     (names("first_name"), names("last_name"))
 }
+
+/// Words before a name.
+const TITLES: &[&str] =
+    &["m", "mr", "mme", "mlle", "mrs", "ms", "dr", "dre", "monsieur", "madame", "famille"];
 
 /// Both names must be alike; a missing first name is no other one.
 fn person_alike(a: &Person, b: &Person) -> f64 {
@@ -88,7 +102,13 @@ fn person_alike(a: &Person, b: &Person) -> f64 {
 }
 
 fn last_alike(a: &[String], b: &[String]) -> f64 {
-    if a.is_empty() || b.is_empty() { 0.0 } else { likeness(&a.concat(), &b.concat()).max(words_alike(a, b)) }
+    if a.is_empty() || b.is_empty() {
+        return 0.0;
+    }
+    // `Roy` and `Roy-Dubois`: a double name, sure enough if much else agrees.
+    let is_part = a.iter().all(|word| b.contains(word)) || b.iter().all(|word| a.contains(word));
+    let part = if is_part { 0.87 } else { 0.0 };
+    likeness(&a.concat(), &b.concat()).max(words_alike(a, b)).max(part)
 }
 
 fn first_alike(a: &[String], b: &[String]) -> f64 {
@@ -97,7 +117,7 @@ fn first_alike(a: &[String], b: &[String]) -> f64 {
         ([one], [other]) if one.chars().count() == 1 || other.chars().count() == 1 => {
             if one.chars().next() == other.chars().next() { 0.9 } else { 0.0 }
         }
-        _ => likeness(&a.concat(), &b.concat()).max(words_alike(a, b)),
+        _ => given_likeness(&a.concat(), &b.concat()),
     }
 }
 
@@ -128,7 +148,7 @@ impl Evidence {
         let same = |name: &str, normal: fn(&str) -> Option<String>| {
             Some(a.get(name).and_then(normal)? == b.get(name).and_then(normal)?)
         };
-        let city = same("city", |city| Some(words(city).concat()));
+        let city = a.get("city").zip(b.get("city")).map(|(a, b)| is_city_alike(a, b));
         let street = same("street1", street).map(|is_same| {
             is_same
                 || streets_alike(a.get("street1").unwrap_or_default(), b.get("street1").unwrap_or_default())
@@ -136,7 +156,8 @@ impl Evidence {
         let code = same("postal_code", postal_code);
         let place = match (street, code) {
             (Some(true), Some(false)) => None,
-            (Some(true), _) => Some(city != Some(false)),
+            (Some(true), Some(true)) => Some(true),
+            (Some(true), None) => Some(city != Some(false)),
             (Some(false), _) => Some(false),
             (None, code) => code,
         };
@@ -151,6 +172,12 @@ impl Evidence {
     fn is_contradicted(self) -> bool {
         self.email == Some(false) && self.phone == Some(false)
     }
+}
+
+/// `Sorel` and `Sorel-Tracy`, `Montréal` and `Montréal (Québec)`.
+fn is_city_alike(a: &str, b: &str) -> bool {
+    let (a, b) = (words(a).concat(), words(b).concat());
+    a.starts_with(&b) || b.starts_with(&a) || likeness(&a, &b) > 0.0
 }
 
 /// The same number, and a name with a typo at most.

@@ -33,7 +33,7 @@ pub fn score(a: &Card, b: &Card) -> f64 {
         return 0.0;
     };
     let makes = match (a.get("make").and_then(make), b.get("make").and_then(make)) {
-        (Some(a), Some(b)) => likeness(&a, &b),
+        (Some(a), Some(b)) => make_likeness(&a, &b),
         _ => 0.0,
     };
     if makes <= 0.0 {
@@ -47,6 +47,17 @@ pub fn score(a: &Card, b: &Card) -> f64 {
         (None, Some(false)) => 0.5,
         _ => makes * serials,
     }
+}
+
+/// Letters that changed places are forgiven, too: `Yahama`.
+fn make_likeness(a: &str, b: &str) -> f64 {
+    let letters = |make: &str| {
+        let mut letters: Vec<char> = make.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let is_shuffled = a.chars().next() == b.chars().next() && a.len() > 5 && letters(a) == letters(b);
+    if a != b && is_shuffled { 0.9 } else { likeness(a, b) }
 }
 
 /// The same digits, and letters before them that one of the two leaves out.

@@ -1,7 +1,7 @@
 //! `throughput`: how fast raw pages become production rows, and in how much memory.
 //!
 //! Writes raw pages into a folder, then stages and reconciles them in a process each, as the functions
-//! do: ten pages a batch. Needs `DATABASE_URL`, a database that may be wiped of the schema it uses.
+//! do: ten pages a batch. `throughput bad` measures what one bad record costs the others. Needs `DATABASE_URL`, a database that may be wiped of the schema it uses.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -13,30 +13,17 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use pipeline_tests::bad_kind::BadKind;
+use pipeline_tests::dice::Dice;
 use pipeline_tests::mirror::entity;
 use pipeline_tests::pages::{HandRun, MemorySource};
-use serde_json::json;
+use pipeline_tests::work::{self, Folder, record};
 use shared::manifest::RunStatus;
-use shared_db::{DatabaseConfig, Db, PoolMode, migrate};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
-use stager::raw_source::{Found, Listed, RawSource, SourceError};
+use shared_db::migrate;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 const SCHEMA: &str = "throughput";
 const RECORDS_PER_PAGE: usize = 100;
-const PAGES_PER_BATCH: usize = 10;
-
-/// A folder instead of a bucket.
-struct Folder(PathBuf);
-
-impl RawSource for Folder {
-    async fn read(&self, key: &str) -> Result<Found, SourceError> {
-        fs::read(self.0.join(key)).map(Found::Bytes).map_err(|error| SourceError(error.to_string()))
-    }
-
-    async fn list(&self, _prefix: &str, _after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
-        Ok(Vec::new())
-    }
-}
 
 #[tokio::main]
 async fn main() {
@@ -46,27 +33,17 @@ async fn main() {
     match (first.as_str(), folder) {
         ("stage", Some(folder)) => stage(&folder).await,
         ("reconcile", Some(_)) => reconcile().await,
+        ("bad", None) => measure_bad().await,
         (records, None) => measure(records.parse().expect("a number of records")).await,
-        _ => panic!("accepted: throughput [records]"),
+        _ => panic!("accepted: throughput [records], throughput bad"),
     }
-}
-
-fn config() -> DatabaseConfig {
-    let url = std::env::var("DATABASE_URL")
-        .expect("DATABASE_URL: a database whose schema «throughput» may be wiped");
-    DatabaseConfig::new(&url, SCHEMA, PoolMode::Session).expect("an address")
 }
 
 async fn measure(records: usize) {
     let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
     let bytes = write_pages(&folder, records);
     println!("{records} records of {} bytes, {RECORDS_PER_PAGE} a page", bytes / records);
-    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
-    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("an address");
-    let mut connection = options.connect().await.expect("a connection");
-    let wipe = format!("drop schema if exists {SCHEMA} cascade");
-    sqlx::raw_sql(AssertSqlSafe(wipe.clone())).execute(&mut connection).await.expect("a clean start");
-    migrate(&config()).await.expect("migrations");
+    let mut connection = clean_schema().await;
     let whole = Instant::now();
     for (pass, verbs) in [("first", ["stage", "reconcile"]), ("again, unchanged", ["stage", "reconcile"])] {
         for verb in verbs {
@@ -88,7 +65,7 @@ async fn measure(records: usize) {
     let rows: i64 =
         sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
     assert_eq!(usize::try_from(rows).ok(), Some(records), "every record is a row");
-    sqlx::raw_sql(AssertSqlSafe(wipe)).execute(&mut connection).await.expect("a clean end");
+    drop_schema(&mut connection).await;
     connection.close().await.expect("a goodbye");
     fs::remove_dir_all(folder).expect("a clean end");
 }
@@ -100,77 +77,106 @@ fn report(pass: &str, verb: &str, records: usize, took: Duration, memory: &str) 
 
 /// Two runs of the same records into two folders; answers the bytes of the records.
 fn write_pages(folder: &Path, records: usize) -> usize {
-    let mut bytes = 0;
+    let nodes: Vec<String> = (0..records).map(record).collect();
     for (name, minute) in [("first", 0), ("second", 10)] {
-        let source = MemorySource::default();
-        let mut run = HandRun::new(entity("timeline"), minute);
-        bytes = 0;
-        for first in (0..records).step_by(RECORDS_PER_PAGE) {
-            let page: Vec<String> = (first..records.min(first + RECORDS_PER_PAGE)).map(record).collect();
-            bytes += page.iter().map(String::len).sum::<usize>();
-            run.raw_page(&source, &page);
-        }
-        run.end(&source, RunStatus::Success);
-        for key in source.keys() {
-            let path = folder.join(name).join(&key);
-            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-            fs::write(path, source.get(&key).expect("an object")).expect("a page");
-        }
+        write_run(&folder.join(name), minute, &nodes);
     }
-    bytes
+    nodes.iter().map(String::len).sum()
 }
 
-/// About 645 bytes; 79 % without a piano, 46 % without a user, spread over three years.
-fn record(number: usize) -> String {
-    let day = chrono::DateTime::UNIX_EPOCH
-        + chrono::TimeDelta::minutes(27_000_000 + i64::try_from(number * 15 % 1_500_000).unwrap_or(0));
-    let reference = |kind: &str, of: usize, absent: bool| {
-        if absent { json!(null) } else { json!({ "id": format!("{kind}_{:016}", number % of) }) }
+fn write_run(folder: &Path, minute: i64, nodes: &[String]) {
+    let source = MemorySource::default();
+    let mut run = HandRun::new(entity("timeline"), minute);
+    for page in nodes.chunks(RECORDS_PER_PAGE) {
+        run.raw_page(&source, page);
+    }
+    run.end(&source, RunStatus::Success);
+    Folder(folder.to_owned()).fill(&source);
+}
+
+/// Records in a batch with one bad one in it.
+const BATCH: usize = 10_000;
+/// Rounds of each kind; the median counts.
+const ROUNDS: usize = 5;
+
+/// What one bad record of each kind costs 9,999 good ones, in turns with a clean batch.
+async fn measure_bad() {
+    let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
+    let kinds = BadKind::all();
+    let mut took: Vec<Vec<Duration>> = vec![Vec::new(); kinds.len()];
+    for round in 0..ROUNDS {
+        for (place, kind) in kinds.iter().enumerate() {
+            took[place].push(one_batch(&folder, kind, round).await);
+            eprint!("\r{}/{}", round * kinds.len() + place + 1, ROUNDS * kinds.len());
+        }
+    }
+    eprintln!();
+    let median = |times: &mut Vec<Duration>| {
+        times.sort();
+        times[times.len() / 2]
     };
-    json!({
-        "id": format!("tme_{number:020x}"),
-        "occurredAt": day.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-        "type": "CONTACT_EMAIL_AUTOMATED",
-        "summary": format!("Rappel d'accord envoyé au client, message {number}"),
-        "comment": "Bonjour, votre piano devrait être accordé bientôt. ".repeat(4),
-        "duration": null, "relatedType": null, "relatedId": null, "alertType": null,
-        "emailStatus": "DELIVERED", "emailFailureReason": null, "smsStatus": null,
-        "client": reference("cli", 4_000, false),
-        "piano": reference("ins", 1_000, number % 100 < 79),
-        "user": reference("usr", 9, number % 100 < 46),
-        "appointment": null, "invoice": null, "estimate": null,
-    })
-    .to_string()
+    let clean = median(&mut took[0]);
+    println!("throughput with one bad record in {BATCH}, against a clean batch (medians of {ROUNDS}):");
+    for (kind, times) in kinds.iter().zip(&mut took).skip(1) {
+        let ratio = clean.as_secs_f64() / median(times).as_secs_f64();
+        println!("{ratio:>6.2}  {}", kind.what);
+        assert!(ratio >= 0.8, "{}: more than a fifth is lost", kind.what);
+    }
+}
+
+async fn one_batch(folder: &Path, kind: &BadKind, round: usize) -> Duration {
+    let mut nodes: Vec<String> = (0..BATCH).map(record).collect();
+    let place = Dice(round as u64 + 1).place(BATCH);
+    nodes[place] = kind.spoil(&nodes[place]);
+    write_run(folder, 0, &nodes);
+    let mut connection = clean_schema().await;
+    if let Some(sql) = kind.refusal() {
+        sqlx::raw_sql(sql).execute(&mut connection).await.expect("a constraint");
+    }
+    let begin = Instant::now();
+    work::stage(SCHEMA, folder, None).await;
+    work::reconcile(SCHEMA, || true).await;
+    let took = begin.elapsed();
+    let count = format!("select count(*) from {SCHEMA}.timeline_entries");
+    let rows: i64 =
+        sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
+    let expected = BATCH - usize::from(kind.is_bad());
+    assert_eq!(usize::try_from(rows).ok(), Some(expected), "{}", kind.what);
+    drop_schema(&mut connection).await;
+    connection.close().await.expect("a goodbye");
+    fs::remove_dir_all(folder).expect("a clean end");
+    took
+}
+
+async fn clean_schema() -> PgConnection {
+    let url = std::env::var("DATABASE_URL").expect("DATABASE_URL");
+    let options: sqlx::postgres::PgConnectOptions = url.parse().expect("an address");
+    let mut connection = options.connect().await.expect("a connection");
+    drop_schema(&mut connection).await;
+    migrate(&work::config(SCHEMA)).await.expect("migrations");
+    connection
+}
+
+async fn drop_schema(connection: &mut PgConnection) {
+    let wipe = format!("drop schema if exists {SCHEMA} cascade");
+    sqlx::raw_sql(AssertSqlSafe(wipe)).execute(connection).await.expect("a clean schema");
 }
 
 async fn stage(folder: &Path) {
-    let mut keys = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(path) = open.pop() {
-        for entry in fs::read_dir(&path).expect("a folder") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                keys.push(path.strip_prefix(folder).expect("below").to_string_lossy().into_owned());
-            }
-        }
-    }
-    keys.sort();
-    let (db, source) = (Db::new(&config()), Folder(folder.to_owned()));
-    for batch in keys.chunks(PAGES_PER_BATCH) {
-        let staged = stager::stage::stage(&db, &source, batch).await;
-        assert!(staged.failed.is_empty(), "{:?}", staged.failed);
-    }
+    work::stage(SCHEMA, folder, None).await;
     println!("{}", peak_memory());
 }
 
 async fn reconcile() {
-    let db = Db::new(&config());
-    let deadline = tokio::time::Instant::now() + Duration::from_hours(1);
-    let drained = reconciler::reconcile::drain(&db, entity("timeline"), deadline).await.expect("a database");
-    assert!(drained.is_empty && drained.failed == 0, "{drained:?}");
-    println!("{} (promoted {}, unchanged {})", peak_memory(), drained.promoted, drained.unchanged);
+    let drained = work::reconcile(SCHEMA, || true).await;
+    assert!(drained.is_empty, "{drained:?}");
+    println!(
+        "{} (promoted {}, unchanged {}, failed {})",
+        peak_memory(),
+        drained.promoted,
+        drained.unchanged,
+        drained.failed
+    );
 }
 
 fn peak_memory() -> String {

@@ -1,0 +1,140 @@
+//! Settled staging rows leave the database only when the archive holds them, and come back with one command.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use pipeline_tests::mirror::{Mirror, entity};
+use pipeline_tests::pages::MemorySource;
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
+use stager::task::{Announcer, Done, Task, TaskError};
+
+use crate::promotion::sync;
+use crate::staging::record;
+
+struct Silent;
+
+impl Announcer for Silent {
+    async fn announce(&self, _: &[String]) -> Result<(), String> {
+        Err("nothing is announced here".to_owned())
+    }
+}
+
+/// The moment of the runs by hand, and days past it.
+fn later(days: i64) -> DateTime<Utc> {
+    DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + days)
+}
+
+async fn run(mirror: &Mirror, store: &impl ArchiveStore, payload: &Value) -> Result<Done, TaskError> {
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
+    Task::parse(payload).expect("a task").run(&mirror.db, store, &Silent, later(40), deadline).await
+}
+
+/// Every staging row, every column.
+async fn staged(mirror: &Mirror) -> Vec<Value> {
+    let mut all = Vec::new();
+    for entity in shared::entity::ALL {
+        all.extend(mirror.rows(&format!("select * from {} order by id", entity.staging_table)).await);
+    }
+    all
+}
+
+async fn fill(mirror: &Mirror) {
+    for (place, entity) in shared::entity::ALL.into_iter().enumerate() {
+        let mut records: Vec<Value> =
+            (0..20).map(|number| record(&format!("{}{number}", entity.name))).collect();
+        records.push(json!({"id": null}));
+        records.push(json!({"id": format!("{}_note", entity.name), "occurredAt": "2025-03-01T12:00:00Z", "comment": "É".repeat(300_000)}));
+        sync(mirror, entity, i64::try_from(place).unwrap_or(0), &records).await;
+    }
+    // One that a person must look at, and one that waits.
+    sync(mirror, entity("timeline"), 30, &[json!({"id": "undated"})]).await;
+    sqlx::raw_sql("update stg_users set processed = false where gazelle_id = 'users3'")
+        .execute(&mut mirror.connection().await)
+        .await
+        .expect("a row that waits");
+}
+
+#[sqlx::test(migrations = false)]
+async fn old_settled_rows_go_to_the_archive_and_come_back_as_they_were(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    fill(&mirror).await;
+    let store = MemorySource::default();
+    let before = staged(&mirror).await;
+    let young = run(&mirror, &store, &json!({"task": "archive", "days": 60})).await.expect("it is done");
+    assert_eq!(young, Done::default(), "none is so old");
+    let archived = run(&mirror, &store, &json!({"task": "archive"})).await.expect("it is done");
+    let left = staged(&mirror).await;
+    assert_eq!(usize::try_from(archived.records).ok(), Some(before.len() - left.len()));
+    let left: Vec<&str> = left.iter().filter_map(|row| row["gazelle_id"].as_str()).collect();
+    assert_eq!(left, ["users3", "undated"], "what waits and what failed stays");
+    assert!(store.keys().iter().all(|key| key.starts_with("archive/stg_") && key.ends_with(".jsonl.zst")));
+    assert!(
+        store.keys()[0].contains("/2024/10/04/"),
+        "by the day on which they were last seen: {:?}",
+        store.keys()
+    );
+    let production = mirror.value("select count(*) from timeline_entries").await;
+    for entity in shared::entity::ALL {
+        let payload =
+            json!({"task": "restore", "entity": entity.name, "start": "2024-10-01", "end": "2024-10-31"});
+        run(&mirror, &store, &payload).await.expect("it is done");
+        let twice = run(&mirror, &store, &payload).await.expect("it is done");
+        assert_eq!(twice.records, 0, "what is there stays as it is");
+    }
+    assert_eq!(staged(&mirror).await, before, "every column of every row");
+    mirror.reconcile().await;
+    assert_eq!(mirror.value("select count(*) from timeline_entries").await, production);
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_same_content_after_the_archive_took_it_is_unchanged_and_an_older_one_never_wins(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    let with = |name: &str| json!({"id": "usr_1", "firstName": name});
+    sync(&mirror, entity("users"), 0, &[with("A")]).await;
+    sync(&mirror, entity("users"), 20, &[with("B")]).await;
+    let archived =
+        run(&mirror, &MemorySource::default(), &json!({"task": "archive"})).await.expect("it is done");
+    assert_eq!(archived.records, 2);
+    // A page of minute 10 is delivered only now; the newest content comes again, too.
+    sync(&mirror, entity("users"), 10, &[with("A")]).await;
+    sync(&mirror, entity("users"), 30, &[with("B")]).await;
+    let row = mirror.rows("select first_name, version from users where id = 'usr_1'").await;
+    assert_eq!(row, [json!({"first_name": "B", "version": 2})]);
+}
+
+/// A bucket that spoils what it is given.
+struct Spoils(MemorySource);
+
+impl RawSource for Spoils {
+    async fn read(&self, key: &str) -> Result<Found, SourceError> {
+        self.0.read(key).await
+    }
+
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+        self.0.list(prefix, after).await
+    }
+}
+
+impl ArchiveStore for Spoils {
+    async fn write(&self, key: &str, mut bytes: Vec<u8>) -> Result<(), SourceError> {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        self.0.write(key, bytes).await
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn nothing_is_deleted_that_the_archive_does_not_give_back(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    fill(&mirror).await;
+    let before = staged(&mirror).await;
+    let refused = run(&mirror, &Spoils(MemorySource::default()), &json!({"task": "archive"})).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert_eq!(staged(&mirror).await, before);
+}

@@ -1,0 +1,177 @@
+//! References without an id, aliases, transferred pianos, clients that are there twice: what is clear is linked,
+//! what is likely is proposed, what is neither is left, and every choice is written down.
+
+use pipeline_tests::mirror::{Mirror, entity};
+use serde_json::{Value, json};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::promotion::sync;
+
+fn user(id: &str, first: &str, last: &str, email: &str) -> Value {
+    json!({"id": id, "firstName": first, "lastName": last, "email": email})
+}
+
+async fn bring_technicians(mirror: &Mirror) {
+    let users = [
+        user("usr_1", "Émilie", "Beauséjour", "emilie@example.org"),
+        user("usr_2", "Marc", "Lafleur", "marc@example.org"),
+        user("usr_3", "Marc-André", "Beauséjour", "ma@example.org"),
+    ];
+    sync(mirror, entity("users"), 0, &users).await;
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_technician_named_without_an_id_is_found_if_one_is_clearly_meant(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    bring_technicians(&mirror).await;
+    let cases = [
+        ("t1", json!({"id": null, "firstName": "EMILIE", "lastName": "beausejour"}), Some("usr_1"), "equal"),
+        ("t2", json!({"id": "", "name": "Lafleur, Marc"}), Some("usr_2"), "equal"),
+        ("t3", json!({"name": "Émilie Beauséjor"}), Some("usr_1"), "fuzzy"),
+        ("t4", json!({"email": "MA@example.org "}), Some("usr_3"), "equal"),
+        ("t5", json!({"name": "Beauséjour"}), None, "none"),
+        ("t6", json!({"name": "Zacharie Untel"}), None, "none"),
+        ("t7", json!({"name": "Zacharie Untel"}), None, "none"),
+    ];
+    let entries: Vec<Value> = cases
+        .iter()
+        .map(|(id, user, _, _)| json!({"id": id, "occurredAt": "2025-03-01T12:00:00Z", "user": user}))
+        .collect();
+    sync(&mirror, entity("timeline"), 1, &entries).await;
+    let found = mirror
+        .rows("select t.id, t.user_id, d.method, d.choice, jsonb_array_length(d.candidates) > 0 as compared
+            from timeline_entries t join match_decisions d on d.record_id = t.id and d.reference = 'user_id' order by t.id")
+        .await;
+    for ((id, _, expected, method), row) in cases.iter().zip(&found) {
+        assert_eq!(
+            (&row["id"], &row["user_id"], &row["method"]),
+            (&json!(id), &json!(expected), &json!(method))
+        );
+        assert_eq!(row["choice"], json!(expected), "{id}");
+        assert!(expected.is_none() || row["compared"] == json!(true), "{id}: its candidates are named");
+    }
+    assert_eq!(found.len(), cases.len());
+    let asked = "select subject from admin_actions where kind = 'unmatched' order by 1";
+    let names = [json!({"subject": "beausejour"}), json!({"subject": "zacharie untel"})];
+    assert_eq!(mirror.rows(asked).await, names, "once for each name");
+    // The same again changes nothing, and writes no decision twice.
+    let before = mirror.value("select count(*) from match_decisions").await;
+    let versions = mirror.value("select sum(version) from timeline_entries").await;
+    let again: Vec<Value> = entries
+        .iter()
+        .map(|entry| {
+            let mut entry = entry.clone();
+            entry["x"] = json!(1);
+            entry
+        })
+        .collect();
+    sync(&mirror, entity("timeline"), 2, &entries).await;
+    assert_eq!(mirror.value("select sum(version) from timeline_entries").await, versions);
+    sync(&mirror, entity("timeline"), 3, &again).await;
+    assert_eq!(mirror.value("select count(*) from match_decisions").await, before);
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_alias_wins_over_a_placeholder_and_over_a_name(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    bring_technicians(&mirror).await;
+    sqlx::raw_sql("insert into aliases (entity, alias, id) values ('users', 'usr_gone', 'usr_2'), ('users', 'Le grand Zach', 'usr_3')")
+        .execute(&mut mirror.connection().await)
+        .await
+        .expect("aliases");
+    let at = "2025-03-01T12:00:00Z";
+    let entries = [
+        json!({"id": "t1", "occurredAt": at, "user": {"id": "usr_gone"}}),
+        json!({"id": "t2", "occurredAt": at, "user": {"id": null, "name": "le grand ZACH"}}),
+        json!({"id": "t3", "occurredAt": at, "user": {"id": "usr_1"}}),
+    ];
+    sync(&mirror, entity("timeline"), 1, &entries).await;
+    let found = mirror.rows("select id, user_id from timeline_entries order by id").await;
+    assert_eq!(
+        found,
+        [
+            json!({"id": "t1", "user_id": "usr_2"}),
+            json!({"id": "t2", "user_id": "usr_3"}),
+            json!({"id": "t3", "user_id": "usr_1"})
+        ]
+    );
+    let decided =
+        mirror.rows("select record_id, method, choice from match_decisions order by record_id").await;
+    assert_eq!(
+        decided,
+        [
+            json!({"record_id": "t1", "method": "alias", "choice": "usr_2"}),
+            json!({"record_id": "t2", "method": "alias", "choice": "usr_3"})
+        ]
+    );
+    assert_eq!(mirror.value("select count(*) from users where is_placeholder").await, json!(0));
+}
+
+fn piano(id: &str, client: &str, serial: &str, created: &str) -> Value {
+    json!({"id": id, "client": {"id": client}, "make": "Yamaha", "model": "U1", "serialNumber": serial, "createdAt": created})
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_transferred_piano_is_linked_to_its_predecessor_whatever_arrives_first(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    let first = piano("ins_a", "cli_1", "H 2345678", "2015-01-01T00:00:00Z");
+    let between = piano("ins_b", "cli_2", "h-2345678", "2019-01-01T00:00:00Z");
+    let last = piano("ins_c", "cli_3", "2345678", "2024-01-01T00:00:00Z");
+    let other = piano("ins_d", "cli_3", "2345679", "2024-01-01T00:00:00Z");
+    let links = "select id, other_id from record_links where relation = 'predecessor' order by id";
+    sync(&mirror, entity("pianos"), 0, &[last.clone(), first.clone(), other.clone()]).await;
+    assert_eq!(mirror.rows(links).await, [json!({"id": "ins_c", "other_id": "ins_a"})]);
+    // The one between them arrives last.
+    sync(&mirror, entity("pianos"), 1, &[between]).await;
+    let chain = [json!({"id": "ins_b", "other_id": "ins_a"}), json!({"id": "ins_c", "other_id": "ins_b"})];
+    assert_eq!(mirror.rows(links).await, chain);
+    // A serial number is corrected: it was another piano all along.
+    sync(&mirror, entity("pianos"), 2, &[piano("ins_b", "cli_2", "7654321", "2019-01-01T00:00:00Z")]).await;
+    assert_eq!(mirror.rows(links).await, [json!({"id": "ins_c", "other_id": "ins_a"})]);
+    let decided = mirror
+        .value("select count(*) from match_decisions where reference = 'predecessor' and choice is not null")
+        .await;
+    assert_eq!(decided, json!(3), "every link was written down");
+}
+
+#[sqlx::test(migrations = false)]
+async fn probable_duplicates_are_proposed_once_and_never_merged(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    let client = |id: &str, first: &str, email: &str, phone: &str| {
+        json!({"id": id, "tags": [], "defaultContact": {"firstName": first, "lastName": "Beauséjour",
+            "defaultEmail": {"email": email}, "defaultPhone": {"phoneNumber": phone}}})
+    };
+    let clients = [
+        client("cli_1", "Zoé", "zoe@example.org", "(514) 555-0123"),
+        client("cli_2", "ZOE", "Zoe@example.org", "514-555-0123"),
+        // The same household, another person.
+        client("cli_3", "Hugo", "zoe@example.org", "(514) 555-0123"),
+    ];
+    sync(&mirror, entity("clients"), 0, &clients).await;
+    let open = "select subject from admin_actions where kind = 'probable_duplicate' and resolved_at is null";
+    assert_eq!(mirror.rows(open).await, [json!({"subject": "cli_1 cli_2"})]);
+    assert_eq!(mirror.value("select count(*) from clients").await, json!(3), "never merged");
+    let decided = "select candidates -> 0 ->> 'id' as candidate, score > 0.8 as sure, choice from match_decisions where reference = 'probable_duplicate'";
+    assert_eq!(mirror.rows(decided).await, [json!({"candidate": "cli_2", "sure": true, "choice": null})]);
+    // A person says no; a change of the card does not ask again.
+    sqlx::raw_sql("update admin_actions set resolved_at = now(), resolved_by = 'test' where kind = 'probable_duplicate'")
+        .execute(&mut mirror.connection().await)
+        .await
+        .expect("an answer");
+    sync(&mirror, entity("clients"), 1, &[client("cli_2", "Zoe", "zoe@example.org", "514-555-0123")]).await;
+    assert_eq!(mirror.rows(open).await, Vec::<Value>::new());
+    // More clients than one pass compares, and none is forgotten.
+    let many: Vec<Value> = (0..1_200)
+        .map(|number| {
+            client(&format!("cli_x{number:04}"), "Ada", &format!("ada{}@example.org", number / 2), "")
+        })
+        .collect();
+    sync(&mirror, entity("clients"), 2, &many).await;
+    assert_eq!(mirror.value(&format!("select count(*) from ({open}) q")).await, json!(600));
+}
