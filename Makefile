@@ -68,8 +68,14 @@ audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (
 
 .PHONY: bench
 bench: build ## Mesure le débit : pages brutes → production, 100 000 enregistrements
-	@DATABASE_URL="$$($(STACK) postgres --name bench | tail -n 1)" target/$(CARGO_BUILD_TARGET)/release/throughput; \
-	$(STACK) down --name bench --purge
+	@trap '$(STACK) down --name bench --purge' EXIT; \
+	export DATABASE_URL="$$($(STACK) postgres --name bench | tail -n 1)"; \
+	target/$(CARGO_BUILD_TARGET)/release/throughput; \
+	target/$(CARGO_BUILD_TARGET)/release/throughput bad
+
+.PHONY: fuzz
+fuzz: build ## Tord 12 millions d'entrées au hasard : rien ne doit paniquer (deux minutes)
+	@target/$(CARGO_BUILD_TARGET)/release/fuzz
 
 .PHONY: latency
 latency: build ## Mesure le délai d'un changement jusqu'à la table, par les planifications (20 minutes)

@@ -42,7 +42,7 @@ async fn fill(mirror: &Mirror) {
     for (place, entity) in shared::entity::ALL.into_iter().enumerate() {
         let mut records: Vec<Value> =
             (0..20).map(|number| record(&format!("{}{number}", entity.name))).collect();
-        records.push(json!({"id": null}));
+        records.extend([json!({"id": null}), Value::Null, json!("a text")]);
         records.push(json!({"id": format!("{}_note", entity.name), "occurredAt": "2025-03-01T12:00:00Z", "comment": "É".repeat(300_000)}));
         sync(mirror, entity, i64::try_from(place).unwrap_or(0), &records).await;
     }

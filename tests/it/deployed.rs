@@ -194,3 +194,37 @@ async fn the_health_api_wants_its_token_and_healthz_says_one_word_to_anyone() {
     assert!(matches!(status, 200 | 503), "{body}");
     assert_eq!(body.as_object().map(|body| body.keys().cloned().collect()), Some(vec!["status".to_owned()]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_archives_restores_and_retries_by_invoking_the_deployed_functions() {
+    let (_turn, stack) = turn().await;
+    stack.sync(&json!({"entity": "clients", "mode": "full"})).await;
+    let mut connection = stack.connection().await;
+    // Half a year has gone by.
+    sqlx::raw_sql("update stg_clients set fetched_at = fetched_at - interval '180 days', first_fetched_at = first_fetched_at - interval '180 days'")
+        .execute(&mut connection)
+        .await
+        .expect("older rows");
+    let staged = "select count(*) as n, min(fetched_at)::date as first, max(fetched_at)::date as last from stg_clients";
+    let before = rows(&mut connection, staged).await.remove(0);
+    let archived = stack.invoke("STAGER_FUNCTION", &json!({"task": "archive"})).await.expect("it is done");
+    assert_eq!(archived["records"], before["n"], "{archived}");
+    assert_eq!(rows(&mut connection, staged).await[0]["n"], json!(0));
+    let payload =
+        json!({"task": "restore", "entity": "clients", "start": before["first"], "end": before["last"]});
+    let restored = stack.invoke("STAGER_FUNCTION", &payload).await.expect("it is done");
+    assert_eq!(restored["records"], before["n"], "{restored}");
+    assert_eq!(rows(&mut connection, staged).await.remove(0), before);
+    let retried = stack
+        .invoke("RECONCILER_FUNCTION", &json!({"task": "retry", "entity": "all"}))
+        .await
+        .expect("it is done");
+    assert_eq!(
+        retried["retried"].as_object().map(serde_json::Map::len),
+        Some(entity::ALL.len()),
+        "{retried}"
+    );
+    let refused = stack.invoke("RECONCILER_FUNCTION", &json!({"task": "retry", "entity": "widgets"})).await;
+    let message = refused.expect_err("there are none")["errorMessage"].to_string();
+    assert!(message.contains("`entity`") && message.contains("users"), "{message}");
+}

@@ -1,6 +1,8 @@
 //! Hostile records: each is kept, ends as it should, says why, and costs its neighbours nothing. And any
 //! order of the same pages ends in the same tables.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use serde_json::{Value, json};
@@ -228,6 +230,39 @@ async fn content(mirror: &Mirror) -> Vec<Vec<Value>> {
     all
 }
 
+/// How many different contents the pages show of each record, by table and id.
+fn contents(source: &MemorySource) -> BTreeMap<(&'static str, String), BTreeSet<String>> {
+    let mut contents: BTreeMap<(&'static str, String), BTreeSet<String>> = BTreeMap::new();
+    for key in source.keys() {
+        let page: Value = serde_json::from_slice(&source.get(&key).expect("a page")).expect("JSON");
+        let entity = entity(page["metadata"]["entity"].as_str().expect("a name"));
+        let data = &page["payload"]["data"][entity.query().expect("a query").root];
+        let nodes = data.as_array().or_else(|| data["nodes"].as_array()).expect("nodes");
+        for node in nodes {
+            let id = node["id"].as_str().expect("an id").to_owned();
+            contents.entry((entity.table, id)).or_default().insert(node.to_string());
+        }
+    }
+    contents
+}
+
+/// A version counts contents that the row has had: never more than there are, the one made up included.
+async fn assert_versions_count_changes(
+    mirror: &Mirror,
+    contents: &BTreeMap<(&'static str, String), BTreeSet<String>>,
+) {
+    for entity in entity::ALL {
+        let rows = mirror.rows(&format!("select id, version, is_placeholder from {}", entity.table)).await;
+        for row in rows {
+            let id = row["id"].as_str().unwrap_or_default().to_owned();
+            let known = contents.get(&(entity.table, id)).map_or(0, BTreeSet::len) as u64;
+            let version = row["version"].as_u64().unwrap_or_default();
+            assert!((1..=known + 1).contains(&version), "{}: {row}, {known} contents", entity.name);
+            assert!(row["is_placeholder"] == json!(false) || version == 1, "{}: {row}", entity.name);
+        }
+    }
+}
+
 #[sqlx::test(migrations = false)]
 async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
@@ -251,6 +286,7 @@ async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, o
             }
         }
     }
+    let contents = contents(&source);
     let keys = source.keys();
     let mut first: Option<Vec<Vec<Value>>> = None;
     for seed in 1..=24_u64 {
@@ -278,6 +314,7 @@ async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, o
         }
         mirror.reconcile().await;
         let now = content(&mirror).await;
+        assert_versions_count_changes(&mirror, &contents).await;
         match &first {
             None => first = Some(now),
             Some(first) => assert_eq!(&now, first, "order {seed}"),

@@ -109,3 +109,15 @@ fn no_source_is_longer_than_one_thing_can_be() {
         }
     }
 }
+
+#[test]
+fn every_rule_is_named_once_and_stands_in_the_architecture() {
+    let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("a document");
+    let mut seen = std::collections::BTreeSet::new();
+    for entity in entity::ALL {
+        for rule in entity.rules {
+            assert!(seen.insert((entity.name, rule.name)), "{}: {} twice", entity.name, rule.name);
+            assert!(architecture.contains(rule.name), "ARCHITECTURE.md does not say: {}", rule.name);
+        }
+    }
+}

@@ -112,3 +112,42 @@ async fn a_replay_brings_back_a_lost_staging_table_and_spoiled_rows(
     };
     assert_eq!(names(&production(&pipeline).await), names(&before));
 }
+
+#[sqlx::test(migrations = false)]
+async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pipeline = Pipeline::open(small(), options).await;
+    for entity in entity::fetched() {
+        pipeline.source.fetch(entity, TICK).await;
+    }
+    // An older version of us could not read one of the pages, and set it aside.
+    let bucket = pipeline.bucket();
+    let key = bucket.keys().into_iter().find(|key| key.starts_with("raw/clients/")).expect("a page");
+    let bytes = bucket.get(&key).expect("an object");
+    let page: shared::raw_page::RawPage<'_> = serde_json::from_slice(&bytes).expect("a page");
+    let clients = entity::find("clients").expect("clients");
+    let item = shared_db::Quarantined {
+        source_key: &key,
+        kind: "object",
+        entity: Some("clients"),
+        reason: "an old bug",
+        bytes: None,
+        page: Some((clients, &page.metadata)),
+    };
+    shared_db::quarantine(&pipeline.mirror.db, &item).await.expect("the database is there");
+    pipeline.settle().await;
+    assert!(!pipeline.differences(clients).await.is_empty(), "its records are missing");
+    let open = "select (select count(*) from quarantine where resolved_at is null) as aside,
+        (select count(*) from admin_actions where kind = 'quarantined' and resolved_at is null) as asked,
+        (select status from sync_status where sync_type = 'clients') as status";
+    let before = json!({"aside": 1, "asked": 1, "status": "partial"});
+    assert_eq!(pipeline.mirror.rows(open).await, [before]);
+    let (start, end) = days();
+    pipeline.task(&json!({"task": "replay", "entity": "clients", "start": start, "end": end})).await;
+    pipeline.settle().await;
+    pipeline.assert_equals_the_source("after the replay").await;
+    let after = json!({"aside": 0, "asked": 0, "status": "success"});
+    assert_eq!(pipeline.mirror.rows(open).await, [after]);
+}

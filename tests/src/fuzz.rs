@@ -273,8 +273,39 @@ fn record_seeds() -> Vec<String> {
     .to_vec()
 }
 
+/// A sound record, some of whose fields hold something else: what is no JSON any more decides which.
+fn bent_record(input: &[u8]) -> Value {
+    let mut dice =
+        Dice(input.iter().fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte))));
+    let seeds = record_seeds();
+    let mut record: Value = serde_json::from_str(&seeds[dice.place(seeds.len())]).expect("a record");
+    for _ in 0..=dice.below(4) {
+        let text = String::from_utf8_lossy(&input[dice.place(input.len() + 1)..]).into_owned();
+        let value = match dice.below(8) {
+            0 => Value::Null,
+            1 => json!(dice.throw().cast_signed()),
+            2 => json!(f64::from_bits(dice.throw())),
+            3 => json!([text, null, 1]),
+            4 => json!({ "id": text, "name": PIECES[dice.place(PIECES.len())] }),
+            5 => json!(PIECES[dice.place(PIECES.len())]),
+            6 => json!(dice.below(2) == 0),
+            _ => json!(text),
+        };
+        let mut place = &mut record;
+        while let Value::Object(fields) = place {
+            let name = fields.keys().nth(dice.place(fields.len())).cloned().unwrap_or_default();
+            place = fields.entry(name).or_insert(Value::Null);
+            if dice.below(3) == 0 {
+                break;
+            }
+        }
+        *place = value;
+    }
+    record
+}
+
 fn transforms(input: &[u8]) {
-    let Ok(raw) = serde_json::from_slice::<Value>(input) else { return };
+    let raw = serde_json::from_slice::<Value>(input).unwrap_or_else(|_| bent_record(input));
     let record = Record { raw: &raw, parent_id: Some("ins_1") };
     for entity in entity::ALL {
         let Ok(row) = entity.transform(record) else { continue };

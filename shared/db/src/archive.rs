@@ -102,13 +102,29 @@ pub async fn restore_archived(db: &Db, entity: &Entity, lines: &str) -> Result<u
     let lines: Vec<&str> = lines.lines().collect();
     let mut restored = 0;
     let mut tx = db.begin().await?;
+    let table = entity.staging_table;
+    // The columns by name: an archived row may be older than a column. A record that is `null` reads as none.
+    let columns = tx
+        .query(
+            r"
+            select string_agg(format('%I', attname), ', ' order by attnum) as names,
+                string_agg(
+                    format(case attname when 'raw_data' then 'coalesce(r.%I, ''null'')' else 'r.%I' end, attname), ', ' order by attnum
+                ) as read
+            from pg_attribute
+            where attrelid = to_regclass($1) and attnum > 0 and not attisdropped
+            ",
+        )
+        .bind(table)
+        .fetch_one(tx.connection())
+        .await?;
+    let (names, read): (String, String) = (columns.try_get("names")?, columns.try_get("read")?);
     let sql = format!(
         r"
-        insert into {table}
-        select r.* from unnest($1::text[]) as u(line), jsonb_populate_record(null::{table}, u.line::jsonb) as r
+        insert into {table} ({names})
+        select {read} from unnest($1::text[]) as u(line), jsonb_populate_record(null::{table}, u.line::jsonb) as r
         on conflict do nothing
-        ",
-        table = entity.staging_table
+        "
     );
     for some in lines.chunks(1_000) {
         let inserted = tx.query(AssertSqlSafe(sql.clone())).bind(some).execute(tx.connection()).await?;

@@ -103,6 +103,18 @@ async fn enter_pages<'a>(
             replayed as (
                 delete from replayed_pages where source_key in (select source_key from entered)
                 returning source_key
+            ),
+            -- What could not be read before can be read now.
+            readable as (
+                update quarantine q set resolved_at = now()
+                from entered e
+                where q.source_key = e.source_key and q.resolved_at is null
+                returning q.source_key
+            ),
+            answered as (
+                update admin_actions a set resolved_at = now(), resolved_by = 'stager'
+                from readable r
+                where a.kind = 'quarantined' and a.subject = r.source_key and a.resolved_at is null
             )
             select source_key, exists (select from replayed r where r.source_key = e.source_key)
             from entered e

@@ -24,7 +24,8 @@ pub(super) const ADVICE: &[&str] = &[
     "aiming", "optimal", "optimale", "objectif", "cible", "consigne", "setpoint", "entre", "between", "max",
     "min", "maximum", "minimum", "jamais", "never", "eviter", "avoid", "visee", "viser", "souhaite",
     "souhaitee", "souhaitable", "prefere", "preferable", "humidistat", "thermostat", "normalement",
-    "normally", "advised", "suggest", "suggere", "goal",
+    "normally", "advised", "suggest", "suggere", "goal", "hold", "try", "essayer", "essayez", "chauffer",
+    "chauffez",
 ];
 /// A share of something else.
 pub(super) const SHARES: &[&str] = &[
@@ -54,4 +55,21 @@ pub(super) const LINKS: &[&str] = &[
     "relative", "rel", "piece", "room", "la", "le", "environ", "about", "around", "mesuree", "mesure",
     "measured", "lue", "lu", "actuelle", "current", "salle", "reading", "standard", "concert", "interieure",
     "indoor", "air", "inside", "dans", "in", "now", "up", "down", "monte", "baisse", "descendu", "remonte",
+];
+/// Words that may stand between two readings of one room.
+pub(super) const BESIDE: &[&str] = &[
+    "et", "and", "avec", "with", "at", "a", "pour", "x", "the", "dans", "l", "le", "la", "au", "en", "in",
+    "salon", "sous", "sol", "eglise", "salle", "piece", "chambre", "studio", "room", "basement", "church",
+    "living", "hall", "scene", "stage",
+];
+/// Beside a number with a degree sign: no temperature.
+pub(super) const NO_DEGREES: &[&str] = &[
+    "angle", "angles", "nord", "sud", "rue", "street", "avenue", "av", "boul", "boulevard", "road", "chemin",
+    "du", "rotation",
+];
+/// Before a number with a letter: the number of a door.
+pub(super) const PLACES: &[&str] = &[
+    "local", "salle", "chambre", "bureau", "porte", "apt", "app", "appartement", "suite", "unit", "unite",
+    "room", "no", "numero", "number", "adresse", "address", "etage", "floor", "studio", "classe", "page",
+    "section", "casier", "code",
 ];
