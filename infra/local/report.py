@@ -183,7 +183,9 @@ def _print_addresses(stack: Stack, schedules: str) -> None:
     env = deploy.exports(stack)
     option = "" if stack.name == "dev" else f" --name {stack.name}"
     ticking = "actives (toutes les 2 minutes)" if schedules == "ENABLED" else "arrêtées"
-    print(f"""  Santé        {emulator.endpoint(stack)}/api/v6/health  (hôte {env['HEALTH_HOST']})
+    port = emulator.endpoint(stack).rsplit(":", 1)[-1]
+    print(f"""  Tableau      http://{env['HEALTH_HOST']}:{port}/api/v6/dashboard  (nom : le vôtre ; mot de passe : {env['HEALTH_TOKEN']})
+  Santé        {emulator.endpoint(stack)}/api/v6/health  (hôte {env['HEALTH_HOST']})
                curl -H 'Host: {env['HEALTH_HOST']}' -H 'Authorization: Bearer {env['HEALTH_TOKEN']}' {env['HEALTH_URL']}/api/v6/health
   Planification {ticking}
   Base         psql '{env['DATABASE_URL']}'

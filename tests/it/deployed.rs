@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 /// The tests of this file share one source and one mirror: they take turns.
 static STACK: Mutex<()> = Mutex::const_new(());
 
-async fn turn() -> (MutexGuard<'static, ()>, Stack) {
+pub(crate) async fn turn() -> (MutexGuard<'static, ()>, Stack) {
     (STACK.lock().await, Stack::connect().await)
 }
 

@@ -14,6 +14,7 @@ mod killed;
 mod labelled;
 mod matching;
 mod mirroring;
+mod observing;
 mod promotion;
 mod replaying;
 mod shared_limits;

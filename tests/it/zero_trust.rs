@@ -28,6 +28,7 @@ fn with_a_bug() -> &'static Entity {
     };
     Box::leak(Box::new(Entity {
         name: users.name,
+        title: users.title,
         table: users.table,
         staging_table: users.staging_table,
         source: Source::Query(source),

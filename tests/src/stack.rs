@@ -1,5 +1,6 @@
 //! The deployed stack: real template, compiled binaries, driven by events alone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_lambda::primitives::Blob;
@@ -39,7 +40,11 @@ impl Stack {
             lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sqs: aws_sdk_sqs::Client::new(&config),
-            http: reqwest::Client::new(),
+            // What it is sent elsewhere for is looked at, not followed.
+            http: reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .expect("a client"),
         }
     }
 
@@ -118,15 +123,34 @@ impl Stack {
 
     /// Asks the health API through API Gateway; answers status and body.
     pub async fn health(&self, path: &str, token: Option<&str>) -> (u16, Value) {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> =
+            bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+        let (status, _, text) = self.ask("GET", path, &headers).await;
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status}: {text}")))
+    }
+
+    /// Sends a request to the health API through API Gateway; answers status, headers and text.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (u16, BTreeMap<String, String>, String) {
         let url =
             reqwest::Url::parse(&variable("HEALTH_URL")).and_then(|url| url.join(path)).expect("an address");
-        let mut request = self.http.get(url).header("host", variable("HEALTH_HOST"));
-        if let Some(token) = token {
-            request = request.header("authorization", format!("Bearer {token}"));
+        let method = method.parse().expect("a method");
+        let mut request = self.http.request(method, url).header("host", variable("HEALTH_HOST"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         let answer = request.send().await.expect("the health API");
         let status = answer.status().as_u16();
-        let text = answer.text().await.expect("a body");
-        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status}: {text}")))
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect();
+        (status, headers, answer.text().await.expect("a body"))
     }
 }

@@ -1,31 +1,32 @@
-//! The health API behind API Gateway: routes, the token, the answer.
+//! The health API behind API Gateway: routes, and what answers them.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::future::Future;
 
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
-use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
-use shared_db::SecretDb;
+use shared_db::{Overview, SecretDb};
 use shared_runtime::{Secrets, aws_config};
-use subtle::ConstantTimeEq;
-use tokio::sync::Mutex;
 use tracing::{error, info};
+use uuid::Uuid;
 
+use crate::access::{Access, Refusal, header};
+use crate::answer::{json_answer, page, problem, prometheus, see_other};
 use crate::config::HealthConfig;
-use crate::report::{Status, health, worst};
+use crate::metrics::metrics;
+use crate::page::{Language, dashboard, unreachable};
+use crate::report::{EntityHealths, Status, health, worst};
 
-/// A rotated token is obeyed after this time at the latest.
-const TOKEN_KEPT: Duration = Duration::from_mins(5);
+const DASHBOARD: &str = "/api/v6/dashboard";
+const ROUTES: &str =
+    "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
 
 /// The health API with its connections.
 #[derive(Debug)]
 pub struct Health {
     config: HealthConfig,
     db: SecretDb,
-    secrets: Secrets,
-    token: Mutex<Option<(Arc<SecretString>, Instant)>>,
+    access: Access,
 }
 
 impl Health {
@@ -37,7 +38,8 @@ impl Health {
         let config = HealthConfig::from_lookup(&|name| std::env::var(name).ok())?;
         let secrets = Secrets::new(&aws_config().await);
         let db = SecretDb::new(config.database.clone(), secrets.clone());
-        Ok(Self { config, db, secrets, token: Mutex::new(None) })
+        let access = Access::new(config.health_secret_id.clone(), secrets);
+        Ok(Self { config, db, access })
     }
 
     /// Answers one request. Whatever happens is an answer: an error of the function would tell nothing.
@@ -50,117 +52,148 @@ impl Health {
             request.pointer("/requestContext/http/method").and_then(Value::as_str).unwrap_or_default();
         let path = request.get("rawPath").and_then(Value::as_str).unwrap_or_default();
         let answer = match (method, path) {
-            ("GET", "/healthz") => self.word().await,
-            ("GET", "/api/v6/health") => match self.authorise(&request).await {
-                Ok(()) => self.report().await,
-                Err(refusal) => refusal,
-            },
-            (_, "/healthz" | "/api/v6/health") => problem(405, "method_not_allowed", "accepted: GET"),
             ("", _) | (_, "") => problem(
                 400,
                 "bad_event",
                 "`requestContext.http.method` and `rawPath` are missing; accepted: an HTTP API event, payload format 2.0",
             ),
-            _ => problem(404, "not_found", "accepted: /healthz, /api/v6/health"),
+            ("GET", "/healthz") => self.word().await,
+            ("GET", "/api/v6/health") => self.to_reader(&request, || self.report()).await,
+            ("GET", DASHBOARD) => self.to_reader(&request, || self.dashboard(&request)).await,
+            ("GET", "/api/v6/runs") => {
+                self.to_reader(&request, || self.overview_as(|overview| json!({ "runs": overview.runs })))
+                    .await
+            }
+            ("GET", "/api/v6/actions") => {
+                let actions = |overview: &Overview| json!({ "open": overview.actions_open, "quarantined": overview.quarantined, "actions": overview.actions });
+                self.to_reader(&request, || self.overview_as(actions)).await
+            }
+            ("GET", "/api/v6/metrics") => self.to_reader(&request, || self.metrics()).await,
+            (method, path) => match (method, resolved_action(path)) {
+                ("POST", Some(id)) => self.resolve(&request, id).await,
+                (_, Some(_)) => problem(405, "method_not_allowed", "accepted: POST"),
+                _ if ROUTES.split(", ").any(|route| route == path) => {
+                    problem(405, "method_not_allowed", "accepted: GET")
+                }
+                _ => problem(404, "not_found", &format!("accepted: {ROUTES}")),
+            },
         };
         let status = answer.get("statusCode").and_then(Value::as_u64);
         info!(http.method = method, http.status = status, "Answered");
         Ok(answer)
     }
 
+    async fn to_reader<F: Future<Output = Value>>(
+        &self,
+        request: &Value,
+        answer: impl FnOnce() -> F,
+    ) -> Value {
+        match self.access.check(request).await {
+            Ok(_) => answer().await,
+            Err(refusal) => refused(refusal),
+        }
+    }
+
     async fn report(&self) -> Value {
         match self.facts().await {
             Ok(health) => {
                 let status = if worst(&health) == Status::Unhealthy { 503 } else { 200 };
-                answer(status, &json!(health))
+                json_answer(status, &json!(health))
             }
-            Err(reason) => {
-                error!("The database gives no answer: {reason}");
-                problem(
-                    503,
-                    "database_unreachable",
-                    "the database gives no answer; the pipeline keeps every record until it does",
-                )
-            }
+            Err(reason) => no_database(&reason),
         }
     }
 
     async fn word(&self) -> Value {
         let status = self.facts().await.map_or(Status::Unhealthy, |health| worst(&health));
         let code = if status == Status::Unhealthy { 503 } else { 200 };
-        answer(code, &json!({ "status": status.as_str() }))
+        json_answer(code, &json!({ "status": status.as_str() }))
     }
 
-    async fn facts(
-        &self,
-    ) -> Result<std::collections::BTreeMap<&'static str, crate::report::EntityHealth>, String> {
+    async fn dashboard(&self, request: &Value) -> Value {
+        let language = Language::preferred(header(request, "accept-language").unwrap_or_default());
+        match self.overview().await {
+            Ok(overview) => {
+                page(200, &dashboard(&overview, language, Utc::now(), self.config.sync_interval_seconds))
+            }
+            Err(reason) => {
+                error!("The database gives no answer: {reason}");
+                page(503, &unreachable(language, Utc::now()))
+            }
+        }
+    }
+
+    async fn overview_as(&self, read: impl FnOnce(&Overview) -> Value) -> Value {
+        match self.overview().await {
+            Ok(overview) => json_answer(200, &read(&overview)),
+            Err(reason) => no_database(&reason),
+        }
+    }
+
+    async fn metrics(&self) -> Value {
+        match self.overview().await {
+            Ok(overview) => prometheus(&metrics(&overview, Utc::now(), self.config.sync_interval_seconds)),
+            Err(reason) => no_database(&reason),
+        }
+    }
+
+    async fn resolve(&self, request: &Value, id: Uuid) -> Value {
+        let person = match self.access.check_change(request).await {
+            Ok(person) => person,
+            Err(refusal) => return refused(refusal),
+        };
+        let resolved = match self.db.get().await {
+            Ok(db) => shared_db::resolve_action(db, id, &person).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match resolved {
+            // One that is closed already is what the reader wants.
+            Ok(_) => see_other(DASHBOARD),
+            Err(reason) => no_database(&reason),
+        }
+    }
+
+    async fn facts(&self) -> Result<EntityHealths, String> {
         let db = self.db.get().await.map_err(|error| error.to_string())?;
         let facts = shared_db::entity_reports(db).await.map_err(|error| error.to_string())?;
         Ok(health(&facts, Utc::now(), self.config.sync_interval_seconds))
     }
 
-    /// Compares the reader's token with ours, in a time that tells nothing about either.
-    async fn authorise(&self, request: &Value) -> Result<(), Value> {
-        let shown = request
-            .get("headers")
-            .and_then(Value::as_object)
-            .and_then(|headers| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization")))
-            .and_then(|(_, value)| value.as_str())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim());
-        let Some(shown) = shown else {
-            return Err(problem(401, "unauthorised", "accepted: the header Authorization: Bearer <token>"));
-        };
-        let token = self.token().await.map_err(|reason| {
-            error!("The token cannot be checked: {reason}");
-            problem(503, "secret_unreachable", "the token cannot be checked now")
-        })?;
-        if bool::from(token.expose_secret().as_bytes().ct_eq(shown.as_bytes())) {
-            Ok(())
-        } else {
-            Err(problem(401, "unauthorised", "the token is not accepted"))
-        }
-    }
-
-    async fn token(&self) -> Result<Arc<SecretString>, String> {
-        let mut kept = self.token.lock().await;
-        if let Some((token, read_at)) = kept.as_ref()
-            && read_at.elapsed() < TOKEN_KEPT
-        {
-            return Ok(Arc::clone(token));
-        }
-        let id = &self.config.health_secret_id;
-        let token = self
-            .secrets
-            .read_text(id, "token", r#"{"token": "…"}"#)
-            .await
-            .map_err(|error| error.to_string())?;
-        let token = Arc::new(token);
-        *kept = Some((Arc::clone(&token), Instant::now()));
-        Ok(token)
+    async fn overview(&self) -> Result<Overview, String> {
+        let db = self.db.get().await.map_err(|error| error.to_string())?;
+        shared_db::overview(db).await.map_err(|error| error.to_string())
     }
 }
 
-fn problem(status: u16, code: &str, detail: &str) -> Value {
-    answer(status, &json!({ "error": code, "detail": detail }))
+/// The action of `/api/v6/actions/{id}/resolve`.
+fn resolved_action(path: &str) -> Option<Uuid> {
+    path.strip_prefix("/api/v6/actions/")?.strip_suffix("/resolve")?.parse().ok()
 }
 
-fn answer(status: u16, body: &Value) -> Value {
-    let mut answer = json!({
-        "statusCode": status,
-        "headers": {
-            "content-type": "application/json; charset=utf-8",
-            "cache-control": "no-store",
-            "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-            "strict-transport-security": "max-age=31536000",
-            "x-content-type-options": "nosniff",
-        },
-        "body": body.to_string(),
-        "isBase64Encoded": false,
-    });
-    if status == 401 {
-        answer["headers"]["www-authenticate"] = json!("Bearer");
-    }
+fn no_database(reason: &str) -> Value {
+    error!("The database gives no answer: {reason}");
+    problem(
+        503,
+        "database_unreachable",
+        "the database gives no answer; the pipeline keeps every record until it does",
+    )
+}
+
+fn refused(refusal: Refusal) -> Value {
+    let mut answer = match refusal {
+        Refusal::NoToken => problem(
+            401,
+            "unauthorised",
+            "accepted: the header Authorization: Bearer <token>, or Basic with the token as the password",
+        ),
+        Refusal::WrongToken => problem(401, "unauthorised", "the token is not accepted"),
+        Refusal::ForeignSite => {
+            return problem(403, "foreign_site", "accepted: a request of the dashboard itself");
+        }
+        Refusal::Unknown => return problem(503, "secret_unreachable", "the token cannot be checked now"),
+    };
+    // A browser asks for a name and a password.
+    answer["headers"]["www-authenticate"] =
+        json!(r#"Basic realm="Assistant Gazelle", charset="UTF-8", Bearer"#);
     answer
 }

@@ -54,18 +54,17 @@ impl Status {
 }
 
 /// The health of every entity, by name.
+pub type EntityHealths = BTreeMap<String, EntityHealth>;
+
+/// The health of every entity, by name.
 #[must_use]
-pub fn health(
-    facts: &[EntityReport],
-    now: DateTime<Utc>,
-    interval_seconds: u32,
-) -> BTreeMap<&'static str, EntityHealth> {
-    facts.iter().map(|facts| (facts.entity, entity_health(facts, now, interval_seconds))).collect()
+pub fn health(facts: &[EntityReport], now: DateTime<Utc>, interval_seconds: u32) -> EntityHealths {
+    facts.iter().map(|facts| (facts.entity.clone(), entity_health(facts, now, interval_seconds))).collect()
 }
 
 /// The worst verdict.
 #[must_use]
-pub fn worst(health: &BTreeMap<&'static str, EntityHealth>) -> Status {
+pub fn worst(health: &EntityHealths) -> Status {
     health.values().map(|entity| entity.status).max().unwrap_or(Status::Unknown)
 }
 
@@ -117,7 +116,7 @@ mod tests {
 
     fn facts() -> EntityReport {
         EntityReport {
-            entity: "timeline",
+            entity: "timeline".to_owned(),
             last_success: Some(now() - TimeDelta::seconds(60)),
             last_progress: None,
             last_status: Some("success".to_owned()),

@@ -67,6 +67,7 @@ impl Reconciler {
         }
         if Instant::now() < deadline {
             ends.push(self.delete_missing().await);
+            ends.push(self.close_silent_runs().await);
         }
         let is_troubled = ends.contains(&End::Trouble);
         let is_unfinished = is_troubled || ends.contains(&End::OutOfTime);
@@ -118,6 +119,22 @@ impl Reconciler {
             retried.insert(entity.name.to_owned(), records.into());
         }
         Ok(json!({ "retried": retried }))
+    }
+
+    async fn close_silent_runs(&self) -> End {
+        let Ok(db) = self.db.get().await else { return End::Trouble };
+        match shared_db::close_silent_runs(db).await {
+            Ok(closed) => {
+                for run in closed {
+                    warn!(run, "A run ended without a word, and is closed as failed");
+                }
+                End::Empty
+            }
+            Err(trouble) => {
+                error!("Silent runs stay open: {trouble}");
+                End::Trouble
+            }
+        }
     }
 
     async fn delete_missing(&self) -> End {

@@ -10,6 +10,7 @@ mod connect;
 mod fault;
 mod matching;
 mod migrate;
+mod overview;
 mod partition;
 mod placeholder;
 mod promotion;
@@ -32,6 +33,7 @@ pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
 pub use fault::is_data_error;
 pub use matching::{Matched, match_changed, resolve_references};
 pub use migrate::migrate;
+pub use overview::{Action, Hour, Overview, Run, overview, resolve_action};
 pub use partition::ensure_months;
 pub use placeholder::{MadeUp, make_placeholders};
 pub use promotion::{Candidate, Verdict, promote};
@@ -41,7 +43,7 @@ pub use retry::{Deferral, FAULT_ATTEMPTS_MAX, defer, retry_failed};
 pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};
-pub use sync_status::record_manifest;
+pub use sync_status::{close_silent_runs, record_manifest};
 pub use twins::report_twins;
 
 /// The error of every function here.

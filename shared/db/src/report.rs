@@ -1,16 +1,17 @@
 //! What the health API asks: one statement for all entities.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use shared::entity;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::Db;
 
 /// The facts behind one entity's health.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntityReport {
     /// The entity's name.
-    pub entity: &'static str,
+    pub entity: String,
     /// When the last successful run ended. Successes only.
     pub last_success: Option<DateTime<Utc>>,
     /// When a page of it was last staged: a long run is progress, too.
@@ -40,18 +41,14 @@ pub async fn is_reachable(db: &Db) -> Result<(), sqlx::Error> {
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
-    let parts: Vec<String> =
-        entity::ALL.into_iter().enumerate().map(|(place, entity)| part(place, entity)).collect();
-    let sql = format!("{} order by place", parts.join(" union all "));
+    let sql = format!("{} order by place", facts_sql());
     let mut tx = db.begin().await?;
     let rows = tx.query(AssertSqlSafe(sql)).fetch_all(tx.connection()).await?;
     tx.rollback().await?;
-    entity::ALL
-        .into_iter()
-        .zip(&rows)
-        .map(|(entity, row)| {
+    rows.iter()
+        .map(|row| {
             Ok(EntityReport {
-                entity: entity.name,
+                entity: row.try_get("entity")?,
                 last_success: row.try_get("last_success")?,
                 last_progress: row.try_get("last_progress")?,
                 last_status: row.try_get("last_status")?,
@@ -64,6 +61,13 @@ pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
         .collect()
 }
 
+/// A row of facts per entity, and its place in the registry.
+pub(crate) fn facts_sql() -> String {
+    let parts: Vec<String> =
+        entity::ALL.into_iter().enumerate().map(|(place, entity)| part(place, entity)).collect();
+    parts.join(" union all ")
+}
+
 fn part(place: usize, entity: &entity::Entity) -> String {
     let (name, table) = (entity.name, entity.staging_table);
     let listed_with = match entity.source {
@@ -72,7 +76,7 @@ fn part(place: usize, entity: &entity::Entity) -> String {
     };
     format!(
         r"
-        select {place} as place,
+        select {place} as place, '{name}' as entity,
             (select max(completed_at) from sync_status where sync_type = '{name}' and status = 'success') as last_success,
             (select max(staged_at) from staged_pages where entity = '{listed_with}') as last_progress,
             (select status from sync_status where sync_type = '{name}' and status <> 'running'

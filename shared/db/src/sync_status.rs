@@ -236,7 +236,16 @@ async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(
                 else 'success'
             end,
             error_rate = case when records_fetched = 0 then 0
-                else 100.0 * (records_failed + records_quarantined) / records_fetched end
+                else 100.0 * (records_failed + records_quarantined) / records_fetched end,
+            -- 100 when all of it was settled within an hour of its beginning.
+            data_freshness_score = least(100, 100.0 * 3600
+                / greatest(extract(epoch from clock_timestamp() - started_at), 1)),
+            performance_metrics = jsonb_build_object(
+                'seconds', round(extract(epoch from clock_timestamp() - started_at)::numeric, 3),
+                'pages', pages_staged,
+                'records_per_second', round((records_fetched
+                    / greatest(extract(epoch from clock_timestamp() - started_at), 0.001))::numeric, 1)
+            )
         where run_id = any($1) and sync_type = any($2) and status = 'running' and fetch_status is not null
             and (fetch_status = 'failed' or (pages_staged >= pages_expected and records_pending = 0))
         ",
@@ -246,4 +255,30 @@ async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// Closes runs that nothing was heard of for long: begun over an hour ago, never ended, no page staged for half an
+/// hour. Answers them. One that goes on after all is judged anew.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub async fn close_silent_runs(db: &Db) -> Result<Vec<String>, sqlx::Error> {
+    let mut tx = db.begin().await?;
+    let closed = tx
+        .query(
+            r"
+            update sync_status s set status = 'failed', completed_at = clock_timestamp(),
+                error_summary = coalesce(s.error_summary, '{}') || jsonb_build_object('watchdog', 'the run ended without a word')
+            where s.status = 'running' and s.fetch_status is null and s.started_at < now() - interval '1 hour'
+                and not exists (
+                    select from staged_pages p
+                    where p.run_id = s.run_id and p.staged_at > now() - interval '30 minutes'
+                )
+            returning s.sync_type || ' ' || s.run_id
+            ",
+        )
+        .fetch_all(tx.connection())
+        .await?;
+    tx.commit().await?;
+    closed.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
 }

@@ -1,6 +1,6 @@
 //! Clients: households and institutions, each with its default contact.
 
-use super::{Absence, Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source, Title};
 use crate::matching::{Matching, Relation, client};
 use crate::normalise;
 use crate::row::{Column, Kind};
@@ -8,6 +8,7 @@ use crate::rule::{Draft, Effect, Rule};
 
 pub(super) static CLIENT: Entity = Entity {
     name: "clients",
+    title: Title { french: "Clients", english: "Clients" },
     table: "clients",
     staging_table: "stg_clients",
     source: Source::Query(Query {

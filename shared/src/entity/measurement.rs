@@ -1,12 +1,13 @@
 //! Measurements of a piano: climate, pitch and sustain. They come inside their piano.
 
-use super::{Absence, Entity, Source};
+use super::{Absence, Entity, Source, Title};
 use crate::reading::celsius_of_unmarked;
 use crate::row::{Column, Kind};
 use crate::rule::{Draft, Effect, Rule, number_text};
 
 pub(super) static MEASUREMENT: Entity = Entity {
     name: "measurements",
+    title: Title { french: "Mesures", english: "Measurements" },
     table: "measurements",
     staging_table: "stg_measurements",
     source: Source::Nested { parent: "pianos", field: "allPianoMeasurements" },

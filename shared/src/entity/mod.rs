@@ -19,6 +19,8 @@ pub static ALL: [&Entity; 5] =
 pub struct Entity {
     /// The name in requests, keys, health and `sync_status`: `timeline`.
     pub name: &'static str,
+    /// What people call it.
+    pub title: Title,
     /// The production table: `timeline_entries`.
     pub table: &'static str,
     /// The staging table: `stg_timeline_entries`.
@@ -39,6 +41,15 @@ pub struct Entity {
     pub twins: Option<Twins>,
     /// How a record is recognised without its id, if it can be.
     pub matching: Option<Matching>,
+}
+
+/// What people call an entity.
+#[derive(Debug, Clone, Copy)]
+pub struct Title {
+    /// In French.
+    pub french: &'static str,
+    /// In English.
+    pub english: &'static str,
 }
 
 /// How a record that came under two ids is recognised: once from the source, once from elsewhere.

@@ -1,12 +1,13 @@
 //! Pianos. Each brings its measurements along.
 
-use super::{Absence, Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source, Title};
 use crate::matching::{Matching, Relation, piano};
 use crate::row::{Column, Kind};
 use crate::rule::{Draft, Effect, Rule};
 
 pub(super) static PIANO: Entity = Entity {
     name: "pianos",
+    title: Title { french: "Pianos", english: "Pianos" },
     table: "pianos",
     staging_table: "stg_pianos",
     source: Source::Query(Query {

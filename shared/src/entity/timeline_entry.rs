@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Absence, Entity, Query, Shape, Source, TimeFilter, Twins};
+use super::{Absence, Entity, Query, Shape, Source, TimeFilter, Title, Twins};
 use crate::local_day;
 use crate::reading::{Quantity, readings};
 use crate::row::{Column, Kind, Rejection, date_text, instant};
@@ -10,6 +10,7 @@ use crate::rule::{Draft, Effect, Rule, number_text};
 
 pub(super) static TIMELINE_ENTRY: Entity = Entity {
     name: "timeline",
+    title: Title { french: "Historique", english: "Timeline" },
     table: "timeline_entries",
     staging_table: "stg_timeline_entries",
     source: Source::Query(Query {

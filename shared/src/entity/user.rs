@@ -1,11 +1,12 @@
 //! Users: technicians and office staff. Never deleted at the source, only made inactive.
 
-use super::{Absence, Entity, Query, Shape, Source};
+use super::{Absence, Entity, Query, Shape, Source, Title};
 use crate::matching::{Matching, Relation, person};
 use crate::row::{Column, Kind};
 
 pub(super) static USER: Entity = Entity {
     name: "users",
+    title: Title { french: "Techniciens", english: "Technicians" },
     table: "users",
     staging_table: "stg_users",
     source: Source::Query(Query {

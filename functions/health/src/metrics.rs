@@ -1,0 +1,95 @@
+//! The state of the mirror as Prometheus text, version 0.0.4.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Utc};
+use shared_db::Overview;
+
+use crate::report::{Status, health};
+
+/// One metric: its name, what it is, and its value for an entity.
+type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
+
+struct Facts<'a> {
+    health: &'a crate::report::EntityHealth,
+    report: &'a shared_db::EntityReport,
+    now: DateTime<Utc>,
+}
+
+const METRICS: &[Metric] = &[
+    ("gazelle_freshness_percent", "Records of the last 24 hours that were on time", |facts| {
+        Some(facts.health.freshness)
+    }),
+    ("gazelle_last_success_age_seconds", "Since the last successful run ended", |facts| {
+        facts.health.last_sync.map(|last| seconds((facts.now - last).num_seconds()))
+    }),
+    ("gazelle_records_pending", "Records that wait in staging", |facts| {
+        Some(seconds(facts.health.records_pending))
+    }),
+    ("gazelle_failures_in_a_row", "Failed runs since the last success", |facts| {
+        Some(seconds(facts.report.failures_in_a_row))
+    }),
+    ("gazelle_unhealthy", "1 where readers are misled", |facts| {
+        Some(f64::from(u8::from(facts.health.status == Status::Unhealthy)))
+    }),
+];
+
+/// The metrics of every entity, and of what waits for a person.
+#[must_use]
+pub fn metrics(overview: &Overview, now: DateTime<Utc>, interval_seconds: u32) -> String {
+    let health = health(&overview.entities, now, interval_seconds);
+    let mut text = String::new();
+    for (name, help, value) in METRICS {
+        let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge");
+        for report in &overview.entities {
+            let Some(health) = health.get(report.entity.as_str()) else { continue };
+            if let Some(value) = value(&Facts { health, report, now }) {
+                let _ = writeln!(text, "{name}{{entity=\"{}\"}} {value}", report.entity);
+            }
+        }
+    }
+    for (name, help, value) in [
+        ("gazelle_actions_open", "Actions that wait for a person", overview.actions_open),
+        ("gazelle_quarantined", "Objects and messages in quarantine", overview.quarantined),
+    ] {
+        let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts and ages in seconds are far below 2^52")]
+fn seconds(number: i64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::entity;
+    use shared_db::EntityReport;
+
+    use super::*;
+
+    #[test]
+    fn every_entity_has_its_line_and_a_missing_age_is_left_out() {
+        let entities = entity::ALL.map(|entity| EntityReport {
+            entity: entity.name.to_owned(),
+            last_success: None,
+            last_progress: None,
+            last_status: None,
+            failures_in_a_row: 2,
+            pending: 7,
+            recent: 0,
+            on_time: 0,
+        });
+        let overview = Overview { entities: entities.to_vec(), actions_open: 3, ..Overview::default() };
+        let text = metrics(&overview, Utc::now(), 120);
+        for entity in entity::ALL {
+            assert!(
+                text.contains(&format!("gazelle_records_pending{{entity=\"{}\"}} 7\n", entity.name)),
+                "{text}"
+            );
+        }
+        assert!(!text.contains("age_seconds{"), "{text}");
+        assert!(text.contains("# TYPE gazelle_actions_open gauge\ngazelle_actions_open 3\n"), "{text}");
+    }
+}

@@ -1,0 +1,323 @@
+//! The dashboard, for whoever runs the firm: is it fresh, is it failing, what must I do?
+
+mod words;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+use shared::entity;
+use shared::local_day::ZONE;
+use shared_db::{Action, Hour, Overview, Run};
+
+use crate::report::{EntityHealths, Status, health, worst};
+
+pub use words::Language;
+
+const STYLE: &str = include_str!("page/style.css");
+/// Seconds after which a browser asks again.
+pub const REFRESH_SECONDS: u32 = 60;
+/// Hours of the small plots.
+const HOURS: i32 = 24;
+
+/// What the page may load: its own style, by its digest, and nothing else.
+#[must_use]
+pub fn content_security_policy() -> String {
+    let digest = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{digest}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// The page of a mirror that can be read.
+#[must_use]
+pub fn dashboard(
+    overview: &Overview,
+    language: Language,
+    now: DateTime<Utc>,
+    interval_seconds: u32,
+) -> String {
+    let health = health(&overview.entities, now, interval_seconds);
+    let verdict = worst(&health);
+    let body = html! {
+        (entities(overview, &health, language, now))
+        (actions(overview, language))
+        (runs(&overview.runs, language))
+    };
+    page(language, verdict, now, &body)
+}
+
+/// The page while the database gives no answer.
+#[must_use]
+pub fn unreachable(language: Language, now: DateTime<Utc>) -> String {
+    let body = html! {
+        p { (language.pick(
+            "La base de données ne répond pas. Rien n'est perdu : chaque enregistrement attend dans le stockage et sera repris dès qu'elle répondra.",
+            "The database gives no answer. Nothing is lost: every record waits in storage and is taken up as soon as it does.",
+        )) }
+    };
+    page(language, Status::Unhealthy, now, &body)
+}
+
+fn page(language: Language, verdict: Status, now: DateTime<Utc>, body: &Markup) -> String {
+    let title = "Assistant Gazelle";
+    html! {
+        (DOCTYPE)
+        html lang=(language.code()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (language.verdict(verdict)) " · " (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p.verdict.(verdict.as_str()) role="status" { (mark(verdict)) " " (language.verdict(verdict)) }
+                    p.soft { (language.pick("État à ", "As of ")) (moment(now)) }
+                }
+                main { (body) }
+                footer.soft {
+                    p { (language.pick("La page se renouvelle chaque minute. Heures de Montréal.", "The page renews itself every minute. Montréal time.")) }
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+/// A verdict must not be told by its colour alone.
+const fn mark(status: Status) -> &'static str {
+    match status {
+        Status::Healthy => "✓",
+        Status::Unknown => "?",
+        Status::Degraded => "!",
+        Status::Unhealthy => "✗",
+    }
+}
+
+fn entities(overview: &Overview, health: &EntityHealths, language: Language, now: DateTime<Utc>) -> Markup {
+    html! {
+        h2 { (language.pick("Données", "Data")) }
+        ul.cards {
+            @for entity in entity::ALL {
+                @if let Some(state) = health.get(entity.name) {
+                    @let hours: Vec<&Hour> = overview.trend.iter().filter(|hour| hour.entity == entity.name).collect();
+                    li.card {
+                        h3 { (language.title(entity)) }
+                        p.verdict.(state.status.as_str()) { (mark(state.status)) " " (language.verdict(state.status)) }
+                        dl {
+                            dt { (language.pick("Fraîcheur", "Freshness")) }
+                            dd { @if state.status == Status::Unknown { "–" } @else { (decimal(state.freshness, language)) " %" } }
+                            dt { (language.pick("Dernière réussite", "Last success")) }
+                            dd { @match state.last_sync {
+                                Some(last) => (language.ago((now - last).num_seconds())),
+                                None => (language.pick("jamais", "never")),
+                            } }
+                            dt { (language.pick("En attente", "Waiting")) }
+                            dd { (state.records_pending) }
+                            dt { (language.pick("Écrits en 24 h", "Written in 24 h")) }
+                            dd { (hours.iter().map(|hour| hour.promoted).sum::<i64>()) }
+                            dt { (language.pick("Échecs en 24 h", "Failures in 24 h")) }
+                            dd { (hours.iter().map(|hour| hour.failed + hour.failed_runs).sum::<i64>()) }
+                        }
+                        (plot(&hours, language))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar per hour, the present one at the right: what was written, and where something failed.
+fn plot(hours: &[&Hour], language: Language) -> Markup {
+    let most = hours.iter().map(|hour| hour.promoted).max().unwrap_or(0).max(1);
+    let label = language.pick(
+        "Enregistrements écrits par heure, 24 dernières heures",
+        "Records written by hour, last 24 hours",
+    );
+    html! {
+        svg.plot viewBox="0 0 240 40" preserveAspectRatio="none" role="img" aria-label=(label) {
+            line.axis x1="0" y1="39.5" x2="240" y2="39.5" {}
+            @for hour in hours.iter().filter(|hour| (0..HOURS).contains(&hour.ago)) {
+                @let x = (HOURS - 1 - hour.ago) * 10 + 1;
+                @let height = (hour.promoted * 36 / most).max(i64::from(hour.promoted > 0));
+                rect.ok x=(x) y=(39 - height) width="8" height=(height) {}
+                @if hour.failed + hour.failed_runs > 0 {
+                    rect.ko x=(x) y="0" width="8" height="4" {}
+                }
+            }
+        }
+    }
+}
+
+fn actions(overview: &Overview, language: Language) -> Markup {
+    let Overview { actions, actions_open, quarantined, .. } = overview;
+    html! {
+        h2 { (language.pick("À faire", "To do")) " (" (actions_open) ")" }
+        @if actions.is_empty() {
+            p { (language.pick("Rien : aucune action n'attend.", "Nothing: no action is open.")) }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label=(language.pick("Actions ouvertes", "Open actions")) {
+                table {
+                    thead { tr {
+                        th scope="col" { (language.pick("Quoi", "What")) }
+                        th scope="col" { (language.pick("Sujet", "Subject")) }
+                        th scope="col" { (language.pick("Depuis", "Since")) }
+                        th scope="col" { (language.pick("Fermer", "Close")) }
+                    } }
+                    tbody { @for action in actions { (row(action, language)) } }
+                }
+            }
+            @if i64::try_from(actions.len()).unwrap_or(i64::MAX) < *actions_open {
+                p.soft { (language.pick("Les plus anciennes seulement sont montrées.", "Only the oldest are shown.")) }
+            }
+        }
+        @if *quarantined > 0 {
+            p { (quarantined) " " (language.pick("objets en quarantaine.", "objects in quarantine.")) }
+        }
+    }
+}
+
+fn row(action: &Action, language: Language) -> Markup {
+    let (what, advice) = language.action(&action.kind);
+    let entity = entity::find(&action.entity).map_or(action.entity.as_str(), |entity| language.title(entity));
+    html! {
+        tr {
+            td { strong { (what) } @if !entity.is_empty() { " · " (entity) } br; span.soft { (advice) } }
+            td { (action.subject) @if let Some(detail) = &action.detail { br; span.soft { (detail) } } }
+            td { (moment(action.since)) }
+            td {
+                form method="post" action={ "/api/v6/actions/" (action.id) "/resolve" } {
+                    button type="submit" aria-label={ (language.pick("Fermer : ", "Close: ")) (what) " " (action.subject) } { (language.pick("Fait", "Done")) }
+                }
+            }
+        }
+    }
+}
+
+fn runs(runs: &[Run], language: Language) -> Markup {
+    html! {
+        h2 { (language.pick("Dernières exécutions", "Last runs")) }
+        @if runs.is_empty() {
+            p { (language.pick("Aucune qui ait apporté ou manqué quelque chose.", "None that brought or missed anything.")) }
+        } @else {
+            div.scroll tabindex="0" role="region" aria-label=(language.pick("Exécutions", "Runs")) {
+                table {
+                    thead { tr {
+                        th scope="col" { (language.pick("Début", "Began")) }
+                        th scope="col" { (language.pick("Quoi", "What")) }
+                        th scope="col" { (language.pick("Issue", "Outcome")) }
+                        th.number scope="col" { (language.pick("Lus", "Read")) }
+                        th.number scope="col" { (language.pick("Écrits", "Written")) }
+                        th.number scope="col" { (language.pick("Échecs", "Failed")) }
+                        th.number scope="col" { (language.pick("Durée", "Took")) }
+                    } }
+                    tbody {
+                        @for run in runs {
+                            @let entity = entity::find(&run.entity).map_or(run.entity.as_str(), |entity| language.title(entity));
+                            tr {
+                                td { (moment(run.started_at)) }
+                                td { (entity) " · " (language.mode(&run.mode)) }
+                                td { span.(class(&run.status)) { (language.run_status(&run.status)) }
+                                    @if let Some(error) = &run.error { br; span.soft { (error) } } }
+                                td.number { (run.fetched) }
+                                td.number { (run.promoted) }
+                                td.number { (run.failed) }
+                                td.number { @if let Some(end) = run.completed_at { (duration((end - run.started_at).num_seconds())) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Only words that the style knows become a class.
+fn class(status: &str) -> &'static str {
+    ["running", "success", "partial", "failed"]
+        .into_iter()
+        .find(|known| *known == status)
+        .unwrap_or("unknown")
+}
+
+fn moment(instant: DateTime<Utc>) -> String {
+    instant.with_timezone(&ZONE).format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn duration(seconds: i64) -> String {
+    if seconds < 60 {
+        format!("{} s", seconds.max(0))
+    } else {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+fn decimal(value: f64, language: Language) -> String {
+    let text = format!("{value:.1}");
+    language.pick(text.replace('.', ",").as_str(), text.as_str()).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_db::EntityReport;
+
+    use super::*;
+
+    fn overview() -> Overview {
+        let now = Utc::now();
+        Overview {
+            entities: entity::ALL
+                .map(|entity| EntityReport {
+                    entity: entity.name.to_owned(),
+                    last_success: Some(now),
+                    last_progress: None,
+                    last_status: Some("success".to_owned()),
+                    failures_in_a_row: 0,
+                    pending: 0,
+                    recent: 1,
+                    on_time: 1,
+                })
+                .to_vec(),
+            actions: vec![Action {
+                id: uuid::Uuid::nil(),
+                kind: "placeholder".to_owned(),
+                entity: "users".to_owned(),
+                subject: "<script>alert(1)</script>".to_owned(),
+                since: now,
+                detail: Some("\" onmouseover=\"x".to_owned()),
+            }],
+            actions_open: 1,
+            ..Overview::default()
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_is_shown_and_does_nothing() {
+        let page = dashboard(&overview(), Language::French, Utc::now(), 120);
+        assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)"), "{page}");
+        assert!(!page.contains("\" onmouseover=\""), "{page}");
+    }
+
+    #[test]
+    fn every_entity_has_its_card_in_both_languages() {
+        for language in [Language::French, Language::English] {
+            let page = dashboard(&overview(), language, Utc::now(), 120);
+            for entity in entity::ALL {
+                assert!(page.contains(language.title(entity)), "{}", entity.name);
+            }
+            assert!(page.contains(&format!("lang=\"{}\"", language.code())));
+        }
+    }
+
+    #[test]
+    fn the_policy_names_the_digest_of_the_very_style_on_the_page() {
+        let page = unreachable(Language::French, Utc::now());
+        let style =
+            page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or_default();
+        let digest = STANDARD.encode(Sha256::digest(style));
+        assert!(content_security_policy().contains(&digest));
+    }
+}
