@@ -50,5 +50,6 @@ select coalesce(m.piano_id, n.piano_id) as piano_id,
     coalesce(m.measurement_ids, '{}') as measurement_ids,
     coalesce(n.entry_ids, '{}') as entry_ids
 from measured m
-full join noted n on n.piano_id = m.piano_id and n.day = m.day;
+-- In this order: a condition on the piano then reaches both sides.
+full join noted n on m.piano_id = n.piano_id and m.day = n.day;
 create index on timeline_entries (piano_id, occurred_on) where readings is not null;

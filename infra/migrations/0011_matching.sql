@@ -1,9 +1,9 @@
 -- How records are recognised without their id.
 
--- What a person knows: this id or name means that record. Wins over everything but the exact id.
+-- What a person knows: this id or name means that record. Wins over everything but the id of a record that lives.
 create table aliases (
     entity text not null,
-    -- An id that is no more, or a name as it is written, in any case.
+    -- An id that is no more, as it was; or a name, in any case.
     alias text not null,
     id text not null,
     added_by text not null default current_user,
@@ -45,3 +45,6 @@ alter table aliases enable row level security;
 alter table match_keys enable row level security;
 alter table match_progress enable row level security;
 alter table record_links enable row level security;
+
+-- Whether something was asked before, whatever the answer was.
+create index on admin_actions (kind, entity, subject);

@@ -6,6 +6,7 @@ pub mod person;
 pub mod piano;
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::Value;
 
@@ -52,12 +53,14 @@ pub struct Card {
 }
 
 impl Card {
-    /// A card of these fields; empty ones are left out.
+    /// A card of these fields; empty ones are left out, and of a long one only the beginning counts.
     #[must_use]
     pub fn new(id: &str, fields: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
         let fields = fields
             .into_iter()
-            .filter_map(|(name, value)| Some((name, value?.trim().to_owned())))
+            .filter_map(|(name, value)| {
+                Some((name, value?.trim().chars().take(FIELD_CHARACTERS_MAX).collect::<String>()))
+            })
             .filter(|(_, value)| !value.is_empty())
             .collect();
         Self { id: id.to_owned(), fields }
@@ -82,6 +85,9 @@ impl Card {
     }
 }
 
+/// Longer than any name or address; an index of PostgreSQL takes 2,700 bytes.
+const FIELD_CHARACTERS_MAX: usize = 200;
+
 /// Something a card is found by. Cards that share an exact key, or enough trigrams, are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
@@ -96,6 +102,20 @@ impl Key {
     #[must_use]
     pub fn new(kind: &'static str, value: impl Into<String>) -> Self {
         Self { kind, value: value.into() }
+    }
+}
+
+impl Matching {
+    /// What a card is found by. A panic costs the card its keys, and nothing else.
+    #[must_use]
+    pub fn keys_of(&self, card: &Card) -> BTreeSet<Key> {
+        catch_unwind(AssertUnwindSafe(|| (self.keys)(card))).unwrap_or_default().into_iter().collect()
+    }
+
+    /// How sure it is that two cards are of the same. A panic is no likeness.
+    #[must_use]
+    pub fn score_of(&self, a: &Card, b: &Card) -> f64 {
+        catch_unwind(AssertUnwindSafe(|| (self.score)(a, b))).unwrap_or(0.0)
     }
 }
 
@@ -127,7 +147,7 @@ pub struct Scored {
 pub fn choose(matching: &Matching, asked: &Card, candidates: &[Card]) -> (Vec<Scored>, Option<String>) {
     let mut scored: Vec<Scored> = candidates
         .iter()
-        .map(|card| Scored { id: card.id.clone(), score: (matching.score)(asked, card) })
+        .map(|card| Scored { id: card.id.clone(), score: matching.score_of(asked, card) })
         .filter(|scored| scored.score > 0.0)
         .collect();
     scored.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.id.cmp(&b.id)));

@@ -106,6 +106,14 @@ async fn the_same_content_after_the_archive_took_it_is_unchanged_and_an_older_on
     sync(&mirror, entity("users"), 30, &[with("B")]).await;
     let row = mirror.rows("select first_name, version from users where id = 'usr_1'").await;
     assert_eq!(row, [json!({"first_name": "B", "version": 2})]);
+    // Content that was seen twice is as young as the second sighting, archived or not.
+    sync(&mirror, entity("users"), 50, &[with("B")]).await;
+    let archived =
+        run(&mirror, &MemorySource::default(), &json!({"task": "archive"})).await.expect("it is done");
+    assert!(archived.records > 0);
+    sync(&mirror, entity("users"), 40, &[with("C")]).await;
+    let row = mirror.rows("select first_name, version from users where id = 'usr_1'").await;
+    assert_eq!(row, [json!({"first_name": "B", "version": 2})]);
 }
 
 /// A bucket that spoils what it is given.
@@ -127,6 +135,20 @@ impl ArchiveStore for Spoils {
         bytes[middle] ^= 1;
         self.0.write(key, bytes).await
     }
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_is_missing_over_there_stays_until_it_is_decided(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    sync(&mirror, entity("users"), 0, &[record("usr_1"), record("usr_2")]).await;
+    sqlx::raw_sql("insert into missing_records (entity, id, run_id, missing_since) values ('users', 'usr_1', 'r', now())")
+        .execute(&mut mirror.connection().await)
+        .await
+        .expect("a missing record");
+    let archived =
+        run(&mirror, &MemorySource::default(), &json!({"task": "archive"})).await.expect("it is done");
+    assert_eq!(archived.records, 1);
+    assert_eq!(mirror.value("select gazelle_id from stg_users").await, json!("usr_1"));
 }
 
 #[sqlx::test(migrations = false)]

@@ -87,7 +87,7 @@ fn card(matching: &Matching, value: &Value) -> Card {
 
 /// Whether the database would offer one as a candidate for the other.
 fn is_offered(matching: &Matching, asked: &Card, card: &Card) -> bool {
-    let (asked, card) = ((matching.keys)(asked), (matching.keys)(card));
+    let (asked, card) = (matching.keys_of(asked), matching.keys_of(card));
     let trigrams = asked.iter().filter(|key| key.kind == TRIGRAM).count();
     let shared = |is_trigram: bool| {
         asked.iter().filter(|key| (key.kind == TRIGRAM) == is_trigram && card.contains(key)).count()

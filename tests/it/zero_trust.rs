@@ -91,6 +91,7 @@ async fn a_record_that_breaks_our_code_is_tried_three_times_then_fails_alone_and
         "a person is asked"
     );
     assert_eq!(mirror.value("select status from sync_status").await, json!("partial"));
+    let ended = mirror.value("select completed_at from sync_status").await;
     // The fix is deployed; one command.
     let retried = shared_db::retry_failed(&mirror.db, entity("users")).await.expect("the database is there");
     assert_eq!(retried, 1);
@@ -104,6 +105,29 @@ async fn a_record_that_breaks_our_code_is_tried_three_times_then_fails_alone_and
     let closed =
         json!({"status": "success", "records_failed": 0, "records_processed": 51, "records_pending": 0});
     assert_eq!(mirror.rows(run).await, [closed], "its run closes with it");
+    let now = mirror.value("select completed_at from sync_status").await;
+    assert_eq!(now, ended, "and ended when it ended: old records do not make the mirror fresh");
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_failed_record_that_heals_by_itself_asks_nobody_any_more(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    let refuse = "alter table users add constraint refuses check (first_name <> 'boom')";
+    execute(&mirror, refuse).await;
+    sync(&mirror, entity("users"), 0, &[json!({"id": "bad", "firstName": "boom"})]).await;
+    let open = "select count(*) from admin_actions where kind = 'failed' and resolved_at is null";
+    assert_eq!(mirror.value(open).await, json!(1));
+    execute(
+        &mirror,
+        "alter table users drop constraint refuses; update stg_users set processed = false, outcome = null",
+    )
+    .await;
+    mirror.reconcile().await;
+    assert_eq!(mirror.value("select first_name from users where id = 'bad'").await, json!("boom"));
+    assert_eq!(mirror.value(open).await, json!(0));
 }
 
 #[sqlx::test(migrations = false)]

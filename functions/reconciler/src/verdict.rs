@@ -31,11 +31,14 @@ pub fn judge(entity: &Entity, claimed: &Claimed) -> Judged {
         }
     };
     let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
-    match catch_unwind(AssertUnwindSafe(|| entity.transform(record))) {
-        Ok(Ok(row)) => {
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        entity.transform(record).map(|row| {
             let asked = asked(entity, record, &row);
-            Judged::Row(row, asked)
-        }
+            (row, asked)
+        })
+    }));
+    match judged {
+        Ok(Ok((row, asked))) => Judged::Row(row, asked),
         Ok(Err(rejection)) => {
             let outcome = if rejection.is_ordinary() { Outcome::Skipped } else { Outcome::Failed };
             Judged::Ended(outcome, Some(rejection.to_string()))

@@ -56,16 +56,21 @@ pub(crate) async fn archive(
 }
 
 /// Brings archived rows of an entity back that were last seen on these days, UTC. What staging holds stays as
-/// it is.
+/// it is. Stops between two days at the deadline, and says at which to go on.
 pub(crate) async fn restore(
     db: &Db,
     store: &impl ArchiveStore,
     entity: &'static Entity,
     start: NaiveDate,
     end: NaiveDate,
+    deadline: Instant,
 ) -> Result<Done, TaskError> {
     let mut done = Done::default();
     for day in start.iter_days().take_while(|day| *day <= end) {
+        if Instant::now() >= deadline {
+            done.next = Some(day);
+            break;
+        }
         let prefix = format!("archive/{}/{}/", entity.staging_table, day.format("%Y/%m/%d"));
         let mut after: Option<String> = None;
         loop {

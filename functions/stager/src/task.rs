@@ -18,6 +18,8 @@ use crate::raw_source::{ArchiveStore, Listed, RawSource, SourceError};
 const AUDIT_DAYS: u64 = 3;
 /// Days after which a settled row is archived where nobody says otherwise.
 const ARCHIVE_DAYS: u64 = 30;
+/// A weekly sweep must have had its say.
+const ARCHIVE_DAYS_MIN: u64 = 8;
 const DAYS_MAX: u64 = 3_660;
 /// Younger objects may still be on their way through the queue.
 const ON_ITS_WAY: TimeDelta = TimeDelta::minutes(15);
@@ -75,6 +77,9 @@ pub struct Done {
     pub announced: usize,
     /// Staging rows archived or brought back.
     pub records: u64,
+    /// Time was up: the day with which to ask again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<NaiveDate>,
 }
 
 /// Why a task stopped. What was done before stays so; the same task goes on from there.
@@ -112,10 +117,10 @@ impl Task {
             let day = text(field).and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
             day.ok_or_else(|| bad(field, "it is no day", "a day such as 2025-12-01"))
         };
-        let days = |usual: u64| {
+        let days = |usual: u64, least: u64| {
             let days = payload.get("days").map_or(Some(usual), Value::as_u64);
-            let accepted = format!("1 to {DAYS_MAX}");
-            days.filter(|days| (1..=DAYS_MAX).contains(days))
+            let accepted = format!("{least} to {DAYS_MAX}");
+            days.filter(|days| (least..=DAYS_MAX).contains(days))
                 .ok_or_else(|| bad("days", "it is no such number", &accepted))
         };
         let period = || {
@@ -126,8 +131,8 @@ impl Task {
             Ok((start, end))
         };
         match text("task") {
-            Some("audit") => Ok(Self::Audit { days: days(AUDIT_DAYS)? }),
-            Some("archive") => Ok(Self::Archive { days: days(ARCHIVE_DAYS)? }),
+            Some("audit") => Ok(Self::Audit { days: days(AUDIT_DAYS, 1)? }),
+            Some("archive") => Ok(Self::Archive { days: days(ARCHIVE_DAYS, ARCHIVE_DAYS_MIN)? }),
             Some("replay") => {
                 let entity = text("entity").and_then(entity::find).filter(|entity| entity.query().is_some());
                 let accepted = entity::fetched_names();
@@ -161,7 +166,7 @@ impl Task {
     ) -> Result<Done, TaskError> {
         match self {
             Self::Archive { days } => archive(db, source, days, now, deadline).await,
-            Self::Restore { entity, start, end } => restore(db, source, entity, start, end).await,
+            Self::Restore { entity, start, end } => restore(db, source, entity, start, end, deadline).await,
             Self::Audit { days } => audit(db, source, announcer, days, now).await,
             Self::Replay { entity, start, end } => replay(db, source, announcer, entity, start, end).await,
         }
@@ -233,7 +238,7 @@ async fn replay(
         shared_db::prepare_replay(db, some).await?;
     }
     let announced = announce(announcer, &keys).await?;
-    Ok(Done { objects: keys.len(), announced, records: 0 })
+    Ok(Done { objects: keys.len(), announced, ..Done::default() })
 }
 
 async fn announce(announcer: &impl Announcer, keys: &[String]) -> Result<usize, TaskError> {
@@ -271,6 +276,7 @@ mod tests {
         for (payload, field, accepted) in [
             (json!({"task": "delete"}), "`task`", "audit, replay, archive, restore"),
             (json!({"task": "audit", "days": 0}), "`days`", "1 to"),
+            (json!({"task": "archive", "days": 7}), "`days`", "8 to"),
             (json!({"task": "replay", "entity": "widgets"}), "`entity`", "users, clients"),
             (json!({"task": "replay", "entity": "clients", "start": "hier"}), "`start`", "a day"),
             (

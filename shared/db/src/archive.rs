@@ -40,6 +40,8 @@ pub async fn archivable(
             select s.id, s.times_seen, s.fetched_at, s.raw_bytes
             from {table} s
             where s.processed and s.outcome <> 'failed' and s.fetched_at < $1 and s.first_fetched_at < $1
+                -- Whether it was seen again decides whether it is deleted.
+                and not exists (select from missing_records m where m.entity = $4 and m.id = s.gazelle_id)
             order by s.fetched_at, s.id
             limit $2
         ),
@@ -60,6 +62,7 @@ pub async fn archivable(
         .bind(before)
         .bind(PART_ROWS_MAX)
         .bind(PART_BYTES_MAX)
+        .bind(entity.name)
         .fetch_all(tx.connection())
         .await?;
     tx.rollback().await?;
@@ -75,23 +78,39 @@ pub async fn archivable(
     Ok(Some(part))
 }
 
-/// Deletes a part's rows but those that were seen again or wait again; answers how many went.
+/// Deletes a part's rows but those that were seen again or wait again; answers how many went. When their content
+/// was last seen moves on to the rows of production, so that no older page can win later.
 ///
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn delete_archived(db: &Db, entity: &Entity, part: &Part) -> Result<u64, sqlx::Error> {
     let mut tx = db.begin().await?;
+    tx.take_turn("reconcile", entity.table).await?;
     let sql = format!(
         r"
-        delete from {} s using unnest($1::uuid[], $2::int[]) as u(id, times_seen)
-        where s.id = u.id and s.times_seen = u.times_seen and s.processed
+        with gone as (
+            delete from {} s using unnest($1::uuid[], $2::int[]) as u(id, times_seen)
+            where s.id = u.id and s.times_seen = u.times_seen and s.processed
+            returning s.gazelle_id, s.raw_data, s.fetched_at, s.source_key
+        ),
+        seen as (
+            update {} t set synced_at = gone.fetched_at, source_key = gone.source_key
+            from gone
+            where t.id = gone.gazelle_id and (t.synced_at, t.source_key) < (gone.fetched_at, gone.source_key)
+                and t.raw_data = gone.raw_data
+        )
+        select count(*) from gone
         ",
-        entity.staging_table
+        entity.staging_table, entity.table
     );
-    let deleted =
-        tx.query(AssertSqlSafe(sql)).bind(&part.ids).bind(&part.times_seen).execute(tx.connection()).await?;
+    let gone = tx
+        .query(AssertSqlSafe(sql))
+        .bind(&part.ids)
+        .bind(&part.times_seen)
+        .fetch_one(tx.connection())
+        .await?;
     tx.commit().await?;
-    Ok(deleted.rows_affected())
+    Ok(u64::try_from(gone.try_get::<i64, _>(0)?).unwrap_or_default())
 }
 
 /// Puts archived rows back, but those whose content staging holds; answers how many came back.

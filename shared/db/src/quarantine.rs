@@ -34,7 +34,8 @@ pub async fn quarantine(db: &Db, item: &Quarantined<'_>) -> Result<(), sqlx::Err
         with kept as (
             insert into quarantine as q (source_key, kind, entity, reason, bytes)
             values ($1, $2, $3, $4, $5)
-            on conflict (source_key) do update set times_seen = q.times_seen + 1
+            on conflict (source_key) do update set
+                times_seen = q.times_seen + 1, resolved_at = null, reason = excluded.reason
             returning source_key, coalesce(entity, '') as entity, reason
         )
         insert into admin_actions (kind, entity, subject, details)

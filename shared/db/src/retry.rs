@@ -70,7 +70,8 @@ pub async fn retry_failed(db: &Db, entity: &Entity) -> Result<u64, sqlx::Error> 
         reopened as (
             update sync_status s set
                 records_failed = s.records_failed - r.records,
-                status = 'running', completed_at = null
+                -- It ended when it ended: old records that pass now do not make the mirror fresh.
+                status = 'running'
             from (select run_id, count(*)::int as records from retried group by run_id) r
             where s.run_id = r.run_id and s.sync_type = $1 and s.records_failed >= r.records
         )

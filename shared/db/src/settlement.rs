@@ -216,6 +216,21 @@ async fn report_failures(
         .execute(tx.connection())
         .await?;
     }
+    let healed: Vec<String> = settlements
+        .iter()
+        .filter(|settled| settled.outcome != Outcome::Failed)
+        .map(|settled| settled.staging_id.to_string())
+        .collect();
+    tx.query(
+        r"
+        update admin_actions set resolved_at = now(), resolved_by = 'reconciler'
+        where kind = 'failed' and entity = $1 and subject = any($2) and resolved_at is null
+        ",
+    )
+    .bind(entity.name)
+    .bind(&healed)
+    .execute(tx.connection())
+    .await?;
     if !entity.placeholder.is_empty() {
         let sql = format!(
             r"

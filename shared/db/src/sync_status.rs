@@ -228,7 +228,7 @@ async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(
     tx.query(
         r"
         update sync_status set
-            completed_at = clock_timestamp(),
+            completed_at = coalesce(completed_at, clock_timestamp()),
             status = case
                 when fetch_status = 'failed' then 'failed'
                 when fetch_status = 'partial' or records_failed > 0 or records_quarantined > 0 then 'partial'

@@ -11,6 +11,9 @@ use crate::connect::Tx;
 /// Candidates of one card that are looked at.
 const CANDIDATES_MAX: i64 = 50;
 
+/// A trigram of fewer records is never too common.
+const COMMON_MIN: i64 = 200;
+
 /// Writes down what these records can be found by, in place of what was there.
 pub(super) async fn replace(
     tx: &mut Tx,
@@ -22,7 +25,7 @@ pub(super) async fn replace(
     let keys: Vec<(&str, Key)> = cards
         .iter()
         .flat_map(|card| {
-            let keys: BTreeSet<Key> = (matching.keys)(card).into_iter().collect();
+            let keys = matching.keys_of(card);
             keys.into_iter().map(|key| (card.id.as_str(), key))
         })
         .collect();
@@ -55,29 +58,40 @@ pub(super) async fn candidates(
     cards: &[Card],
 ) -> Result<Vec<Vec<Card>>, sqlx::Error> {
     let mut keys: Vec<(i32, Key)> = Vec::new();
-    let mut needed: Vec<i32> = Vec::with_capacity(cards.len());
     for (place, card) in cards.iter().enumerate() {
-        let of_card: BTreeSet<Key> = (matching.keys)(card).into_iter().collect();
-        let trigrams = of_card.iter().filter(|key| key.kind == TRIGRAM).count();
-        needed.push(i32::try_from(trigrams.div_ceil(2)).unwrap_or(i32::MAX).max(1));
         let place = i32::try_from(place).unwrap_or(i32::MAX);
-        keys.extend(of_card.into_iter().map(|key| (place, key)));
+        keys.extend(matching.keys_of(card).into_iter().map(|key| (place, key)));
     }
     let rows = tx
         .query(
             r"
+            with common as (
+                -- What every tenth name holds tells none from another, and would join everything with everything.
+                select value from match_keys
+                where entity = $1 and kind = $5
+                group by value
+                having count(*) > greatest($7, (select count(*) / 20 from match_keys where entity = $1 and kind = $5) / 20)
+            ),
+            asked as (
+                select u.* from unnest($2::int[], $3::text[], $4::text[]) as u(place, kind, value)
+                where u.kind <> $5 or u.value not in (select value from common)
+            ),
+            needed as (
+                select place, ceil(count(*) filter (where kind = $5) / 2.0) as trigrams from asked group by place
+            )
             select place, id from (
                 select a.place, k.id,
                     row_number() over (
                         partition by a.place
-                        order by bool_or(a.kind <> $6) desc, count(*) desc, k.id
+                        order by bool_or(a.kind <> $5) desc, count(*) desc, k.id
                     ) as rank
-                from unnest($2::int[], $3::text[], $4::text[]) as a(place, kind, value)
+                from asked a
                 join match_keys k on k.entity = $1 and k.kind = a.kind and k.value = a.value
-                group by a.place, k.id
-                having bool_or(a.kind <> $6) or count(*) >= ($5::int[])[a.place + 1]
+                join needed n on n.place = a.place
+                group by a.place, k.id, n.trigrams
+                having bool_or(a.kind <> $5) or count(*) >= n.trigrams
             ) ranked
-            where rank <= $7
+            where rank <= $6
             order by place, rank
             ",
         )
@@ -85,9 +99,9 @@ pub(super) async fn candidates(
         .bind(keys.iter().map(|(place, _)| *place).collect::<Vec<_>>())
         .bind(keys.iter().map(|(_, key)| key.kind).collect::<Vec<_>>())
         .bind(keys.iter().map(|(_, key)| key.value.as_str()).collect::<Vec<_>>())
-        .bind(&needed)
         .bind(TRIGRAM)
         .bind(CANDIDATES_MAX)
+        .bind(COMMON_MIN)
         .fetch_all(tx.connection())
         .await?;
     let mut ids: Vec<Vec<String>> = vec![Vec::new(); cards.len()];

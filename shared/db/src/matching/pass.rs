@@ -14,7 +14,7 @@ use super::keys;
 use crate::connect::{Db, Tx};
 
 /// Rows compared in one transaction.
-const ROWS: i64 = 500;
+const ROWS: i64 = 100;
 
 /// What one pass did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -110,7 +110,7 @@ fn pairs<'a>(matching: &Matching, cards: &'a [Card], candidates: &'a [Vec<Card>]
     for (card, others) in cards.iter().zip(candidates) {
         for other in others {
             let (one, other) = if card.id < other.id { (card, other) } else { (other, card) };
-            let score = (matching.score)(one, other);
+            let score = matching.score_of(one, other);
             if score >= matching.threshold {
                 pairs.insert((&one.id, &other.id), Pair { one, other, score });
             }
@@ -186,9 +186,17 @@ async fn relink(
         return Ok(0);
     }
     let ids: Vec<&str> = wide.iter().map(String::as_str).collect();
+    tx.query("delete from record_links where entity = $1 and relation = 'predecessor' and id = any($2)")
+        .bind(entity.name)
+        .bind(&ids)
+        .execute(tx.connection())
+        .await?;
     let cards = keys::read(tx, entity, matching, &ids).await?;
     let candidates = keys::candidates(tx, entity, matching, &cards).await?;
-    link(tx, entity, &predecessors(since, &pairs(matching, &cards, &candidates))).await
+    let mut successions = predecessors(since, &pairs(matching, &cards, &candidates));
+    // Of the others not all elders are known here.
+    successions.retain(|succession| wide.contains(&succession.id));
+    link(tx, entity, &successions).await
 }
 
 /// A record, those alike that began before it, youngest first, and the one that it continues.

@@ -6,15 +6,18 @@ use serde_json::{Value, json};
 use shared::entity::{self, Entity};
 use shared::fold::fold;
 use shared::matching::{Card, Matching, Scored, choose};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::decision::{Decision, record};
 use super::keys::candidates;
 use crate::Candidate;
 use crate::connect::Tx;
 
-/// Ids by entity and folded alias.
+/// Ids by entity and alias: an id as it is, a name folded.
 type Aliases = BTreeMap<(String, String), String>;
+
+/// A name in an action's subject, at most: an index of PostgreSQL takes 2,700 bytes.
+const SUBJECT_CHARACTERS_MAX: usize = 200;
 
 /// Who is meant by a card, and how that was found out.
 struct Choice {
@@ -36,7 +39,9 @@ pub async fn resolve_references(
     let aliases = aliases(tx, entity, rows).await?;
     let mut decisions = Vec::new();
     if !aliases.is_empty() {
-        follow_aliases(entity, &aliases, rows, &mut decisions);
+        let mut dead = aliases.clone();
+        forget_living(tx, &mut dead).await?;
+        follow_aliases(entity, &dead, rows, &mut decisions);
     }
     for target in entity::ALL {
         let Some(matching) = &target.matching else { continue };
@@ -64,6 +69,7 @@ pub async fn resolve_references(
             }
         }
         ask_a_person(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_none())).await?;
+        close_answered(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_some())).await?;
     }
     record(tx, entity, &decisions).await
 }
@@ -72,7 +78,7 @@ fn follow_aliases(entity: &Entity, aliases: &Aliases, rows: &mut [Candidate], de
     for row in rows {
         for (column, cell) in entity.columns.iter().zip(&mut row.row.cells) {
             let Some((target, id)) = column.references.zip(cell.as_deref()) else { continue };
-            let Some(meant) = aliases.get(&(target.to_owned(), fold(id))) else { continue };
+            let Some(meant) = aliases.get(&(target.to_owned(), id.to_owned())) else { continue };
             decisions.push(Decision {
                 record_id: row.row.id.clone(),
                 reference: column.name,
@@ -84,6 +90,29 @@ fn follow_aliases(entity: &Entity, aliases: &Aliases, rows: &mut [Candidate], de
             *cell = Some(meant.clone());
         }
     }
+}
+
+/// Leaves out aliases that are the id of a record that lives: the exact id wins.
+async fn forget_living(tx: &mut Tx, aliases: &mut Aliases) -> Result<(), sqlx::Error> {
+    for target in entity::ALL.into_iter().filter(|target| !target.placeholder.is_empty()) {
+        let of_target: Vec<&str> = aliases
+            .keys()
+            .filter(|(entity, _)| entity == target.name)
+            .map(|(_, alias)| alias.as_str())
+            .collect();
+        if of_target.is_empty() {
+            continue;
+        }
+        let sql = format!(
+            "select id from {} where id = any($1) and not is_placeholder and deleted_at is null",
+            target.table
+        );
+        let living = tx.query(AssertSqlSafe(sql)).bind(&of_target).fetch_all(tx.connection()).await?;
+        for row in &living {
+            aliases.remove(&(target.name.to_owned(), row.try_get(0)?));
+        }
+    }
+    Ok(())
 }
 
 async fn choices(
@@ -114,7 +143,7 @@ fn name(card: &Card) -> Option<String> {
         .into_iter()
         .filter_map(|field| card.get(field))
         .collect();
-    (!names.is_empty()).then(|| names.join(" "))
+    (!names.is_empty()).then(|| names.join(" ").chars().take(SUBJECT_CHARACTERS_MAX).collect())
 }
 
 /// The aliases among the ids and names that these rows refer to.
@@ -123,23 +152,24 @@ async fn aliases(tx: &mut Tx, entity: &Entity, rows: &[Candidate]) -> Result<Ali
         return Ok(Aliases::new());
     }
     // Few, or none: they are all read, and most batches ask nothing else.
-    let known = tx.query("select entity, alias, id from aliases").fetch_all(tx.connection()).await?;
+    let known =
+        tx.query("select entity, alias, id from aliases order by alias").fetch_all(tx.connection()).await?;
     let mut wanted: BTreeSet<(&str, String)> = BTreeSet::new();
     if !known.is_empty() {
         for row in rows {
             let cells = entity.columns.iter().zip(&row.row.cells);
-            wanted.extend(
-                cells.filter_map(|(column, cell)| Some((column.references?, fold(cell.as_deref()?)))),
-            );
+            wanted.extend(cells.filter_map(|(column, cell)| Some((column.references?, cell.clone()?))));
             wanted
                 .extend(row.asked.iter().filter_map(|asked| Some((asked.target, fold(&name(&asked.card)?)))));
         }
     }
     let mut aliases = Aliases::new();
     for row in &known {
-        let (entity, alias): (String, String) = (row.try_get("entity")?, fold(row.try_get("alias")?));
-        if wanted.contains(&(entity.as_str(), alias.clone())) {
-            aliases.insert((entity, alias), row.try_get("id")?);
+        let (entity, alias): (String, String) = (row.try_get("entity")?, row.try_get("alias")?);
+        for alias in BTreeSet::from([fold(&alias), alias]) {
+            if wanted.contains(&(entity.as_str(), alias.clone())) {
+                aliases.entry((entity.clone(), alias)).or_insert(row.try_get("id")?);
+            }
         }
     }
     Ok(aliases)
@@ -167,6 +197,26 @@ async fn ask_a_person(
     .bind(target.name)
     .bind(nobody.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
     .bind(nobody.iter().map(|(_, card)| card.to_string()).collect::<Vec<_>>())
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Closes what a person was asked about names that are known now.
+async fn close_answered(
+    tx: &mut Tx,
+    target: &Entity,
+    known: impl Iterator<Item = (&Card, &Choice)>,
+) -> Result<(), sqlx::Error> {
+    let names: Vec<String> = known.filter_map(|(card, _)| Some(fold(&name(card)?))).collect();
+    tx.query(
+        r"
+        update admin_actions set resolved_at = now(), resolved_by = 'reconciler'
+        where kind = 'unmatched' and entity = $1 and subject = any($2) and resolved_at is null
+        ",
+    )
+    .bind(target.name)
+    .bind(&names)
     .execute(tx.connection())
     .await?;
     Ok(())
