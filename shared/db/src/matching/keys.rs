@@ -73,11 +73,10 @@ pub(super) async fn candidates(
                 having count(*) > greatest($7, (select count(*) / 20 from match_keys where entity = $1 and kind = $5) / 20)
             ),
             asked as (
-                select u.* from unnest($2::int[], $3::text[], $4::text[]) as u(place, kind, value)
+                select u.*,
+                    ceil(count(*) filter (where u.kind = $5) over (partition by u.place) / 2.0) as needed
+                from unnest($2::int[], $3::text[], $4::text[]) as u(place, kind, value)
                 where u.kind <> $5 or u.value not in (select value from common)
-            ),
-            needed as (
-                select place, ceil(count(*) filter (where kind = $5) / 2.0) as trigrams from asked group by place
             )
             select place, id from (
                 select a.place, k.id,
@@ -87,9 +86,8 @@ pub(super) async fn candidates(
                     ) as rank
                 from asked a
                 join match_keys k on k.entity = $1 and k.kind = a.kind and k.value = a.value
-                join needed n on n.place = a.place
-                group by a.place, k.id, n.trigrams
-                having bool_or(a.kind <> $5) or count(*) >= n.trigrams
+                group by a.place, k.id, a.needed
+                having bool_or(a.kind <> $5) or count(*) >= a.needed
             ) ranked
             where rank <= $6
             order by place, rank
