@@ -66,7 +66,8 @@ pub(super) async fn candidates(
         .query(
             r"
             with common as (
-                -- What every tenth name holds tells none from another, and would join everything with everything.
+                -- What every twentieth name holds (a name has about twenty trigrams) tells none from another, and
+                -- would join everything with everything.
                 select value from match_keys
                 where entity = $1 and kind = $5
                 group by value
