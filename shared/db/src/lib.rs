@@ -4,6 +4,7 @@
 //! identifier. Names are unqualified: each transaction sets `search_path` to the configured schema.
 
 mod absence;
+mod action;
 mod archive;
 mod audit;
 mod connect;

@@ -6,6 +6,7 @@ use shared::entity::Entity;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
+use crate::action;
 use crate::connect::Tx;
 use crate::sync_status;
 
@@ -221,16 +222,7 @@ async fn report_failures(
         .filter(|settled| settled.outcome != Outcome::Failed)
         .map(|settled| settled.staging_id.to_string())
         .collect();
-    tx.query(
-        r"
-        update admin_actions set resolved_at = now(), resolved_by = 'reconciler'
-        where kind = 'failed' and entity = $1 and subject = any($2) and resolved_at is null
-        ",
-    )
-    .bind(entity.name)
-    .bind(&healed)
-    .execute(tx.connection())
-    .await?;
+    action::close(tx, "failed", entity, &healed).await?;
     if !entity.placeholder.is_empty() {
         let sql = format!(
             r"

@@ -10,8 +10,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::decision::{Decision, record};
 use super::keys::candidates;
-use crate::Candidate;
 use crate::connect::Tx;
+use crate::{Candidate, action};
 
 /// Ids by entity and alias: an id as it is, a name folded.
 type Aliases = BTreeMap<(String, String), String>;
@@ -69,7 +69,9 @@ pub async fn resolve_references(
             }
         }
         ask_a_person(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_none())).await?;
-        close_answered(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_some())).await?;
+        let known = choices.iter().filter(|(_, choice)| choice.id.is_some());
+        let names: Vec<String> = known.filter_map(|(card, _)| Some(fold(&name(card)?))).collect();
+        action::close(tx, "unmatched", target, &names).await?;
     }
     record(tx, entity, &decisions).await
 }
@@ -197,26 +199,6 @@ async fn ask_a_person(
     .bind(target.name)
     .bind(nobody.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
     .bind(nobody.iter().map(|(_, card)| card.to_string()).collect::<Vec<_>>())
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// Closes what a person was asked about names that are known now.
-async fn close_answered(
-    tx: &mut Tx,
-    target: &Entity,
-    known: impl Iterator<Item = (&Card, &Choice)>,
-) -> Result<(), sqlx::Error> {
-    let names: Vec<String> = known.filter_map(|(card, _)| Some(fold(&name(card)?))).collect();
-    tx.query(
-        r"
-        update admin_actions set resolved_at = now(), resolved_by = 'reconciler'
-        where kind = 'unmatched' and entity = $1 and subject = any($2) and resolved_at is null
-        ",
-    )
-    .bind(target.name)
-    .bind(&names)
     .execute(tx.connection())
     .await?;
     Ok(())
