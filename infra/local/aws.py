@@ -1,4 +1,4 @@
-"""Runs ministack with four corrections, so that what works here works on AWS.
+"""Runs ministack with five corrections, so that what works here works on AWS.
 
 1. Functions run in `sandbox.py` instead of ministack's own executor. That one starts a process per invocation, hands it
    the same event again while it is being ended (a second run that takes a lease and dies), and never reads its output
@@ -7,6 +7,7 @@
 3. A key in an S3 notification is URL-encoded, as S3 does it.
 4. Every event source mapping has its own poller, so that staging and promotion run side by side as they do on Lambda,
    instead of one after the other; and it looks five times a second, not once.
+5. A subscription filter of a log group reads JSON patterns (`{ $.level = "ERROR" || … }`), not mere words.
 
 Everything replaced is private to ministack, hence the pinned version and the checks below.
 """
@@ -16,6 +17,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -25,7 +27,7 @@ from typing import Any
 from urllib.parse import quote_plus
 
 from ministack import app
-from ministack.services import lambda_svc, s3, sqs
+from ministack.services import cloudwatch_logs, lambda_svc, s3, sqs
 from ministack.services.cloudformation import provisioners
 
 from sandbox import Invocation, Sandboxes
@@ -111,6 +113,33 @@ def poll_mappings_side_by_side() -> None:
     _replace(lambda_svc, "_poll_loop", loop)
 
 
+def read_json_patterns() -> None:
+    term = re.compile(r"""\$((?:\.\w+)+)\s*(!?=)\s*"([^"]*)\"""")
+
+    def holds(pattern: str, message: str) -> bool:
+        try:
+            line = json.loads(message)
+        except ValueError:
+            return False
+
+        def compared(match: re.Match[str]) -> str:
+            value: Any = line
+            for name in match[1].split(".")[1:]:
+                value = value.get(name) if isinstance(value, dict) else None
+            return str(value is not None and (value == match[3]) == (match[2] == "="))
+
+        words = term.sub(compared, pattern.strip()[1:-1])
+        words = words.replace("&&", " and ").replace("||", " or ")
+        if not re.fullmatch(r"(?:True|False|and|or|[()\s])*", words):
+            raise ValueError(f"not understood here: {pattern}")
+        return bool(eval(words))  # noqa: S307 - only True, False, and, or and parentheses
+
+    def matches(pattern: str, message: str) -> bool:
+        return holds(pattern, message) if pattern.strip().startswith("{") else pattern in message
+
+    _replace(cloudwatch_logs, "_subscription_pattern_matches", matches)
+
+
 def _replace(module: Any, name: str, new: Callable[..., Any]) -> None:
     if not callable(getattr(module, name, None)):
         sys.exit(f"{module.__name__} has no {name}: another ministack than the pinned one?")
@@ -122,4 +151,5 @@ if __name__ == "__main__":
     keep_redrive_policies()
     encode_notified_keys()
     poll_mappings_side_by_side()
+    read_json_patterns()
     app.main()

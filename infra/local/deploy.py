@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import emulator
+import letterbox
 import postgres
 import simulator
 import tools
 from tools import HERE, ROOT, VENV, Failure, Stack, say
 
-FUNCTIONS = ("fetcher", "stager", "reconciler", "health")
+FUNCTIONS = ("fetcher", "stager", "reconciler", "health", "alerter")
 DATABASE_SCHEMA = "gazelle"
 
 
@@ -77,17 +78,18 @@ def migrate(stack: Stack) -> None:
 
 def secret_names(stack: Stack) -> dict[str, str]:
     prefix = emulator.stack_name(stack)
-    return {part: f"{prefix}/{part}" for part in ("gazelle", "database", "health")}
+    return {part: f"{prefix}/{part}" for part in ("gazelle", "database", "health", "alerts")}
 
 
 def store_secrets(stack: Stack) -> None:
-    """The three secrets the template names, written before the functions read them."""
+    """The secrets the template names, written before the functions read them."""
     client = aws(stack, "secretsmanager")
     token = stack.remember("secrets", "health_token", lambda: secrets.token_urlsafe(24))
     values: dict[str, dict[str, str]] = {
         "gazelle": {"api_key": simulator.api_key(stack)},
         "database": {"url": postgres.url(stack)},
         "health": {"token": token},
+        "alerts": letterbox.secret(stack),
     }
     for part, name in secret_names(stack).items():
         text = json.dumps(values[part])
@@ -110,6 +112,10 @@ def parameters(stack: Stack, schedules: str) -> dict[str, str]:
         "GazelleSecretName": names["gazelle"],
         "DatabaseSecretName": names["database"],
         "HealthSecretName": names["health"],
+        "AlertsSecretName": names["alerts"],
+        # Nobody's addresses: mail stays in the emulator.
+        "AlertEmailFrom": "alertes@example.org",
+        "AlertEmailTo": "administration@example.org",
         "DatabaseSchema": DATABASE_SCHEMA,
         "DatabaseMode": os.environ.get("DATABASE_MODE", "session"),
     }
@@ -229,7 +235,13 @@ def exports(stack: Stack) -> dict[str, str]:
         "RECONCILE_QUEUE_URL": out["ReconcileQueueUrl"],
         "RECONCILE_DLQ_URL": out["ReconcileDeadLetterQueueUrl"],
         "FETCH_QUEUE_URL": out["FetchQueueUrl"],
+        "FETCH_DLQ_URL": out["FetchDeadLetterQueueUrl"],
         "FETCHER_FAILURE_QUEUE_URL": out["FetcherFailureQueueUrl"],
+        "ALERTER_FUNCTION": out["AlerterFunctionName"],
+        "ALERTS_QUEUE_URL": out["AlertsQueueUrl"],
+        "ALERTS_SECRET": secret_names(stack)["alerts"],
+        "DATABASE_SECRET": secret_names(stack)["database"],
+        "INBOX_URL": letterbox.url(stack),
         "GAZELLE_URL": simulator.gazelle_url(stack),
         "GAZELLE_TOKEN_URL": simulator.token_url(stack),
         "GAZELLE_API_KEY": simulator.api_key(stack),
@@ -244,7 +256,7 @@ def write_lambda_env(stack: Stack) -> Path:
     """The variables the template gave the functions, read back from the deployed ones, for `cargo lambda watch`."""
     client = aws(stack, "lambda")
     variables: dict[str, str] = {}
-    for key in ("FetcherFunctionName", "StagerFunctionName", "ReconcilerFunctionName", "HealthFunctionName"):
+    for key in ("FetcherFunctionName", "StagerFunctionName", "ReconcilerFunctionName", "HealthFunctionName", "AlerterFunctionName"):
         config = client.get_function_configuration(FunctionName=stack.data["outputs"][key])
         variables |= config["Environment"]["Variables"]
     path = stack.dir / "lambda.env"

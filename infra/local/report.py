@@ -188,6 +188,7 @@ def _print_addresses(stack: Stack, schedules: str) -> None:
   Santé        {emulator.endpoint(stack)}/api/v6/health  (hôte {env['HEALTH_HOST']})
                curl -H 'Host: {env['HEALTH_HOST']}' -H 'Authorization: Bearer {env['HEALTH_TOKEN']}' {env['HEALTH_URL']}/api/v6/health
   Planification {ticking}
+  Alertes      {env['INBOX_URL']}/messages
   Base         psql '{env['DATABASE_URL']}'
   Variables    eval "$(python3 infra/local/stack.py env{option})"
   Journaux     python3 infra/local/stack.py logs{option}

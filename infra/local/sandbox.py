@@ -48,8 +48,15 @@ class Invocation:
             self.error = {"errorType": kind, "errorMessage": message}
             self.done.set()
 
+    def report(self) -> str:
+        """The platform's own line about the invocation, as a function with JSON logs has it."""
+        kind = (self.error or {}).get("errorType", "")
+        status = "success" if self.error is None else "timeout" if kind == "Sandbox.Timedout" else "error"
+        record = {"requestId": self.request_id, "status": status} | ({"errorType": kind} if kind else {})
+        return json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()), "type": "platform.report", "record": record})
+
     def as_ministack(self) -> dict[str, Any]:
-        log = "".join(self.log)[-LOG_PER_INVOCATION_MAX:]
+        log = "".join(self.log)[-LOG_PER_INVOCATION_MAX:] + self.report()
         if self.error is not None:
             return {"body": self.error, "error": True, "function_error": "Unhandled", "log": log}
         return {"body": self.answer, "log": log}

@@ -114,6 +114,7 @@ def up(stack: Stack, args: argparse.Namespace) -> int:
 def _up(stack: Stack, args: argparse.Namespace) -> None:
     import deploy
     import emulator
+    import letterbox
     import postgres
     import simulator
 
@@ -126,6 +127,8 @@ def _up(stack: Stack, args: argparse.Namespace) -> None:
         deploy.migrate(stack)
         if simulator.up(stack, args.sim_args):
             started.append(simulator.down)
+        if letterbox.up(stack):
+            started.append(letterbox.down)
         if emulator.up(stack):
             started.append(emulator.down)
         deploy.deploy(stack, _schedules(stack, args))
@@ -153,11 +156,12 @@ def run(stack: Stack, args: argparse.Namespace) -> int:
 
 def down(stack: Stack, args: argparse.Namespace) -> int:
     import emulator
+    import letterbox
     import postgres
     import simulator
 
     with stack.locked():
-        ended = [part.down(stack) for part in (emulator, simulator, postgres)]
+        ended = [part.down(stack) for part in (emulator, letterbox, simulator, postgres)]
         if args.purge:
             postgres.purge(stack)
             for name in ("build", "lambda.env", "simulator.port", "stack.json"):

@@ -64,7 +64,9 @@ impl<'a> Settings<'a> {
         if self.problems.is_empty() { Ok(value) } else { Err(BadSettings(self.problems)) }
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    /// A setting that may be missing.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 

@@ -1,8 +1,9 @@
 //! The vocabulary of the pipeline: entities, requests, raw pages, keys, manifests and messages.
 //!
-//! Everything here is pure: no socket, no clock, no environment. What the four functions say to
+//! Everything here is pure: no socket, no clock, no environment. What the functions say to
 //! each other is written down once, here, and nowhere else.
 
+pub mod alert;
 pub mod by_id;
 pub mod entity;
 pub mod env;
@@ -18,4 +19,6 @@ pub mod reading;
 pub mod request;
 pub mod row;
 pub mod rule;
+pub mod verdict;
 pub mod window;
+pub mod words;

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use fetcher::object_store::ObjectStore;
 use gazelle_sim::SimConfig;
 use pipeline_tests::dice::Dice;
 use pipeline_tests::memory::Hang;
@@ -13,6 +12,7 @@ use pipeline_tests::source::{Source, TICK};
 use serde_json::{Value, json};
 use shared::entity;
 use shared::request::Mode;
+use shared_store::ObjectStore;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 

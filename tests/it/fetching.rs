@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use fetcher::fetch::Job;
 use fetcher::gazelle::{ApiError, Authentication, FixedTokenStore, TokenStore};
-use fetcher::object_store::ObjectStore;
 use fetcher::report::Report;
 use gazelle_sim::SimConfig;
 use pipeline_tests::mirror::entity;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 use shared::entity;
 use shared::raw_page::{self, RawPage};
 use shared::request::Mode;
+use shared_store::ObjectStore;
 
 #[tokio::test]
 async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gazelle_sim::SimConfig;
-use health::report::{Status, health};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pipeline::Pipeline;
 use serde_json::{Value, json};
 use shared::entity;
 use shared::manifest::RunStatus;
+use shared::verdict::{Status, health};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;

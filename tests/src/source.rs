@@ -6,13 +6,13 @@ use std::time::Duration;
 use fetcher::config::GazelleConfig;
 use fetcher::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
 use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
-use fetcher::object_store::{MemoryObjectStore, ObjectStore};
 use fetcher::report::Report;
 use gazelle_sim::{RunningSim, SimConfig, serve};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::entity::Entity;
 use shared::request::Mode;
+use shared_store::{MemoryObjectStore, ObjectStore};
 use tokio::time::Instant;
 
 use crate::memory::MemorySink;

@@ -17,6 +17,7 @@ use crate::gazelle::Authentication;
 /// | `REQUESTS_PER_SECOND` | the pace of requests | 5 |
 /// | `PAGE_SIZE` | records per page | 100 |
 /// | `LOOKBACK_DAYS` | how far an incremental run reaches behind its watermark | 1 |
+/// | `ALERTS_QUEUE_URL` | the alerter's queue | nobody is told |
 /// | `TIMEZONE` | whose days `start` and `end` of a repair are | America/Montreal |
 #[derive(Debug, Clone)]
 pub struct FetcherConfig {
@@ -30,6 +31,8 @@ pub struct FetcherConfig {
     pub lookback_days: u32,
     /// Whose days a repair means.
     pub timezone: Tz,
+    /// The alerter's queue.
+    pub alerts_queue_url: Option<String>,
 }
 
 /// How to reach Gazelle.
@@ -78,7 +81,8 @@ impl FetcherConfig {
         }
         let timezone =
             settings.optional("TIMEZONE", shared::local_day::ZONE, "the zone whose days a repair means");
-        settings.finish(Self { raw_bucket, secret_id, gazelle, lookback_days, timezone })
+        let alerts_queue_url = settings.text("ALERTS_QUEUE_URL");
+        settings.finish(Self { raw_bucket, secret_id, gazelle, lookback_days, timezone, alerts_queue_url })
     }
 }
 

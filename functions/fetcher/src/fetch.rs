@@ -15,11 +15,11 @@ use tracing::warn;
 
 use crate::gazelle::Gazelle;
 use crate::known_pages::KnownPages;
-use crate::object_store::{Object, ObjectStore, StateError};
 use crate::raw_sink::RawSink;
 use crate::report::Report;
 use crate::run::Run;
 use crate::state::{Ask, Checkpoint, LaneState, Lease, Next};
+use shared_store::{Object, ObjectStore, StateError};
 
 /// A run that came no page further in so many invocations is given up: its cursor may be worth nothing.
 const STALLS_MAX: u32 = 5;

@@ -3,8 +3,8 @@
 use shared::raw_page;
 
 use crate::gazelle::{ApiError, TokenError};
-use crate::object_store::StateError;
 use crate::raw_sink::SinkError;
+use shared_store::StateError;
 
 /// A listing longer than this is a listing without end: twenty times the largest known one.
 pub(crate) const PAGES_PER_RUN_MAX: u32 = 32_000;

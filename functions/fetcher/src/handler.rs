@@ -6,19 +6,20 @@ use std::time::{Duration, SystemTime};
 use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
+use shared::alert::Class;
 use shared::message;
 use shared::request::SyncRequest;
-use shared_runtime::{Secrets, aws_config, deadline, is_path_style};
+use shared_runtime::{Alerts, Secrets, Unit, aws_config, deadline, is_path_style, measure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::error;
+use tracing::{Instrument as _, Span, error};
 
 use crate::config::FetcherConfig;
 use crate::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
 use crate::gazelle::{AwsTokenStore, Credentials, Gazelle, TokenStore};
-use crate::object_store::{ObjectStore, S3ObjectStore};
 use crate::raw_sink::S3RawSink;
 use crate::report::Report;
+use shared_store::{ObjectStore, S3ObjectStore};
 
 /// What one page may take with all its tries, and what ending a run takes: a page begun later could
 /// not be stored.
@@ -31,6 +32,7 @@ pub struct Fetcher {
     api: Arc<Gazelle>,
     sink: Arc<S3RawSink>,
     states: Arc<ObjectStore>,
+    alerts: Alerts,
 }
 
 impl Fetcher {
@@ -56,6 +58,7 @@ impl Fetcher {
             api: Arc::new(Gazelle::new(gazelle, credentials, Arc::clone(&states))?),
             sink: Arc::new(S3RawSink::new(client, config.raw_bucket.clone())),
             states,
+            alerts: Alerts::new(&aws, "fetcher", config.alerts_queue_url.clone()),
             config,
         })
     }
@@ -121,10 +124,11 @@ impl Fetcher {
             let (api, sink, states) =
                 (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
             // A task each: an entity's panic ends that task alone.
-            runs.spawn(async move {
+            let run = async move {
                 let parts = Parts { api: &api, sink: &*sink, states: &states };
                 fetch(parts, &job, &|_| ()).await
-            });
+            };
+            runs.spawn(run.instrument(Span::current()));
         }
         let mut reports = Vec::new();
         let mut broken = None;
@@ -141,11 +145,34 @@ impl Fetcher {
                 }
             }
         }
+        for report in &reports {
+            self.tell(report).await;
+        }
         if let Some(broken) = broken {
             return Err(broken.into());
         }
         reports.sort_by_key(|report| entities.iter().position(|entity| entity.name == report.entity));
         Ok(reports)
+    }
+}
+
+impl Fetcher {
+    /// Tells how a run stands to whoever counts runs, and to the alerter what went wrong.
+    async fn tell(&self, report: &Report) {
+        let is_failed = report.status == "failed";
+        let seconds = (report.ended_at - report.started_at).as_seconds_f64();
+        measure(
+            &[("entity", report.entity)],
+            &[
+                ("RunsFailed", Unit::Count, if is_failed { 1.0 } else { 0.0 }),
+                ("PagesFetched", Unit::Count, f64::from(report.pages)),
+                ("FetchDuration", Unit::Seconds, seconds),
+            ],
+        );
+        if is_failed {
+            let class = report.action.and_then(Class::of_action).unwrap_or(Class::SyncFailed);
+            self.alerts.raise(class, report.entity, report.error.as_deref().unwrap_or_default()).await;
+        }
     }
 }
 

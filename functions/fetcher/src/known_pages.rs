@@ -13,7 +13,7 @@ use shared::key::{self, RunId};
 use shared::raw_page::Listing;
 use tracing::warn;
 
-use crate::object_store::{Object, ObjectStore, StateError};
+use shared_store::{Object, ObjectStore, StateError};
 
 /// The object behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

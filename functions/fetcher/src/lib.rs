@@ -6,7 +6,6 @@ mod fetch_error;
 pub mod gazelle;
 pub mod handler;
 mod known_pages;
-pub mod object_store;
 pub mod raw_sink;
 pub mod report;
 mod run;

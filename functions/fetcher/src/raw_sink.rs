@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use shared_store::is_precondition_failed;
 
 /// Why something could not be stored.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +93,6 @@ impl RawSink for S3RawSink {
             .map(|_| ())
             .map_err(|error| told(&error))
     }
-}
-
-pub(crate) fn is_precondition_failed<E>(error: &SdkError<E>) -> bool {
-    // 409: another conditional write of the same key is under way; reading again settles it.
-    error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 409 | 412))
 }
 
 fn told<E: std::error::Error + 'static>(error: &SdkError<E>) -> SinkError {

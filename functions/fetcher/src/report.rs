@@ -38,6 +38,9 @@ pub struct Report {
     /// Why it is not a success.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Which help by a person it needs: `credentials`, `schema`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<&'static str>,
 }
 
 impl Report {
@@ -61,6 +64,7 @@ impl Report {
             started_at: checkpoint.started_at,
             ended_at,
             error,
+            action: None,
         }
     }
 
@@ -86,6 +90,7 @@ impl Report {
             started_at: now,
             ended_at: now,
             error: Some(error),
+            action: None,
         };
         report.tell();
         report
@@ -95,10 +100,12 @@ impl Report {
     pub(crate) fn tell(&self) {
         let Self { entity, mode, status, pages, records, .. } = self;
         let run_id = self.run_id.as_ref().map(RunId::as_str).unwrap_or_default();
+        let trace_id = self.run_id.as_ref().map(RunId::trace_id).unwrap_or_default();
         match &self.error {
             None => info!(
                 entity,
                 run.id = run_id,
+                trace.id = trace_id,
                 mode,
                 status,
                 pages,
@@ -109,6 +116,7 @@ impl Report {
                 warn!(
                     entity,
                     run.id = run_id,
+                    trace.id = trace_id,
                     mode,
                     status,
                     pages,

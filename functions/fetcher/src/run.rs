@@ -19,10 +19,10 @@ use tracing::info;
 use crate::fetch::{BegunRun, Job, OnPage, Parts};
 use crate::fetch_error::{FetchError, PAGES_PER_RUN_MAX};
 use crate::known_pages::KnownPages;
-use crate::object_store::Object;
 use crate::raw_sink::{RawSink, SinkError, Stored};
 use crate::report::Report;
 use crate::state::{Checkpoint, LaneState, Next};
+use shared_store::Object;
 
 use crate::tally::Tally;
 

@@ -26,6 +26,12 @@ pub fn page(status: u16, html: &str) -> Value {
     answer
 }
 
+/// Plain text, for a terminal.
+#[must_use]
+pub fn text(status: u16, text: &str) -> Value {
+    answer(status, "text/plain; charset=utf-8", "default-src 'none'; frame-ancestors 'none'", text)
+}
+
 /// Prometheus text.
 #[must_use]
 pub fn prometheus(text: &str) -> Value {

@@ -9,6 +9,8 @@ use shared_db::DatabaseSettings;
 /// |---|---|---|
 /// | `HEALTH_SECRET_ID` | the secret with the token that readers must show | |
 /// | `SYNC_INTERVAL_SECONDS` | how often an incremental run is due | 120 |
+/// | `RAW_EVENTS_QUEUE_URL`, `RECONCILE_QUEUE_URL`, `FETCH_QUEUE_URL` | queues whose depth is shown | not shown |
+/// | `RAW_EVENTS_DLQ_URL`, `RECONCILE_DLQ_URL`, `FETCH_DLQ_URL` | their dead-letter queues | not shown |
 ///
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
@@ -19,7 +21,16 @@ pub struct HealthConfig {
     pub health_secret_id: String,
     /// How often an incremental run is due, in seconds.
     pub sync_interval_seconds: u32,
+    /// Name, queue and dead-letter queue, where they are known.
+    pub queues: Vec<(&'static str, String, String)>,
 }
+
+/// The queues of the pipeline: their name, and the variables with their addresses.
+const QUEUES: [(&str, &str, &str); 3] = [
+    ("raw-events", "RAW_EVENTS_QUEUE_URL", "RAW_EVENTS_DLQ_URL"),
+    ("reconcile", "RECONCILE_QUEUE_URL", "RECONCILE_DLQ_URL"),
+    ("fetch", "FETCH_QUEUE_URL", "FETCH_DLQ_URL"),
+];
 
 impl HealthConfig {
     /// Reads the settings.
@@ -33,6 +44,10 @@ impl HealthConfig {
             health_secret_id: settings
                 .required("HEALTH_SECRET_ID", "the secret with the token that readers must show"),
             sync_interval_seconds: settings.optional("SYNC_INTERVAL_SECONDS", 120, "how often a run is due"),
+            queues: QUEUES
+                .into_iter()
+                .filter_map(|(name, queue, dead)| Some((name, settings.text(queue)?, settings.text(dead)?)))
+                .collect(),
         };
         if config.sync_interval_seconds == 0 {
             settings.problem("SYNC_INTERVAL_SECONDS", "accepted: 1 second or more");

@@ -6,20 +6,22 @@ use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use shared_db::{Overview, SecretDb};
-use shared_runtime::{Secrets, aws_config};
+use shared_runtime::{Queue, Secrets, aws_config};
 use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::access::{Access, Refusal, header};
-use crate::answer::{json_answer, page, problem, prometheus, see_other};
+use crate::answer::{json_answer, page, problem, prometheus, see_other, text};
+use crate::backlog::{Watched, backlogs};
 use crate::config::HealthConfig;
 use crate::metrics::metrics;
-use crate::page::{Language, dashboard, unreachable};
-use crate::report::{EntityHealths, Status, health, worst};
+use crate::page::{dashboard, unreachable};
+use crate::status::status;
+use shared::verdict::{EntityHealths, Status, health, worst};
+use shared::words::Language;
 
 const DASHBOARD: &str = "/api/v6/dashboard";
-const ROUTES: &str =
-    "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
+const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/status, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
 
 /// The health API with its connections.
 #[derive(Debug)]
@@ -27,6 +29,7 @@ pub struct Health {
     config: HealthConfig,
     db: SecretDb,
     access: Access,
+    queues: Vec<Watched>,
 }
 
 impl Health {
@@ -36,10 +39,18 @@ impl Health {
     /// Names every setting that is missing or malformed.
     pub async fn from_env() -> Result<Self, Error> {
         let config = HealthConfig::from_lookup(&|name| std::env::var(name).ok())?;
-        let secrets = Secrets::new(&aws_config().await);
+        let aws = aws_config().await;
+        let secrets = Secrets::new(&aws);
+        let queue = |url: &String| Queue::new(&aws, url.clone());
+        let watched = |(name, own, dead): &(&'static str, String, String)| Watched {
+            name,
+            queue: queue(own),
+            dead: queue(dead),
+        };
+        let queues = config.queues.iter().map(watched).collect();
         let db = SecretDb::new(config.database.clone(), secrets.clone());
         let access = Access::new(config.health_secret_id.clone(), secrets);
-        Ok(Self { config, db, access })
+        Ok(Self { config, db, access, queues })
     }
 
     /// Answers one request. Whatever happens is an answer: an error of the function would tell nothing.
@@ -60,6 +71,7 @@ impl Health {
             ("GET", "/healthz") => self.word().await,
             ("GET", "/api/v6/health") => self.to_reader(&request, || self.report()).await,
             ("GET", DASHBOARD) => self.to_reader(&request, || self.dashboard(&request)).await,
+            ("GET", "/api/v6/status") => self.to_reader(&request, || self.status(&request)).await,
             ("GET", "/api/v6/runs") => {
                 self.to_reader(&request, || self.overview_as(|overview| json!({ "runs": overview.runs })))
                     .await
@@ -112,15 +124,25 @@ impl Health {
 
     async fn dashboard(&self, request: &Value) -> Value {
         let language = Language::preferred(header(request, "accept-language").unwrap_or_default());
-        match self.overview().await {
-            Ok(overview) => {
-                page(200, &dashboard(&overview, language, Utc::now(), self.config.sync_interval_seconds))
+        let interval = self.config.sync_interval_seconds;
+        match tokio::join!(self.overview(), backlogs(&self.queues)) {
+            (Ok(overview), backlog) => {
+                page(200, &dashboard(&overview, &backlog, language, Utc::now(), interval))
             }
-            Err(reason) => {
+            (Err(reason), backlog) => {
                 error!("The database gives no answer: {reason}");
-                page(503, &unreachable(language, Utc::now()))
+                page(503, &unreachable(&backlog, language, Utc::now()))
             }
         }
+    }
+
+    async fn status(&self, request: &Value) -> Value {
+        let language = Language::preferred(header(request, "accept-language").unwrap_or_default());
+        let (overview, backlog) = tokio::join!(self.overview(), backlogs(&self.queues));
+        let overview = overview.inspect_err(|reason| error!("The database gives no answer: {reason}")).ok();
+        let interval = self.config.sync_interval_seconds;
+        let words = status(overview.as_ref(), &backlog, language, Utc::now(), interval);
+        text(if overview.is_some() { 200 } else { 503 }, &words)
     }
 
     async fn overview_as(&self, read: impl FnOnce(&Overview) -> Value) -> Value {
@@ -132,7 +154,10 @@ impl Health {
 
     async fn metrics(&self) -> Value {
         match self.overview().await {
-            Ok(overview) => prometheus(&metrics(&overview, Utc::now(), self.config.sync_interval_seconds)),
+            Ok(overview) => {
+                let backlog = backlogs(&self.queues).await;
+                prometheus(&metrics(&overview, &backlog, Utc::now(), self.config.sync_interval_seconds))
+            }
             Err(reason) => no_database(&reason),
         }
     }

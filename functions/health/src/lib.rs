@@ -2,8 +2,9 @@
 
 pub mod access;
 pub mod answer;
+pub mod backlog;
 pub mod config;
 pub mod handler;
 pub mod metrics;
 pub mod page;
-pub mod report;
+pub mod status;

@@ -5,14 +5,19 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use shared_db::Overview;
 
-use crate::report::{Status, health};
+use crate::backlog::Backlog;
+
+use shared::verdict::{Status, health};
 
 /// One metric: its name, what it is, and its value for an entity.
 type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
 
+/// One number of a queue: its name, what it is, and its value.
+type Gauge = (&'static str, &'static str, fn(&Backlog) -> Option<u64>);
+
 struct Facts<'a> {
-    health: &'a crate::report::EntityHealth,
-    report: &'a shared_db::EntityReport,
+    health: &'a shared::verdict::EntityHealth,
+    report: &'a shared::verdict::EntityReport,
     now: DateTime<Utc>,
 }
 
@@ -26,6 +31,9 @@ const METRICS: &[Metric] = &[
     ("gazelle_records_pending", "Records that wait in staging", |facts| {
         Some(seconds(facts.health.records_pending))
     }),
+    ("gazelle_oldest_pending_seconds", "How long the oldest waiting record has waited", |facts| {
+        facts.report.oldest_pending_seconds.map(seconds)
+    }),
     ("gazelle_failures_in_a_row", "Failed runs since the last success", |facts| {
         Some(seconds(facts.report.failures_in_a_row))
     }),
@@ -36,7 +44,12 @@ const METRICS: &[Metric] = &[
 
 /// The metrics of every entity, and of what waits for a person.
 #[must_use]
-pub fn metrics(overview: &Overview, now: DateTime<Utc>, interval_seconds: u32) -> String {
+pub fn metrics(
+    overview: &Overview,
+    backlog: &[Backlog],
+    now: DateTime<Utc>,
+    interval_seconds: u32,
+) -> String {
     let health = health(&overview.entities, now, interval_seconds);
     let mut text = String::new();
     for (name, help, value) in METRICS {
@@ -54,6 +67,18 @@ pub fn metrics(overview: &Overview, now: DateTime<Utc>, interval_seconds: u32) -
     ] {
         let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge\n{name} {value}");
     }
+    let gauges: [Gauge; 2] = [
+        ("gazelle_queue_messages", "Messages that wait in a queue", |queue| queue.waiting),
+        ("gazelle_dead_letters", "Messages that a queue has set aside", |queue| queue.dead),
+    ];
+    for (name, help, value) in gauges {
+        let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge");
+        for queue in backlog {
+            if let Some(value) = value(queue) {
+                let _ = writeln!(text, "{name}{{queue=\"{}\"}} {value}", queue.queue);
+            }
+        }
+    }
     text
 }
 
@@ -65,7 +90,7 @@ fn seconds(number: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use shared::entity;
-    use shared_db::EntityReport;
+    use shared::verdict::EntityReport;
 
     use super::*;
 
@@ -78,18 +103,21 @@ mod tests {
             last_status: None,
             failures_in_a_row: 2,
             pending: 7,
+            oldest_pending_seconds: Some(40),
             recent: 0,
             on_time: 0,
         });
         let overview = Overview { entities: entities.to_vec(), actions_open: 3, ..Overview::default() };
-        let text = metrics(&overview, Utc::now(), 120);
+        let text =
+            metrics(&overview, &[Backlog { queue: "fetch", waiting: Some(4), dead: None }], Utc::now(), 120);
         for entity in entity::ALL {
             assert!(
                 text.contains(&format!("gazelle_records_pending{{entity=\"{}\"}} 7\n", entity.name)),
                 "{text}"
             );
         }
-        assert!(!text.contains("age_seconds{"), "{text}");
+        assert!(text.contains("gazelle_queue_messages{queue=\"fetch\"} 4\n"), "{text}");
+        assert!(!text.contains("age_seconds{") && !text.contains("gazelle_dead_letters{"), "{text}");
         assert!(text.contains("# TYPE gazelle_actions_open gauge\ngazelle_actions_open 3\n"), "{text}");
     }
 }

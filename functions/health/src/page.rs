@@ -1,7 +1,5 @@
 //! The dashboard, for whoever runs the firm: is it fresh, is it failing, what must I do?
 
-mod words;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -11,9 +9,10 @@ use shared::entity;
 use shared::local_day::ZONE;
 use shared_db::{Action, Hour, Overview, Run};
 
-use crate::report::{EntityHealths, Status, health, worst};
+use crate::backlog::Backlog;
 
-pub use words::Language;
+use shared::verdict::{EntityHealths, Status, health, worst};
+use shared::words::Language;
 
 const STYLE: &str = include_str!("page/style.css");
 /// Seconds after which a browser asks again.
@@ -34,6 +33,7 @@ pub fn content_security_policy() -> String {
 #[must_use]
 pub fn dashboard(
     overview: &Overview,
+    backlog: &[Backlog],
     language: Language,
     now: DateTime<Utc>,
     interval_seconds: u32,
@@ -44,18 +44,20 @@ pub fn dashboard(
         (entities(overview, &health, language, now))
         (actions(overview, language))
         (runs(&overview.runs, language))
+        (queues(backlog, language))
     };
     page(language, verdict, now, &body)
 }
 
 /// The page while the database gives no answer.
 #[must_use]
-pub fn unreachable(language: Language, now: DateTime<Utc>) -> String {
+pub fn unreachable(backlog: &[Backlog], language: Language, now: DateTime<Utc>) -> String {
     let body = html! {
         p { (language.pick(
             "La base de données ne répond pas. Rien n'est perdu : chaque enregistrement attend dans le stockage et sera repris dès qu'elle répondra.",
             "The database gives no answer. Nothing is lost: every record waits in storage and is taken up as soon as it does.",
         )) }
+        (queues(backlog, language))
     };
     page(language, Status::Unhealthy, now, &body)
 }
@@ -235,6 +237,28 @@ fn runs(runs: &[Run], language: Language) -> Markup {
     }
 }
 
+/// What waits on its way, and what was set aside.
+fn queues(backlog: &[Backlog], language: Language) -> Markup {
+    let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
+    html! {
+        @if !backlog.is_empty() {
+            h2 { (language.pick("Messages en chemin", "Messages on their way")) }
+            table.narrow {
+                thead { tr {
+                    th scope="col" { (language.pick("File", "Queue")) }
+                    th.number scope="col" { (language.pick("En attente", "Waiting")) }
+                    th.number scope="col" { (language.pick("Mis de côté", "Set aside")) }
+                } }
+                tbody { @for queue in backlog { tr {
+                    td { (language.queue(queue.queue)) }
+                    td.number { (number(queue.waiting)) }
+                    td.number { @if queue.dead.unwrap_or(0) > 0 { strong.failed { "! " (number(queue.dead)) } } @else { (number(queue.dead)) } }
+                } } }
+            }
+        }
+    }
+}
+
 /// Only words that the style knows become a class.
 fn class(status: &str) -> &'static str {
     ["running", "success", "partial", "failed"]
@@ -262,7 +286,7 @@ fn decimal(value: f64, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shared_db::EntityReport;
+    use shared::verdict::EntityReport;
 
     use super::*;
 
@@ -277,6 +301,7 @@ mod tests {
                     last_status: Some("success".to_owned()),
                     failures_in_a_row: 0,
                     pending: 0,
+                    oldest_pending_seconds: None,
                     recent: 1,
                     on_time: 1,
                 })
@@ -296,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_shown_and_does_nothing() {
-        let page = dashboard(&overview(), Language::French, Utc::now(), 120);
+        let page = dashboard(&overview(), &[], Language::French, Utc::now(), 120);
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)"), "{page}");
         assert!(!page.contains("\" onmouseover=\""), "{page}");
     }
@@ -304,7 +329,7 @@ mod tests {
     #[test]
     fn every_entity_has_its_card_in_both_languages() {
         for language in [Language::French, Language::English] {
-            let page = dashboard(&overview(), language, Utc::now(), 120);
+            let page = dashboard(&overview(), &[], language, Utc::now(), 120);
             for entity in entity::ALL {
                 assert!(page.contains(language.title(entity)), "{}", entity.name);
             }
@@ -314,7 +339,7 @@ mod tests {
 
     #[test]
     fn the_policy_names_the_digest_of_the_very_style_on_the_page() {
-        let page = unreachable(Language::French, Utc::now());
+        let page = unreachable(&[], Language::French, Utc::now());
         let style =
             page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or_default();
         let digest = STANDARD.encode(Sha256::digest(style));

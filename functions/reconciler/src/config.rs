@@ -10,6 +10,7 @@ use shared_db::DatabaseSettings;
 /// | `RECONCILE_QUEUE_URL` | the queue that it serves, to put bells off | |
 /// | `FETCH_QUEUE_URL` | the fetcher's queue, to ask for missing records | |
 /// | `DELETION_SHARE_MAX` | percent of a table that may be deleted without a person's word | 20 |
+/// | `ALERTS_QUEUE_URL` | the alerter's queue | nobody is told |
 ///
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct ReconcilerConfig {
     pub fetch_queue_url: String,
     /// Percent of a table that may be deleted without a person's word.
     pub deletion_share_max: u32,
+    /// The alerter's queue.
+    pub alerts_queue_url: Option<String>,
 }
 
 impl ReconcilerConfig {
@@ -42,6 +45,7 @@ impl ReconcilerConfig {
                 20,
                 "percent of a table that may be deleted without a person's word",
             ),
+            alerts_queue_url: settings.text("ALERTS_QUEUE_URL"),
         };
         if config.deletion_share_max > 100 {
             settings.problem("DELETION_SHARE_MAX", "accepted: 0 to 100 percent");

@@ -4,16 +4,17 @@ use std::time::{Duration, SystemTime};
 
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
+use shared::alert::Class;
 use shared::entity::{self, Entity};
 use shared::message::{self, Bell, Message};
 use shared_db::SecretDb;
-use shared_runtime::{Queue, Secrets, aws_config, deadline};
+use shared_runtime::{Alerts, Queue, Secrets, Unit, aws_config, deadline, measure};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::ReconcilerConfig;
 use crate::deletion;
-use crate::reconcile::drain;
+use crate::reconcile::{Drained, drain};
 use crate::task::Retry;
 
 /// What a batch takes at most, and a commit: one begun later could be cut off.
@@ -26,6 +27,7 @@ pub struct Reconciler {
     bells: Queue,
     fetch_requests: Queue,
     deletion_share_max: u32,
+    alerts: Alerts,
 }
 
 impl Reconciler {
@@ -41,6 +43,7 @@ impl Reconciler {
             bells: Queue::new(&aws, config.reconcile_queue_url),
             fetch_requests: Queue::new(&aws, config.fetch_queue_url),
             deletion_share_max: config.deletion_share_max,
+            alerts: Alerts::new(&aws, "reconciler", config.alerts_queue_url),
         })
     }
 
@@ -67,9 +70,9 @@ impl Reconciler {
         }
         if Instant::now() < deadline {
             ends.push(self.delete_missing().await);
-            ends.push(self.close_silent_runs().await);
         }
         let is_troubled = ends.contains(&End::Trouble);
+        self.tell(is_troubled).await;
         let is_unfinished = is_troubled || ends.contains(&End::OutOfTime);
         info!(messages = messages.len(), is_unfinished, "Served a batch of bells");
         if !is_unfinished {
@@ -90,8 +93,18 @@ impl Reconciler {
             }
         };
         match drain(db, entity, deadline).await {
-            Ok(drained) if drained.is_empty => End::Empty,
-            Ok(_) => End::OutOfTime,
+            Ok(drained) => {
+                if drained != (Drained { is_empty: true, ..Drained::default() }) {
+                    measure(
+                        &[("entity", entity.name)],
+                        &[
+                            ("Promoted", Unit::Count, f64::from(drained.promoted)),
+                            ("Failed", Unit::Count, f64::from(drained.failed)),
+                        ],
+                    );
+                }
+                if drained.is_empty { End::Empty } else { End::OutOfTime }
+            }
             Err(trouble) => {
                 error!(entity = entity.name, "The records of {} wait: {trouble}", entity.name);
                 End::Trouble
@@ -121,19 +134,17 @@ impl Reconciler {
         Ok(json!({ "retried": retried }))
     }
 
-    async fn close_silent_runs(&self) -> End {
-        let Ok(db) = self.db.get().await else { return End::Trouble };
-        match shared_db::close_silent_runs(db).await {
-            Ok(closed) => {
-                for run in closed {
-                    warn!(run, "A run ended without a word, and is closed as failed");
-                }
-                End::Empty
-            }
-            Err(trouble) => {
-                error!("Silent runs stay open: {trouble}");
-                End::Trouble
-            }
+    /// Tells the alerter of a database in trouble, and of what a person must look at.
+    async fn tell(&self, is_troubled: bool) {
+        let news = match self.db.get().await {
+            Ok(db) if !is_troubled => shared_db::has_news(db).await.map_err(|error| error.to_string()),
+            Ok(_) => Err("the database refuses what the reconciler asks".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        match news {
+            Ok(true) => self.alerts.look().await,
+            Ok(false) => {}
+            Err(reason) => self.alerts.raise(Class::DatabaseUnreachable, "", &reason).await,
         }
     }
 

@@ -1,7 +1,10 @@
 //! Drains an entity's staging table, batch after batch, until nothing waits or time is up.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use shared::entity::Entity;
+use shared::key::trace_id;
 use shared_db::{
     Candidate, Claimed, Db, Deferral, Error, FAULT_ATTEMPTS_MAX, MadeUp, Outcome, Settlement, Verdict,
 };
@@ -95,6 +98,7 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
     shared_db::defer(&mut tx, entity, &deferrals).await?;
     tx.commit().await?;
     tell(entity, &settlements, &deferrals, &made_up);
+    tell_runs(entity, &settlements);
     Ok(Some(settlements))
 }
 
@@ -162,6 +166,24 @@ fn partition_instants<'a>(
     candidates
         .iter()
         .filter_map(move |candidate| shared::row::instant(candidate.row.get(entity.columns, by?)?))
+}
+
+/// A line for each run, so that one query of the logs follows its trace.
+fn tell_runs(entity: &Entity, settlements: &[Settlement]) {
+    let mut runs: BTreeMap<&str, usize> = BTreeMap::new();
+    for settled in settlements {
+        *runs.entry(&settled.run_id).or_default() += 1;
+    }
+    for (run_id, records) in runs {
+        let trace_id = trace_id(run_id);
+        info!(
+            entity = entity.name,
+            run.id = run_id,
+            trace.id = trace_id,
+            records,
+            "Settled {records} records of a run"
+        );
+    }
 }
 
 fn tell(entity: &Entity, settlements: &[Settlement], deferrals: &[Deferral], made_up: &[MadeUp]) {

@@ -10,6 +10,7 @@ use shared_db::DatabaseSettings;
 /// | `RAW_BUCKET` | the bucket of raw pages; an event of another one is refused | |
 /// | `RAW_EVENTS_QUEUE_URL` | the queue that it serves, to put messages off | |
 /// | `RECONCILE_QUEUE_URL` | the queue of the reconcile bell | |
+/// | `ALERTS_QUEUE_URL` | the alerter's queue | nobody is told |
 ///
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct StagerConfig {
     pub raw_events_queue_url: String,
     /// The queue of the reconcile bell.
     pub reconcile_queue_url: String,
+    /// The alerter's queue.
+    pub alerts_queue_url: Option<String>,
 }
 
 impl StagerConfig {
@@ -37,6 +40,7 @@ impl StagerConfig {
             raw_events_queue_url: settings
                 .required("RAW_EVENTS_QUEUE_URL", "the queue that it serves, to put messages off"),
             reconcile_queue_url: settings.required("RECONCILE_QUEUE_URL", "the queue of the reconcile bell"),
+            alerts_queue_url: settings.text("ALERTS_QUEUE_URL"),
         };
         settings.finish(config)
     }

@@ -8,15 +8,16 @@ use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use shared::alert::Class;
 use shared::message::{self, Message, Notification};
 use shared_db::{Db, Quarantined, SecretDb};
-use shared_runtime::{Queue, Secrets, aws_config, deadline, is_path_style};
+use shared_runtime::{Alerts, Queue, Secrets, aws_config, deadline, is_path_style};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::StagerConfig;
 use crate::raw_source::S3RawSource;
-use crate::stage::stage;
+use crate::stage::{StageError, Staged, stage};
 use crate::task::{self, Announcer, Task};
 
 /// What a part of the archive takes at most, and its deletion.
@@ -30,6 +31,7 @@ pub struct Stager {
     source: S3RawSource,
     events: Queue,
     bell: Queue,
+    alerts: Alerts,
 }
 
 impl Stager {
@@ -46,6 +48,7 @@ impl Stager {
             source: S3RawSource::new(aws_sdk_s3::Client::from_conf(s3), config.raw_bucket.clone()),
             events: Queue::new(&aws, config.raw_events_queue_url.clone()),
             bell: Queue::new(&aws, config.reconcile_queue_url.clone()),
+            alerts: Alerts::new(&aws, "stager", config.alerts_queue_url.clone()),
             config,
         })
     }
@@ -66,6 +69,7 @@ impl Stager {
             Ok(db) => db,
             Err(unreachable) => {
                 error!("No message of {} is served: {unreachable}", messages.len());
+                self.alerts.raise(Class::DatabaseUnreachable, "", &unreachable.to_string()).await;
                 let failed = messages.iter().map(|message| message.id.as_str()).collect();
                 return Ok(self.answer(&messages, &failed).await);
             }
@@ -77,6 +81,7 @@ impl Stager {
             warn!(key, "Not staged, comes again: {reason}");
             failed.extend(keys.get(key).into_iter().flatten());
         }
+        self.tell(db, &staged).await;
         for entity in &staged.bells {
             if let Err(silent) = self.bell.ring(entity).await {
                 // The rows are staged; without a bell they would wait for the next one.
@@ -86,6 +91,16 @@ impl Stager {
         }
         info!(messages = messages.len(), objects = wanted.len(), failed = failed.len(), "Served a batch");
         Ok(self.answer(&messages, &failed).await)
+    }
+
+    /// Tells the alerter of a database that is in trouble, and of what was set aside.
+    async fn tell(&self, db: &Db, staged: &Staged) {
+        let trouble = staged.failed.iter().find(|(_, reason)| matches!(reason, StageError::Database { .. }));
+        if let Some((_, reason)) = trouble {
+            self.alerts.raise(Class::DatabaseUnreachable, "", &reason.to_string()).await;
+        } else if shared_db::has_news(db).await.unwrap_or_default() {
+            self.alerts.look().await;
+        }
     }
 
     async fn serve_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {

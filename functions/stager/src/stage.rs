@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 use shared::entity::{self, Entity};
-use shared::key::{self, ObjectKind};
+use shared::key::{self, ObjectKind, RunId};
 use shared::manifest::Manifest;
 use shared::raw_page::{self, Metadata, PageNodesError, RawPage};
 use shared_db::{Db, PageNodes, Quarantined};
@@ -161,6 +161,7 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged:
                     counts.pages,
                     entity.name
                 );
+                tell_runs(entity, &readable);
                 // Even where nothing is new: the bell of an earlier delivery may have been lost.
                 staged.bells.push(entity.name);
                 staged.bells.extend(entity.children().map(|(child, _)| child.name));
@@ -173,6 +174,24 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged:
                 staged.failed.extend(unserved);
             }
         }
+    }
+}
+
+/// A line for each run, so that one query of the logs follows its trace.
+fn tell_runs(entity: &Entity, pages: &[PageNodes<'_>]) {
+    let mut runs: BTreeMap<&RunId, usize> = BTreeMap::new();
+    for page in pages {
+        *runs.entry(&page.metadata.run_id).or_default() += 1;
+    }
+    for (run, pages) in runs {
+        let (run_id, trace_id) = (run.as_str(), run.trace_id());
+        info!(
+            entity = entity.name,
+            run.id = run_id,
+            trace.id = trace_id,
+            pages,
+            "Staged {pages} pages of a run"
+        );
     }
 }
 

@@ -24,6 +24,7 @@ mod sighting;
 mod staging;
 mod sync_status;
 mod twins;
+mod watch;
 
 pub use absence::{
     Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
@@ -39,13 +40,14 @@ pub use partition::ensure_months;
 pub use placeholder::{MadeUp, make_placeholders};
 pub use promotion::{Candidate, Verdict, promote};
 pub use quarantine::{Quarantined, quarantine};
-pub use report::{EntityReport, entity_reports, is_reachable};
+pub use report::{entity_reports, is_reachable};
 pub use retry::{Deferral, FAULT_ATTEMPTS_MAX, defer, retry_failed};
 pub use secret_db::{DatabaseSettings, SecretDb, UnreachableDb};
 pub use settlement::{Claimed, Outcome, Settlement, claim, settle};
 pub use staging::{PageNodes, StagedCounts, stage};
 pub use sync_status::{close_silent_runs, record_manifest};
 pub use twins::report_twins;
+pub use watch::{ActionCount, Day, EntityDay, LastRun, OpenActions, SlowRun, Watch, day, has_news, watch};
 
 /// The error of every function here.
 pub type Error = sqlx::Error;

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::entity;
+use shared::verdict::EntityReport;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
 use crate::connect::Db;
-use crate::report::{EntityReport, facts_sql};
+use crate::report::facts_sql;
 
 /// Runs that are shown.
 const RUNS: i64 = 25;

@@ -1,32 +1,10 @@
 //! What the health API asks: one statement for all entities.
 
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use shared::entity;
+use shared::verdict::EntityReport;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::Db;
-
-/// The facts behind one entity's health.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EntityReport {
-    /// The entity's name.
-    pub entity: String,
-    /// When the last successful run ended. Successes only.
-    pub last_success: Option<DateTime<Utc>>,
-    /// When a page of it was last staged: a long run is progress, too.
-    pub last_progress: Option<DateTime<Utc>>,
-    /// How the last run that ended did end.
-    pub last_status: Option<String>,
-    /// Failed runs since the last success.
-    pub failures_in_a_row: i64,
-    /// Records that wait in staging.
-    pub pending: i64,
-    /// Records fetched in the last 24 hours.
-    pub recent: i64,
-    /// Those of them that were promoted within an hour, or have waited for less.
-    pub on_time: i64,
-}
 
 /// Whether the database answers.
 ///
@@ -54,6 +32,7 @@ pub async fn entity_reports(db: &Db) -> Result<Vec<EntityReport>, sqlx::Error> {
                 last_status: row.try_get("last_status")?,
                 failures_in_a_row: row.try_get("failures_in_a_row")?,
                 pending: row.try_get("pending")?,
+                oldest_pending_seconds: row.try_get("oldest_pending_seconds")?,
                 recent: row.try_get("recent")?,
                 on_time: row.try_get("on_time")?,
             })
@@ -85,6 +64,8 @@ fn part(place: usize, entity: &entity::Entity) -> String {
                 and completed_at > coalesce((select max(completed_at) from sync_status
                     where sync_type = '{name}' and status = 'success'), '-infinity')) as failures_in_a_row,
             (select count(*) from {table} where not processed) as pending,
+            (select floor(extract(epoch from now() - min(first_fetched_at)))::bigint from {table} where not processed)
+                as oldest_pending_seconds,
             recent.* from (
                 select count(*) as recent,
                     count(*) filter (where case when processed then processed_at <= first_fetched_at + interval '1 hour'

@@ -1,12 +1,16 @@
-//! The shell around a function: logs, deadline, secrets, queues. No sockets but AWS's.
+//! The shell around a function: logs, numbers, alerts, deadline, secrets, queues. No sockets but AWS's.
 
+mod alerts;
 mod deadline;
 mod logging;
+mod measure;
 mod queue;
 mod secret;
 
+pub use alerts::Alerts;
 pub use deadline::deadline;
 pub use logging::{init_logging, init_terminal_logging};
+pub use measure::{Unit, measure};
 pub use queue::{Queue, SendError};
 pub use secret::{SecretError, Secrets};
 

@@ -21,7 +21,9 @@ pub fn init_logging() {
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        // The runtime's span: the request id and the trace of AWS.
+        .with_current_span(true)
+        .with_span_list(false)
         .with_env_filter(filter())
         .try_init();
 }

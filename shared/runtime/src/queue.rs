@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, QueueAttributeName};
 use shared::message::{Bell, Message};
 use tracing::warn;
 
@@ -23,9 +23,9 @@ pub struct Queue {
     url: String,
 }
 
-/// Why a message was not sent.
+/// A queue gave no answer, or refused.
 #[derive(Debug, thiserror::Error)]
-#[error("Could not send a message: {0}")]
+#[error("A queue gave no answer: {0}")]
 pub struct SendError(String);
 
 impl Queue {
@@ -57,6 +57,65 @@ impl Queue {
             .await
             .map(|_| ())
             .map_err(|error| SendError(DisplayErrorContext(&error).to_string()))
+    }
+
+    /// How many messages wait or are being served; those of a dead-letter queue are all that lie there.
+    ///
+    /// # Errors
+    /// The queue did not answer.
+    pub async fn depth(&self) -> Result<u64, SendError> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ];
+        let answer = self
+            .client
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(|error| SendError(DisplayErrorContext(&error).to_string()))?;
+        let attributes = answer.attributes();
+        let count = |name| attributes?.get(name)?.parse::<u64>().ok();
+        Ok(names.iter().filter_map(count).sum())
+    }
+
+    /// Moves messages of this queue to another, at most `limit`; answers how many. Each is sent before it is deleted:
+    /// one may come twice, none is lost.
+    ///
+    /// # Errors
+    /// A queue did not answer. What was moved before stays so.
+    pub async fn move_to(&self, target: &Self, limit: usize) -> Result<usize, SendError> {
+        let told = |reason: String| SendError(reason);
+        let mut moved = 0;
+        while moved < limit {
+            let received = self
+                .client
+                .receive_message()
+                .queue_url(&self.url)
+                .max_number_of_messages(10)
+                .visibility_timeout(60)
+                .send()
+                .await
+                .map_err(|error| told(DisplayErrorContext(&error).to_string()))?;
+            if received.messages().is_empty() {
+                break;
+            }
+            for message in received.messages() {
+                target.send(message.body().unwrap_or_default().to_owned()).await?;
+                self.client
+                    .delete_message()
+                    .queue_url(&self.url)
+                    .receipt_handle(message.receipt_handle().unwrap_or_default())
+                    .send()
+                    .await
+                    .map_err(|error| told(DisplayErrorContext(&error).to_string()))?;
+                moved += 1;
+            }
+        }
+        Ok(moved)
     }
 
     /// Has messages delivered again sooner than the queue's visibility timeout, which must cover the

@@ -23,6 +23,8 @@ pub(crate) struct Faults {
     truncate: f64,
     invalid_json: f64,
     graphql_error: f64,
+    /// A field of the query is gone from the schema.
+    undefined_field: f64,
     null_nodes: f64,
     shift_pages: f64,
     lost_cursor: f64,
@@ -60,6 +62,8 @@ pub(crate) enum Mishap {
     InvalidJson,
     /// The answer has errors and null or partial data.
     GraphqlError,
+    /// The query is refused: a field of it is gone from the schema.
+    UndefinedField,
 }
 
 impl Mishap {
@@ -73,6 +77,7 @@ impl Mishap {
             Self::Truncate => "truncate",
             Self::InvalidJson => "invalid_json",
             Self::GraphqlError => "graphql_error",
+            Self::UndefinedField => "undefined_field",
         }
     }
 }
@@ -130,6 +135,7 @@ impl FaultState {
             (Mishap::Truncate, self.faults.truncate),
             (Mishap::InvalidJson, self.faults.invalid_json),
             (Mishap::GraphqlError, self.faults.graphql_error),
+            (Mishap::UndefinedField, self.faults.undefined_field),
         ];
         // Every rate is drawn every time: the fate of a request does not depend on the other faults.
         let mut mishap = None;

@@ -11,7 +11,6 @@ use clap::Parser;
 use fetcher::config::GazelleConfig;
 use fetcher::fetch::{Job, Parts, fetch};
 use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
-use fetcher::object_store::{MemoryObjectStore, ObjectStore};
 use fetcher::raw_sink::FileRawSink;
 use fetcher::state::Checkpoint;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,6 +19,7 @@ use serde_json::{Map, Value, json};
 use shared::env::Settings;
 use shared::local_day;
 use shared::request::SyncRequest;
+use shared_store::{MemoryObjectStore, ObjectStore};
 use tokio::time::Instant;
 
 /// Fetch one entity from Gazelle into one JSON file: a list of raw pages, byte for byte.

@@ -16,7 +16,7 @@ use tracing::warn;
 use super::pace::Pace;
 use super::token::{Credentials, TokenError};
 use crate::config::GazelleConfig;
-use crate::object_store::{ObjectStore, StateError};
+use shared_store::{ObjectStore, StateError};
 
 /// Past this many tries the run ends and resumes at the next tick: waiting longer costs Lambda time.
 const TRIES_MAX: u32 = 6;

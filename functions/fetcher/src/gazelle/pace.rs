@@ -12,7 +12,7 @@ use shared::key;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
 
-use crate::object_store::{Object, ObjectStore, StateError};
+use shared_store::{Object, ObjectStore, StateError};
 
 /// A twentieth of the pace is kept back: requests that bunch on their way must not exceed it over there.
 const HEADROOM: f64 = 1.05;
@@ -187,7 +187,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::object_store::MemoryObjectStore;
+    use shared_store::MemoryObjectStore;
 
     fn common() -> Arc<ObjectStore> {
         Arc::new(ObjectStore::Memory(MemoryObjectStore::default()))

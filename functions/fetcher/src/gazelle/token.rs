@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::token_lease::TokenLease;
 use super::token_store::TokenStore;
-use crate::object_store::{ObjectStore, StateError};
+use shared_store::{ObjectStore, StateError};
 
 /// How requests are authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

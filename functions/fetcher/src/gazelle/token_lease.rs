@@ -10,7 +10,7 @@ use shared::key;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::object_store::{Object, ObjectStore, StateError};
+use shared_store::{Object, ObjectStore, StateError};
 
 /// Longer than a refresh with all that storing its result may take.
 const LEASE: TimeDelta = TimeDelta::minutes(4);

@@ -10,10 +10,10 @@ use super::{FETCHER_VERSION, Outcome, Run};
 use crate::fetch::FREQUENT;
 use crate::fetch_error::FetchError;
 use crate::known_pages::KnownPages;
-use crate::object_store::{Object, StateError};
 use crate::raw_sink::{RawSink, SinkError};
 use crate::report::Report;
 use crate::state::{Ask, Checkpoint, LaneState, Lease};
+use shared_store::{Object, StateError};
 
 impl<S: RawSink> Run<'_, S> {
     /// Says how the run stands, to whoever reads manifests and state, and in a report.
@@ -35,8 +35,9 @@ impl<S: RawSink> Run<'_, S> {
         if !is_overtaken && let Err(failed) = self.leave(status, ended_at, error.clone(), action).await {
             (status, error) = (RunStatus::Failed, Some(failed.to_string()));
         }
-        let report =
+        let mut report =
             Report::of(self.entity, &self.checkpoint, status, self.resumed_from_page, ended_at, error);
+        report.action = action;
         report.tell();
         report
     }

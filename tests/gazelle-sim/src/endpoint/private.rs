@@ -84,6 +84,12 @@ async fn outcome(
             text = refusal_body(&[Refusal::new("Une erreur interne est survenue", "INTERNAL_SERVER_ERROR")]);
             text.insert_str(1, "\"data\":null,");
         }
+        Some(Mishap::UndefinedField) => {
+            text = refusal_body(&[Refusal::new(
+                "Field 'gone' doesn't exist on type 'PrivateUser'",
+                "undefinedField",
+            )]);
+        }
         Some(Mishap::InvalidJson) => {
             text = format!("<!-- cache -->{}", text.get(..text.len() / 2).unwrap_or_default());
         }
@@ -113,7 +119,7 @@ async fn failure(sim: &Sim, scissors: &Scissors, fate: Fate) -> Option<Response>
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             Some(response)
         }
-        Mishap::Truncate | Mishap::InvalidJson | Mishap::GraphqlError => None,
+        Mishap::Truncate | Mishap::InvalidJson | Mishap::GraphqlError | Mishap::UndefinedField => None,
     }
 }
 

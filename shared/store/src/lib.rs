@@ -1,19 +1,18 @@
 //! Small objects that invocations share: every write is conditional on the version that was read.
 //!
 //! Of two who race, one wins and the other is told. That is the fence behind leases, checkpoints, the
-//! common pace and the token.
+//! common pace, the token and the book of alerts.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-use crate::raw_sink::is_precondition_failed;
 
 /// The version of every state object's shape.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -36,9 +35,11 @@ pub struct S3ObjectStore {
     pub bucket: String,
 }
 
-/// Objects in memory, each with the number of its last writing.
+/// Objects in memory, each with the number and the time of its last writing.
 #[derive(Debug, Default)]
-pub struct MemoryObjectStore(Mutex<BTreeMap<String, (Vec<u8>, u64)>>);
+pub struct MemoryObjectStore(Mutex<BTreeMap<String, Written>>);
+
+type Written = (Vec<u8>, u64, DateTime<Utc>);
 
 /// An object as it was read, with what makes the next write conditional.
 #[derive(Debug, Clone)]
@@ -68,8 +69,8 @@ pub enum StateError {
     },
     /// The object is not one of ours. It is never taken for «no state».
     #[error(
-        "{key} cannot be read ({reason}). Restore an older version of the object, or delete it: then the next run \
-         fetches everything anew, and nothing is lost"
+        "{key} cannot be read ({reason}). Restore an older version of the object, or delete it: then what it held is \
+         found anew, everything is fetched once more, and nothing is lost"
     )]
     Malformed {
         /// The object.
@@ -108,6 +109,36 @@ impl ObjectStore {
         Ok(Object { key: key.to_owned(), value: stored.state, tag: Some(tag) })
     }
 
+    /// Reads an object; the default where there is none, and where what is there cannot be read: then with why. The
+    /// next write takes its place.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn load_or_replace<T: DeserializeOwned + Default>(
+        &self,
+        key: &str,
+    ) -> Result<(Object<T>, Option<StateError>), StateError> {
+        match self.load(key).await {
+            Ok(object) => Ok((object, None)),
+            Err(malformed @ StateError::Malformed { .. }) => {
+                let tag = self.get(key).await?.map(|(_, tag)| tag);
+                Ok((Object { key: key.to_owned(), value: T::default(), tag }, Some(malformed)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// When an object below this prefix was last written; none where there is none.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn last_written(&self, prefix: &str) -> Result<Option<DateTime<Utc>>, StateError> {
+        match self {
+            Self::S3(store) => store.last_written(prefix).await,
+            Self::Memory(store) => Ok(store.last_written(prefix)),
+        }
+    }
+
     /// Writes an object where nobody else has since it was read.
     ///
     /// # Errors
@@ -126,7 +157,7 @@ impl ObjectStore {
             Self::S3(store) => store.get(key).await,
             Self::Memory(store) => {
                 let objects = store.0.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok(objects.get(key).map(|(bytes, tag)| (bytes.clone(), tag.to_string())))
+                Ok(objects.get(key).map(|(bytes, tag, _)| (bytes.clone(), tag.to_string())))
             }
         }
     }
@@ -159,6 +190,21 @@ impl S3ObjectStore {
         Ok(Some((bytes.to_vec(), tag)))
     }
 
+    async fn last_written(&self, prefix: &str) -> Result<Option<DateTime<Utc>>, StateError> {
+        let listing = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).send().await;
+        let listing = listing.map_err(|error| StateError::Unreachable {
+            key: prefix.to_owned(),
+            reason: DisplayErrorContext(&error).to_string(),
+        })?;
+        let seconds = listing
+            .contents()
+            .iter()
+            .filter_map(|object| object.last_modified())
+            .map(aws_sdk_s3::primitives::DateTime::secs)
+            .max();
+        Ok(seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)))
+    }
+
     async fn put(&self, key: &str, bytes: Vec<u8>, tag: Option<&str>) -> Result<String, StateError> {
         let put = self
             .client
@@ -189,26 +235,38 @@ impl S3ObjectStore {
 impl MemoryObjectStore {
     fn put(&self, key: &str, bytes: Vec<u8>, tag: Option<&str>) -> Result<String, StateError> {
         let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let current = objects.get(key).map(|(_, tag)| *tag);
+        let current = objects.get(key).map(|(_, tag, _)| *tag);
         if current.map(|tag| tag.to_string()).as_deref() != tag {
             return Err(StateError::Taken { key: key.to_owned() });
         }
         let next = current.unwrap_or(0) + 1;
-        objects.insert(key.to_owned(), (bytes, next));
+        objects.insert(key.to_owned(), (bytes, next, Utc::now()));
         Ok(next.to_string())
+    }
+
+    fn last_written(&self, prefix: &str) -> Option<DateTime<Utc>> {
+        let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(_, (_, _, at))| *at).max()
     }
 
     /// Every object, by key.
     #[must_use]
     pub fn objects(&self) -> Vec<(String, Vec<u8>)> {
         let objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.iter().map(|(key, (bytes, _))| (key.clone(), bytes.clone())).collect()
+        objects.iter().map(|(key, (bytes, _, _))| (key.clone(), bytes.clone())).collect()
     }
 
     /// Replaces an object by anything, as a person could.
     pub fn overwrite(&self, key: &str, bytes: &[u8]) {
         let mut objects = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = objects.get(key).map_or(0, |(_, tag)| *tag) + 1;
-        objects.insert(key.to_owned(), (bytes.to_vec(), next));
+        let next = objects.get(key).map_or(0, |(_, tag, _)| *tag) + 1;
+        objects.insert(key.to_owned(), (bytes.to_vec(), next, Utc::now()));
     }
+}
+
+/// Whether a conditional write was refused because of its condition.
+#[must_use]
+pub fn is_precondition_failed<E>(error: &SdkError<E>) -> bool {
+    // 409: another conditional write of the same key is under way; reading again settles it.
+    error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 409 | 412))
 }

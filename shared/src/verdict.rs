@@ -1,10 +1,9 @@
-//! From facts to a verdict per entity. Pure.
+//! From the facts of an entity to a verdict: one for the health API, the dashboard, the numbers and the alerts.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
-use shared_db::EntityReport;
+use serde::{Deserialize, Serialize};
 
 /// Fresh enough that nobody need look: the strategy's own threshold.
 const FRESHNESS_HEALTHY: f64 = 98.0;
@@ -12,6 +11,29 @@ const FRESHNESS_HEALTHY: f64 = 98.0;
 const FRESHNESS_UNHEALTHY: f64 = 90.0;
 /// One failure may be the network's, three in a row are not.
 const FAILURES_UNHEALTHY: i64 = 3;
+
+/// The facts behind one entity's health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntityReport {
+    /// The entity's name.
+    pub entity: String,
+    /// When the last successful run ended. Successes only.
+    pub last_success: Option<DateTime<Utc>>,
+    /// When a page of it was last staged: a long run is progress, too.
+    pub last_progress: Option<DateTime<Utc>>,
+    /// How the last run that ended did end.
+    pub last_status: Option<String>,
+    /// Failed runs since the last success.
+    pub failures_in_a_row: i64,
+    /// Records that wait in staging.
+    pub pending: i64,
+    /// How long the oldest of them has waited, in seconds; none where none waits.
+    pub oldest_pending_seconds: Option<i64>,
+    /// Records fetched in the last 24 hours.
+    pub recent: i64,
+    /// Those of them that were promoted within an hour, or have waited for less.
+    pub on_time: i64,
+}
 
 /// The health of one entity, in the shape of `GET /api/v6/health`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +82,12 @@ pub type EntityHealths = BTreeMap<String, EntityHealth>;
 #[must_use]
 pub fn health(facts: &[EntityReport], now: DateTime<Utc>, interval_seconds: u32) -> EntityHealths {
     facts.iter().map(|facts| (facts.entity.clone(), entity_health(facts, now, interval_seconds))).collect()
+}
+
+/// Whether readers are misled because what they see is old.
+#[must_use]
+pub fn is_stale(facts: &EntityReport, now: DateTime<Utc>, interval_seconds: u32) -> bool {
+    facts.last_status.is_some() && freshness(facts, now, interval_seconds) < FRESHNESS_UNHEALTHY
 }
 
 /// The worst verdict.
@@ -122,6 +150,7 @@ mod tests {
             last_status: Some("success".to_owned()),
             failures_in_a_row: 0,
             pending: 3,
+            oldest_pending_seconds: Some(20),
             recent: 200,
             on_time: 197,
         }

@@ -1,10 +1,9 @@
-//! What the page says, in French and in English.
+//! The words of people for what the pipeline knows, in French and in English.
 
-use shared::entity::Entity;
+use crate::entity::Entity;
+use crate::verdict::Status;
 
-use crate::report::Status;
-
-/// A language of the page.
+/// A language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
     /// For everyone who does not ask for another one.
@@ -32,7 +31,7 @@ impl Language {
         if weight("en") > weight("fr") { Self::English } else { Self::French }
     }
 
-    /// The code for the page's `lang`.
+    /// Its code, as HTML's `lang` wants it.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -88,6 +87,17 @@ impl Language {
             "full" => self.pick("complète", "full"),
             "repair" => self.pick("réparation", "repair"),
             "verify" => self.pick("vérification", "verification"),
+            other => other,
+        }
+    }
+
+    /// A queue of the pipeline.
+    #[must_use]
+    pub fn queue(self, name: &str) -> &str {
+        match name {
+            "raw-events" => self.pick("Dépôt (pages reçues)", "Staging (pages received)"),
+            "reconcile" => self.pick("Promotion", "Promotion"),
+            "fetch" => self.pick("Demandes à Gazelle", "Requests to Gazelle"),
             other => other,
         }
     }

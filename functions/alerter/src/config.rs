@@ -1,0 +1,86 @@
+//! The alerter's settings, from the environment.
+
+use shared::env::{BadSettings, Settings};
+use shared_db::DatabaseSettings;
+
+use crate::sight::Judging;
+
+/// The queues that are watched: the variable with a dead-letter queue, the one it belongs to, and its name.
+pub const WATCHED: [(&str, &str, &str); 3] = [
+    ("RAW_EVENTS_DLQ_URL", "RAW_EVENTS_QUEUE_URL", "raw-events"),
+    ("RECONCILE_DLQ_URL", "RECONCILE_QUEUE_URL", "reconcile"),
+    ("FETCH_DLQ_URL", "FETCH_QUEUE_URL", "fetch"),
+];
+
+/// The alerter's settings.
+///
+/// | variable | what for | default |
+/// |---|---|---|
+/// | `RAW_BUCKET` | the bucket of the fetcher's state and of the book of alerts | |
+/// | `ALERTS_SECRET_ID` | the secret {"slack_webhook_url", "sentry_dsn"}; either may be missing | |
+/// | `ALERT_EMAIL_FROM`, `ALERT_EMAIL_TO` | e-mail by SES; several addressees by commas | no e-mail |
+/// | `DASHBOARD_URL` | shown in each alert | none |
+/// | `SYNC_INTERVAL_SECONDS` | how often an incremental run is due | 120 |
+/// | `SCHEDULES` | `ENABLED` or `DISABLED`: whether fetches are due at all | `ENABLED` |
+/// | `ERROR_RATE_MAX` | percent of failed records tolerated within an hour | 5 |
+///
+/// The queues of [`WATCHED`], and the settings of [`DatabaseSettings`].
+#[derive(Debug, Clone)]
+pub struct AlerterConfig {
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The bucket.
+    pub raw_bucket: String,
+    /// The secret of the channels.
+    pub secret_id: String,
+    /// Who writes the e-mails, and to whom; none: no e-mail.
+    pub email: Option<(String, Vec<String>)>,
+    /// Shown in each alert.
+    pub dashboard_url: Option<String>,
+    /// What the sight is judged by.
+    pub judging: Judging,
+    /// The dead-letter queue, its queue and its name.
+    pub queues: Vec<(String, String, &'static str)>,
+}
+
+impl AlerterConfig {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or malformed.
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+        let mut settings = Settings::new(lookup);
+        let from: String = settings.optional("ALERT_EMAIL_FROM", String::new(), "who writes the e-mails");
+        let to: String = settings.optional("ALERT_EMAIL_TO", String::new(), "to whom");
+        let to: Vec<String> =
+            to.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect();
+        if from.is_empty() != to.is_empty() {
+            settings.problem("ALERT_EMAIL_FROM", "accepted: both it and ALERT_EMAIL_TO, or neither");
+        }
+        let dashboard_url: String = settings.optional("DASHBOARD_URL", String::new(), "shown in each alert");
+        let judging = Judging {
+            interval_seconds: settings.optional("SYNC_INTERVAL_SECONDS", 120, "how often a run is due"),
+            error_rate_max: settings.optional("ERROR_RATE_MAX", 5.0, "percent tolerated within an hour"),
+            is_scheduled: settings.one_of("SCHEDULES", &[("ENABLED", true), ("DISABLED", false)], true),
+        };
+        if !(0.0..=100.0).contains(&judging.error_rate_max) {
+            settings.problem("ERROR_RATE_MAX", "accepted: 0 to 100 percent");
+        }
+        let queues = WATCHED
+            .map(|(dead, queue, name)| {
+                (settings.required(dead, "a dead-letter queue"), settings.required(queue, "a queue"), name)
+            })
+            .to_vec();
+        let config = Self {
+            database: DatabaseSettings::read(&mut settings),
+            raw_bucket: settings
+                .required("RAW_BUCKET", "the bucket of the fetcher's state and of the book of alerts"),
+            secret_id: settings.required("ALERTS_SECRET_ID", "the secret of the channels"),
+            email: (!from.is_empty()).then_some((from, to)),
+            dashboard_url: (!dashboard_url.is_empty()).then_some(dashboard_url),
+            judging,
+            queues,
+        };
+        settings.finish(config)
+    }
+}

@@ -1,0 +1,251 @@
+//! What may reach the alerter: its queue, what Lambda says of failed fetches, lines of the functions' logs, a task.
+
+use std::io::Read as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use flate2::read::GzDecoder;
+use serde_json::Value;
+use shared::alert::{Class, Ping, Signal, shortened};
+use shared::message;
+
+/// The parts of the pipeline whose logs are read, as they stand in the names of log groups.
+const FUNCTIONS: [(&str, &str); 5] = [
+    ("FetcherLogGroup", "fetcher"),
+    ("StagerLogGroup", "stager"),
+    ("ReconcilerLogGroup", "reconciler"),
+    ("HealthLogGroup", "health"),
+    ("AlerterLogGroup", "alerter"),
+];
+/// A delivery of log lines takes at most so much when unpacked: CloudWatch itself sends far less.
+const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What an event asks for.
+#[derive(Debug, Default, PartialEq)]
+pub struct Wish {
+    /// What goes wrong.
+    pub signals: Vec<Signal>,
+    /// Whether to look at the pipeline now.
+    pub is_look: bool,
+    /// Lines of the logs that tell an error.
+    pub errors: Vec<LogError>,
+    /// The messages that the event holds; empty where it is none of a queue.
+    pub message_ids: Vec<String>,
+    /// Whether a trial message is asked for.
+    pub is_trial: bool,
+    /// Whether yesterday's report is asked for again.
+    pub is_report: bool,
+}
+
+/// A line of a function's log that tells an error.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogError {
+    /// The function.
+    pub function: &'static str,
+    /// The line.
+    pub line: Value,
+}
+
+/// Why an event is refused: what is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadEvent(String);
+
+impl std::fmt::Display for BadEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadEvent {}
+
+/// Reads an event. A message or a line that nobody can read costs its neighbours nothing.
+///
+/// # Errors
+/// The event is none of those that are accepted.
+pub fn read(payload: &Value, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
+    if let Some(data) = payload.pointer("/awslogs/data").and_then(Value::as_str) {
+        return of_logs(data, now);
+    }
+    if payload.get("Records").is_some() {
+        let messages = message::batch(payload).map_err(|bad| BadEvent(bad.to_string()))?;
+        let mut wish = Wish::default();
+        for message in messages {
+            of_message(&message.body, &mut wish, now);
+            wish.message_ids.push(message.id);
+        }
+        return Ok(wish);
+    }
+    match payload.get("task").and_then(Value::as_str) {
+        Some("look") => Ok(Wish { is_look: true, ..Wish::default() }),
+        Some("test") => Ok(Wish { is_trial: true, ..Wish::default() }),
+        Some("report") => Ok(Wish { is_report: true, ..Wish::default() }),
+        _ => Err(BadEvent(
+            "`task` is missing or unknown; accepted: look, test, report, an SQS event, an event of CloudWatch Logs"
+                .to_owned(),
+        )),
+    }
+}
+
+fn of_message(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
+    match serde_json::from_str::<Ping>(body) {
+        // The sender's clock may be wrong: nothing happened in the future.
+        Ok(Ping::Signal(signal)) => {
+            let at = signal.at.min(now);
+            wish.is_look |= signal.class == Class::DatabaseUnreachable;
+            wish.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
+        }
+        Ok(Ping::Look { .. }) => wish.is_look = true,
+        Err(_) => wish.signals.push(of_failed_fetch(body, now)),
+    }
+}
+
+/// What Lambda's destination or Scheduler's dead-letter queue says of a fetch; anything else is shown as it is.
+fn of_failed_fetch(body: &str, now: DateTime<Utc>) -> Signal {
+    let event: Value = serde_json::from_str(body).unwrap_or_default();
+    let detail = match event.pointer("/requestContext/condition").and_then(Value::as_str) {
+        Some(condition) => {
+            let request = event.get("requestPayload").map(ToString::to_string).unwrap_or_default();
+            let reason =
+                event.pointer("/responsePayload/errorMessage").and_then(Value::as_str).unwrap_or_default();
+            format!("{condition} ; demande : {request} ; {reason}")
+        }
+        None => format!("Demande non livrée : {body}"),
+    };
+    Signal::new(Class::FunctionFailed, "fetcher", &detail, now)
+}
+
+fn of_logs(data: &str, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
+    let bad = |what: &str| {
+        BadEvent(format!("`awslogs.data` {what}; accepted: gzip in Base64, as CloudWatch Logs sends it"))
+    };
+    let packed = STANDARD.decode(data).map_err(|_| bad("is no Base64"))?;
+    let mut text = String::new();
+    GzDecoder::new(packed.as_slice())
+        .take(LOG_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|_| bad("cannot be unpacked"))?;
+    let delivery: Value = serde_json::from_str(&text).map_err(|_| bad("holds no JSON"))?;
+    let group = delivery.get("logGroup").and_then(Value::as_str).unwrap_or_default();
+    let function =
+        FUNCTIONS.iter().find(|(name, _)| group.contains(name)).map_or("?", |(_, function)| function);
+    let mut wish = Wish::default();
+    for event in delivery.get("logEvents").and_then(Value::as_array).into_iter().flatten() {
+        let message = event.get("message").and_then(Value::as_str).unwrap_or_default();
+        let Ok(line) = serde_json::from_str::<Value>(message) else { continue };
+        if line.get("level").and_then(Value::as_str) == Some("ERROR") {
+            wish.errors.push(LogError { function, line });
+        } else if let Some(signal) = of_platform(function, &line, now) {
+            wish.signals.push(signal);
+        }
+    }
+    Ok(wish)
+}
+
+/// What the platform says of an invocation that did not end well.
+fn of_platform(function: &str, line: &Value, now: DateTime<Utc>) -> Option<Signal> {
+    if line.get("type").and_then(Value::as_str) != Some("platform.report") {
+        return None;
+    }
+    let text = |path| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let (status, kind) = (text("/record/status"), text("/record/errorType"));
+    let what = match (status, kind) {
+        ("success" | "", _) => return None,
+        ("timeout", _) => "délai dépassé",
+        (_, kind) if kind.contains("OutOfMemory") => "mémoire épuisée",
+        (_, kind) if kind.contains("ExitError") || kind.contains("ExitCode") => "arrêt brutal",
+        _ => "erreur",
+    };
+    let at = line.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok()).unwrap_or(now);
+    let detail = format!("{what} ({status} {kind}), requête {}", text("/record/requestId"));
+    Some(Signal::new(Class::FunctionFailed, function, &detail, at.min(now)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use serde_json::json;
+
+    use super::*;
+
+    fn logs(group: &str, lines: &[Value]) -> Value {
+        let events: Vec<Value> = lines.iter().map(|line| json!({ "message": line.to_string() })).collect();
+        let delivery = json!({ "logGroup": group, "logEvents": events }).to_string();
+        let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
+        let _ = packed.write_all(delivery.as_bytes());
+        json!({ "awslogs": { "data": STANDARD.encode(packed.finish().unwrap_or_default()) } })
+    }
+
+    fn report(status: &str, kind: &str) -> Value {
+        json!({"time": "2026-01-15T12:00:00.000Z", "type": "platform.report",
+            "record": {"requestId": "r1", "status": status, "errorType": kind}})
+    }
+
+    #[test]
+    fn a_crash_a_timeout_and_an_exhausted_memory_are_told_apart_and_a_success_is_none() {
+        let now = Utc::now();
+        for (status, kind, expected) in [
+            ("timeout", "", Some("délai dépassé")),
+            ("error", "Runtime.OutOfMemory", Some("mémoire épuisée")),
+            ("error", "Runtime.ExitError", Some("arrêt brutal")),
+            ("failure", "Sandbox.Failure", Some("erreur")),
+            ("success", "", None),
+        ] {
+            let wish = read(&logs("a-StagerLogGroup-X", &[report(status, kind)]), now).unwrap_or_default();
+            let said = wish.signals.first().map(|signal| (signal.subject.as_str(), signal.detail.as_str()));
+            match expected {
+                Some(words) => {
+                    assert!(
+                        said.is_some_and(|(of, detail)| of == "stager" && detail.starts_with(words)),
+                        "{said:?}"
+                    );
+                }
+                None => assert_eq!(said, None),
+            }
+        }
+    }
+
+    #[test]
+    fn an_error_line_is_kept_and_a_line_that_is_no_json_costs_nothing() {
+        let lines = [json!("no object"), json!({"level": "ERROR", "message": "x"}), json!({"level": "INFO"})];
+        let wish = read(&logs("x-FetcherLogGroup-1", &lines), Utc::now()).unwrap_or_default();
+        assert_eq!((wish.errors.len(), wish.signals.len()), (1, 0));
+        assert_eq!(wish.errors.first().map(|error| error.function), Some("fetcher"));
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_is_an_alert_itself_and_its_neighbours_are_read() {
+        let now = Utc::now();
+        let bodies = [
+            "{\"look\":\"stager\"}".to_owned(),
+            json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"entity": "all"}}).to_string(),
+            "nonsense".to_owned(),
+            json!({"class": "sync_failed", "subject": "clients", "detail": "x", "at": "2999-01-01T00:00:00Z"}).to_string(),
+        ];
+        let records: Vec<Value> = bodies.iter().map(|body| json!({"messageId": "m", "body": body})).collect();
+        let wish = read(&json!({ "Records": records }), now).unwrap_or_default();
+        assert!(wish.is_look);
+        let details: Vec<&str> = wish.signals.iter().map(|signal| signal.detail.as_str()).collect();
+        assert!(details[0].contains("RetriesExhausted") && details[0].contains("\"all\""), "{details:?}");
+        assert_eq!(details[1], "Demande non livrée : nonsense");
+        assert_eq!((wish.signals[2].class, wish.signals[2].at), (Class::SyncFailed, now), "no future");
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_with_what_is_accepted() {
+        for event in
+            [json!({}), json!({"task": 7}), json!({"task": "dance"}), json!([]), json!({"Records": 1})]
+        {
+            let said =
+                read(&event, Utc::now()).map_or_else(|bad| bad.to_string(), |wish| format!("{wish:?}"));
+            assert!(said.contains("accepted: "), "{event} → {said}");
+        }
+        for data in ["???", "AAAA"] {
+            let said = read(&json!({"awslogs": {"data": data}}), Utc::now());
+            assert!(said.is_err_and(|bad| bad.to_string().contains("`awslogs.data`")), "{data}");
+        }
+    }
+}

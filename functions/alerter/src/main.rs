@@ -1,0 +1,13 @@
+//! The alerter as a Lambda function.
+
+use alerter::handler::Alerter;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use serde_json::Value;
+
+#[tokio::main]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    shared_runtime::init_logging();
+    let alerter =
+        Alerter::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+    run(service_fn(|event: LambdaEvent<Value>| Box::pin(alerter.handle(event)))).await
+}

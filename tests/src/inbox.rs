@@ -1,0 +1,86 @@
+//! What people got: the messages of Slack and the mails of the deployed alerter.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tokio::time::{Instant, sleep};
+
+use crate::stack::variable;
+
+/// A message that somebody got.
+#[derive(Debug, Clone)]
+pub struct Got {
+    /// When, in seconds since 1970.
+    pub at: f64,
+    /// What.
+    pub text: String,
+}
+
+/// Seconds since 1970.
+#[must_use]
+pub fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+/// The letter box of the deployed stack.
+#[derive(Debug, Default)]
+pub struct Inbox {
+    http: reqwest::Client,
+}
+
+impl Inbox {
+    async fn get(&self, url: String) -> Value {
+        let text = self.http.get(url).send().await.expect("the letter box").text().await.expect("a body");
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// What Slack was sent, oldest first.
+    pub async fn slack(&self) -> Vec<Got> {
+        let all = self.get(format!("{}/messages", variable("INBOX_URL"))).await;
+        let got = |one: &Value| Got {
+            at: one["at"].as_f64().unwrap_or_default(),
+            text: one["text"].as_str().unwrap_or_default().to_owned(),
+        };
+        all.as_array().expect("messages").iter().map(got).collect()
+    }
+
+    /// What Sentry was sent.
+    pub async fn sentry(&self) -> Vec<Value> {
+        self.get(format!("{}/errors", variable("INBOX_URL"))).await.as_array().expect("errors").clone()
+    }
+
+    /// The mails that SES sent, as they stand in the emulator.
+    pub async fn mails(&self) -> Vec<Value> {
+        let all = self.get(format!("{}/_ministack/ses/messages", variable("AWS_ENDPOINT_URL"))).await;
+        all["messages"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// What Slack answers from now on; null ends it.
+    pub async fn faults(&self, faults: &Value) {
+        let url = format!("{}/faults", variable("INBOX_URL"));
+        self.http.post(url).body(faults.to_string()).send().await.expect("the letter box");
+    }
+
+    /// Waits for a message since then that holds all the words; answers it.
+    ///
+    /// # Panics
+    /// None came.
+    pub async fn wait(&self, since: f64, words: &[&str], patience: Duration) -> Got {
+        let deadline = Instant::now() + patience;
+        loop {
+            let all = self.slack().await;
+            let found =
+                all.iter().find(|got| got.at >= since && words.iter().all(|word| got.text.contains(word)));
+            if let Some(found) = found {
+                return found.clone();
+            }
+            let texts: Vec<&str> =
+                all.iter().filter(|got| got.at >= since).map(|got| got.text.as_str()).collect();
+            assert!(
+                Instant::now() < deadline,
+                "no message with {words:?} within {patience:?}, but {texts:#?}"
+            );
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
