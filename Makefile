@@ -84,6 +84,19 @@ latency: build ## Mesure le délai d'un changement jusqu'à la table, par les pl
 	variables="$$($(STACK) env --name latency)"; eval "$$variables"; \
 	target/$(CARGO_BUILD_TARGET)/release/latency
 
+.PHONY: status
+status: ## Dit l'état dans le terminal ; HEALTH_URL et HEALTH_TOKEN pour une pile déployée sur AWS
+	@if [ -z "$${HEALTH_URL:-}" ]; then variables="$$($(STACK) env)"; eval "$$variables"; fi; \
+	curl --silent --show-error --max-time 20 --noproxy localhost,127.0.0.1 \
+	  $${HEALTH_HOST:+--header "Host: $$HEALTH_HOST"} --header "Accept-Language: $${LANGUE:-fr}" \
+	  --header @<(printf 'Authorization: Bearer %s' "$$HEALTH_TOKEN") "$${HEALTH_URL%/}/api/v6/status"
+
+.PHONY: drill
+drill: build ## Exercice d'alerte : chaque panne dix fois, et le délai jusqu'à l'alerte (deux heures)
+	@trap '$(STACK) down --name drill --purge' EXIT; \
+	$(STACK) up --name drill --schedules ENABLED; \
+	$(STACK) drill --name drill --rounds $(or $(ROUNDS),10) $(if $(ONLY),--only '$(ONLY)')
+
 .PHONY: watch
 watch: setup ## Recharge les fonctions à chaque modification (la pile doit tourner : make run)
 	@variables="$$($(STACK) env)"; eval "$$variables"; $(STACK) env --lambda >/dev/null; \

@@ -54,6 +54,7 @@ def _arguments() -> argparse.Namespace:
         "env": "écrit les variables d'environnement, pour eval",
         "logs": "montre et suit les journaux",
         "postgres": "démarre seulement PostgreSQL et écrit son adresse",
+        "drill": "cause chaque panne plusieurs fois et mesure le délai jusqu'à l'alerte",
         "setup": "installe seulement les outils",
     }
     for name, text in explained.items():
@@ -64,6 +65,9 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("--sim-args", metavar="MOTS", help="monde simulé : --sim-args='--clients 50 --timeline 1000'")
         if name == "down":
             command.add_argument("--purge", action="store_true", help="efface aussi les données")
+        if name == "drill":
+            command.add_argument("--rounds", type=int, default=10, help="fois par panne (10)")
+            command.add_argument("--only", metavar="PANNE", help="seulement les pannes dont le nom contient un de ces mots, séparés par des virgules")
         if name == "env":
             command.add_argument("--lambda", dest="lambda_env", action="store_true", help="écrit lambda.env pour cargo lambda watch")
         if name == "logs":
@@ -203,8 +207,16 @@ def only_postgres(stack: Stack, _: argparse.Namespace) -> int:
     return 0
 
 
+def drill(stack: Stack, args: argparse.Namespace) -> int:
+    import drill as drills
+
+    if not stack.data.get("outputs"):
+        raise Failure(f"La pile « {stack.name} » n'est pas déployée : stack.py up --name {stack.name}")
+    return drills.run(stack, args.rounds, args.only)
+
+
 COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], int]] = {
-    "up": up, "run": run, "down": down, "env": env, "logs": logs, "postgres": only_postgres,
+    "up": up, "run": run, "down": down, "env": env, "logs": logs, "postgres": only_postgres, "drill": drill,
 }
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn no_package_knows_what_it_must_not() {
-    let functions = ["fetcher", "stager", "reconciler", "health"];
+    let functions = ["fetcher", "stager", "reconciler", "health", "alerter"];
     for (package, forbidden) in [
         ("fetcher", vec!["sqlx", "sqlx-core", "sqlx-postgres", "shared-db"]),
         ("shared", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
@@ -54,6 +54,7 @@ fn no_package_knows_what_it_must_not() {
         ("stager", vec!["reqwest"]),
         ("reconciler", vec!["reqwest", "aws-sdk-s3"]),
         ("health", vec!["reqwest", "aws-sdk-s3"]),
+        ("shared-store", vec!["sqlx", "shared-db", "reqwest", "lambda_runtime"]),
     ] {
         let names = tree(package);
         assert!(names.iter().any(|name| name == package), "{package} in its own tree");
@@ -86,7 +87,7 @@ fn no_function_names_an_entity() {
     for (path, text) in
         sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/runtime"))
     {
-        if path.ends_with("bin/fetch.rs") {
+        if path.ends_with("bin/fetch.rs") || path.ends_with("tests.rs") {
             continue;
         }
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -120,4 +121,25 @@ fn every_rule_is_named_once_and_stands_in_the_architecture() {
             assert!(architecture.contains(rule.name), "ARCHITECTURE.md does not say: {}", rule.name);
         }
     }
+}
+
+#[test]
+fn the_grafana_dashboard_shows_numbers_that_there_are() {
+    let text = fs::read_to_string(root().join("infra/grafana/dashboard.json")).expect("the dashboard");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let metrics = fs::read_to_string(root().join("functions/health/src/metrics.rs")).expect("the metrics");
+    let mut shown = 0;
+    for panel in dashboard["panels"].as_array().expect("panels") {
+        for target in panel["targets"].as_array().expect("targets") {
+            let expression = target["expr"].as_str().expect("an expression");
+            let names = expression
+                .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+                .filter(|word| word.starts_with("gazelle_"));
+            for name in names {
+                assert!(metrics.contains(&format!("\"{name}\"")), "{name} is no number of ours");
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown >= 9, "{shown}");
 }

@@ -1,9 +1,11 @@
 //! Tests of the pipeline on real parts: PostgreSQL, the simulated Gazelle, the deployed stack.
 #![expect(clippy::expect_used, reason = "a test stops where its ground gives way")]
 
+mod alerting;
 mod any_order;
 mod archiving;
 mod bad_input;
+mod clean_day;
 mod crowd;
 mod deployed;
 mod fetching;

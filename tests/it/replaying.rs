@@ -2,12 +2,17 @@
 //! staged again, and neither asks Gazelle.
 
 use gazelle_sim::SimConfig;
+use pipeline_tests::mirror::{Mirror, entity};
+use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::TICK;
 use serde_json::{Value, json};
 use shared::entity;
+use shared::manifest::RunStatus;
 use shared::request::Mode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::staging::record;
 
 fn small() -> SimConfig {
     SimConfig { clients: 80, pianos: 90, timeline: 400, ..SimConfig::default() }
@@ -150,4 +155,23 @@ async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
     pipeline.assert_equals_the_source("after the replay").await;
     let after = json!({"aside": 0, "asked": 0, "status": "success"});
     assert_eq!(pipeline.mirror.rows(open).await, [after]);
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_replay_of_pages_whose_records_still_wait_settles_each_of_them_once(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    let source = MemorySource::default();
+    let mut run = HandRun::new(entity("users"), 0);
+    let key = run.page(&source, &[record("usr_1"), record("usr_2")]);
+    run.end(&source, RunStatus::Success);
+    assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
+    shared_db::prepare_replay(&mirror.db, &[key]).await.expect("the database");
+    assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
+    mirror.reconcile().await;
+    let ended = "select status, records_fetched, records_pending from sync_status where sync_type = 'users'";
+    let expected = json!({"status": "success", "records_fetched": 2, "records_pending": 0});
+    assert_eq!(mirror.rows(ended).await, [expected]);
 }

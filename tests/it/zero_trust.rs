@@ -122,7 +122,8 @@ async fn a_failed_record_that_heals_by_itself_asks_nobody_any_more(
     assert_eq!(mirror.value(open).await, json!(1));
     execute(
         &mirror,
-        "alter table users drop constraint refuses; update stg_users set processed = false, outcome = null",
+        "alter table users drop constraint refuses; update stg_users set processed = false, outcome = null;
+            update sync_status set records_failed = 0",
     )
     .await;
     mirror.reconcile().await;

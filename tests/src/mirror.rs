@@ -29,7 +29,22 @@ impl Mirror {
         let config = DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session)
             .expect("the test database's address");
         shared_db::migrate(&config).await.expect("migrations");
-        Self { db: Db::new(&config), options }
+        let mirror = Self { db: Db::new(&config), options };
+        // The equations of a run hold at each moment of each test, whatever it does.
+        sqlx::raw_sql(
+            "alter table sync_status
+                drop constraint if exists what_was_fetched_adds_up,
+                drop constraint if exists nothing_is_settled_twice,
+                drop constraint if exists a_run_that_is_over_has_an_end,
+                add constraint what_was_fetched_adds_up
+                    check (records_fetched = records_staged + records_duplicate + records_quarantined),
+                add constraint nothing_is_settled_twice check (records_pending >= 0),
+                add constraint a_run_that_is_over_has_an_end check (status = 'running' or completed_at is not null)",
+        )
+        .execute(&mut mirror.connection().await)
+        .await
+        .expect("constraints");
+        mirror
     }
 
     /// A connection beside the pool.

@@ -2,6 +2,7 @@
 //! reconciler asks goes back to the fetcher. A real PostgreSQL, a real HTTP source.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,8 +31,8 @@ pub struct Pipeline {
     pub source: Source,
     /// The database's side.
     pub mirror: Mirror,
-    /// What the stager was given, by key.
-    delivered: Mutex<BTreeMap<String, usize>>,
+    /// What the stager was given, by key: the digest of its content.
+    delivered: Mutex<BTreeMap<String, u64>>,
     asked: Asked,
 }
 
@@ -73,8 +74,8 @@ impl Pipeline {
             let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
             for (key, bytes) in self.source.sink.objects() {
                 // A manifest is written again, and says more each time.
-                if delivered.insert(key.clone(), bytes.len()) != Some(bytes.len()) || key.starts_with("runs/")
-                {
+                let digest = digest(&bytes);
+                if delivered.insert(key.clone(), digest) != Some(digest) {
                     news.put(&key, bytes);
                 }
             }
@@ -148,7 +149,7 @@ impl Pipeline {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, bytes) in self.source.sink.objects() {
             if is_lost(&key) {
-                delivered.insert(key, bytes.len());
+                delivered.insert(key, digest(&bytes));
             }
         }
     }
@@ -179,4 +180,10 @@ impl Pipeline {
         let rows = self.mirror.rows(&sql).await;
         rows.iter().filter_map(|row| row["id"].as_str().map(str::to_owned)).collect()
     }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }

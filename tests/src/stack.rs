@@ -77,6 +77,12 @@ impl Stack {
         if answer.function_error().is_some() { Err(body) } else { Ok(body) }
     }
 
+    /// Gives a function so much time from now on.
+    pub async fn set_timeout(&self, function: &str, seconds: i32) {
+        let change = self.lambda.update_function_configuration().function_name(variable(function));
+        change.timeout(seconds).send().await.expect("a change");
+    }
+
     /// Invokes the fetcher as Scheduler does and waits until events have carried every record to its
     /// end; answers the reports.
     pub async fn sync(&self, payload: &Value) -> Vec<Value> {

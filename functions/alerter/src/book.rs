@@ -143,7 +143,9 @@ impl Book {
     pub fn look(&mut self, sight: &Sight, conditions: &[Condition]) {
         let now = sight.at;
         for condition in conditions {
-            self.hold(condition, now);
+            if !self.is_explained(condition, conditions) {
+                self.hold(condition, now);
+            }
         }
         if sight.database.is_some() {
             self.blips.retain(|at| now - *at < TimeDelta::minutes(5));
@@ -158,6 +160,17 @@ impl Book {
             self.close(&key, now);
         }
         self.closed.retain(|_, closed| now - closed.at < FLAP_MEMORY);
+    }
+
+    /// Whether people are told the cause already: a run that failed for want of an authorisation or of a field.
+    fn is_explained(&self, condition: &Condition, conditions: &[Condition]) -> bool {
+        condition.class == Class::SyncFailed
+            && [Class::Credentials, Class::SchemaChanged].into_iter().any(|cause| {
+                self.open.contains_key(&key(cause, &condition.subject))
+                    || conditions
+                        .iter()
+                        .any(|other| other.class == cause && other.subject == condition.subject)
+            })
     }
 
     /// A condition that holds is an alert; one that grew is told again, now and then.

@@ -32,10 +32,21 @@ pub struct Wish {
     pub errors: Vec<LogError>,
     /// The messages that the event holds; empty where it is none of a queue.
     pub message_ids: Vec<String>,
-    /// Whether a trial message is asked for.
-    pub is_trial: bool,
-    /// Whether yesterday's report is asked for again.
-    pub is_report: bool,
+    /// What a person or the schedule asks for.
+    pub task: Option<Task>,
+}
+
+/// What a person or the schedule may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// A look at the pipeline.
+    Look,
+    /// A trial message on every way.
+    Test,
+    /// Yesterday's report, once more.
+    Report,
+    /// Dead letters put back now.
+    Redrive,
 }
 
 /// A line of a function's log that tells an error.
@@ -76,15 +87,17 @@ pub fn read(payload: &Value, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
         }
         return Ok(wish);
     }
-    match payload.get("task").and_then(Value::as_str) {
-        Some("look") => Ok(Wish { is_look: true, ..Wish::default() }),
-        Some("test") => Ok(Wish { is_trial: true, ..Wish::default() }),
-        Some("report") => Ok(Wish { is_report: true, ..Wish::default() }),
-        _ => Err(BadEvent(
-            "`task` is missing or unknown; accepted: look, test, report, an SQS event, an event of CloudWatch Logs"
-                .to_owned(),
-        )),
-    }
+    let task = match payload.get("task").and_then(Value::as_str) {
+        Some("look") => Task::Look,
+        Some("test") => Task::Test,
+        Some("report") => Task::Report,
+        Some("redrive") => Task::Redrive,
+        _ => {
+            let accepted = "look, test, report, redrive, an SQS event, an event of CloudWatch Logs";
+            return Err(BadEvent(format!("`task` is missing or unknown; accepted: {accepted}")));
+        }
+    };
+    Ok(Wish { task: Some(task), is_look: task != Task::Test, ..Wish::default() })
 }
 
 fn of_message(body: &str, wish: &mut Wish, now: DateTime<Utc>) {

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 use crate::book::{Book, Kind, Notice};
 use crate::channel::{Channel, Channels};
 use crate::config::AlerterConfig;
-use crate::event::{self, LogError, Wish};
+use crate::event::{self, LogError, Task, Wish};
 use crate::report;
 use crate::sight::Sight;
 use crate::words::{self, Message};
@@ -102,21 +102,25 @@ impl Alerter {
     async fn take_in(&self, wish: &Wish, channels: &Channels, now: DateTime<Utc>) -> Result<(), StateError> {
         let (blips, signals): (Vec<&Signal>, Vec<&Signal>) =
             wish.signals.iter().partition(|signal| signal.class == Class::DatabaseUnreachable);
-        if !signals.is_empty() || wish.is_trial {
+        let is_trial = wish.task == Some(Task::Test);
+        if !signals.is_empty() || is_trial {
             // Told at once: a look may wait for a database that does not answer.
             let written = |book: &mut Book| {
                 for signal in &signals {
                     book.raise(signal, now);
                 }
-                if wish.is_trial {
+                if is_trial {
                     book.say("🔔 Essai", "Cette voie fonctionne.", now);
                 }
             };
             self.write(&written).await?;
             Box::pin(self.tell(channels)).await?;
         }
-        if wish.is_look || wish.is_report {
-            Box::pin(self.look(&blips, wish.is_report)).await?;
+        if wish.task == Some(Task::Redrive) {
+            self.write(&|book: &mut Book| book.redriven_at = None).await?;
+        }
+        if wish.is_look {
+            Box::pin(self.look(&blips, wish.task == Some(Task::Report))).await?;
             Box::pin(self.tell(channels)).await?;
         }
         Ok(())

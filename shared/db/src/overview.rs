@@ -116,7 +116,7 @@ pub async fn overview(db: &Db) -> Result<Overview, sqlx::Error> {
                     select s.run_id, s.sync_type as entity, s.mode, s.status, s.started_at, s.completed_at,
                         s.records_fetched as fetched, s.records_processed as promoted,
                         s.records_failed + s.records_quarantined as failed, s.records_pending as pending,
-                        coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog') as error
+                        coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog', s.error_summary #>> '{{records,0,reason}}') as error
                     from sync_status s
                     where s.sync_type = any($1) and s.started_at > now() - interval '7 days'
                         and (s.status <> 'success' or s.records_processed > 0 or s.records_failed > 0 or s.mode <> 'incremental')

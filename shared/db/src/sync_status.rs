@@ -8,8 +8,13 @@ use shared::key::RunId;
 use shared::manifest::{Manifest, RunStatus};
 use shared::raw_page::{Metadata, Node};
 
+use sqlx::AssertSqlSafe;
+
 use crate::connect::{Db, Tx};
 use crate::staging::PageNodes;
+
+/// Reasons that a run's summary names.
+const REASONS_MAX: i64 = 3;
 
 /// What staging adds to a run.
 pub(crate) struct StagedRun {
@@ -221,7 +226,40 @@ async fn ask_for_help(tx: &mut Tx, entity: &Entity, manifest: &Manifest) -> Resu
 /// Ends the runs whose equation has closed: fetched to the end, every page staged, nothing pending.
 /// A failed fetch ends its run at once; what it did store is still promoted.
 pub(crate) async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
-    close(tx, &[entity.name], run_ids).await
+    close(tx, &[entity.name], run_ids).await?;
+    explain(tx, entity, run_ids).await
+}
+
+/// Says in `error_summary` why records of a run failed: the most frequent reasons, each with its count.
+async fn explain(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
+    let sql = format!(
+        r"
+        with failing as (
+            select run_id from sync_status
+            where run_id = any($1) and sync_type = $2 and status <> 'running' and records_failed > 0
+        ),
+        reasons as (
+            select t.run_id, left(t.last_error, 300) as reason, count(*) as count,
+                row_number() over (partition by t.run_id order by count(*) desc, left(t.last_error, 300)) as place
+            from {table} t
+            where t.outcome = 'failed' and t.run_id in (select run_id from failing)
+            group by 1, 2
+        )
+        update sync_status s set error_summary = coalesce(s.error_summary, '{{}}') || jsonb_build_object('records', (
+            select jsonb_agg(jsonb_build_object('reason', r.reason, 'count', r.count) order by r.place)
+            from reasons r where r.run_id = s.run_id and r.place <= $3
+        ))
+        from failing f where s.run_id = f.run_id and s.sync_type = $2
+        ",
+        table = entity.staging_table
+    );
+    tx.query(AssertSqlSafe(sql))
+        .bind(run_ids)
+        .bind(entity.name)
+        .bind(REASONS_MAX)
+        .execute(tx.connection())
+        .await?;
+    Ok(())
 }
 
 async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(), sqlx::Error> {

@@ -73,7 +73,7 @@ pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
             'last_runs', (
                 select coalesce(jsonb_agg(r), '[]') from (
                     select n.entity, s.status, s.completed_at,
-                        coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog') as error,
+                        coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog', s.error_summary #>> '{{records,0,reason}}') as error,
                         (
                             select case when sum(h.records_fetched) >= $2
                                 then 100.0 * sum(h.records_failed + h.records_quarantined) / sum(h.records_fetched) end

@@ -135,7 +135,6 @@ impl FaultState {
             (Mishap::Truncate, self.faults.truncate),
             (Mishap::InvalidJson, self.faults.invalid_json),
             (Mishap::GraphqlError, self.faults.graphql_error),
-            (Mishap::UndefinedField, self.faults.undefined_field),
         ];
         // Every rate is drawn every time: the fate of a request does not depend on the other faults.
         let mut mishap = None;
@@ -153,6 +152,10 @@ impl FaultState {
             (false, true) => CursorFault::Circles,
             (false, false) => CursorFault::None,
         };
+        // Drawn only where it is set: the fates of old seeds stay what they were.
+        if self.faults.undefined_field > 0.0 && self.dice.chance(self.faults.undefined_field) {
+            mishap = mishap.or(Some(Mishap::UndefinedField));
+        }
         if self.is_spared(root_fields) {
             return Fate::default();
         }

@@ -173,3 +173,13 @@ fn a_book_survives_being_written_and_read() {
     assert_eq!(serde_json::from_str::<Book>(&text).ok(), Some(book));
     assert_eq!(serde_json::from_str::<Book>("{}").ok(), Some(Book::default()), "an older one");
 }
+
+#[test]
+fn a_run_that_failed_for_want_of_an_authorisation_is_one_alert_and_not_two() {
+    let mut book = Book::default();
+    book.raise(&Signal::new(Class::Credentials, "clients", "HTTP 401", at(0)), at(0));
+    look(&mut book, &sight(1, Some(watch(0, "failed"))));
+    assert_eq!(told(&mut book, 1), [(Kind::Raised, Class::Credentials)]);
+    look(&mut book, &sight(3, Some(watch(2, "success"))));
+    assert_eq!(told(&mut book, 3), [(Kind::Resolved, Class::Credentials)]);
+}

@@ -1,0 +1,364 @@
+//! What people are told, by the deployed alerter: once, on a way that works, and when it is over.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use pipeline_tests::inbox::{Inbox, now};
+use pipeline_tests::mirror::rows;
+use pipeline_tests::stack::{Stack, variable};
+use serde_json::{Value, json};
+use shared::alert::{Class, Ping, Signal};
+use shared::entity;
+use tokio::sync::MutexGuard;
+use tokio::time::sleep;
+
+use crate::deployed::turn;
+
+/// What executes and fails is told within this time.
+const SOON: Duration = Duration::from_secs(30);
+
+struct Ground {
+    _turn: MutexGuard<'static, ()>,
+    stack: Stack,
+    inbox: Inbox,
+    begun: f64,
+}
+
+impl Ground {
+    /// The stack with a new book of alerts, and nothing that a person must look at.
+    async fn clear() -> Self {
+        let (turn, stack) = turn().await;
+        let inbox = Inbox::default();
+        inbox.faults(&json!({})).await;
+        stack.sim("POST", "/_sim/faults", &json!({})).await;
+        let mut connection = stack.connection().await;
+        sqlx::query(
+            "update admin_actions set resolved_at = now(), resolved_by = 'test' where resolved_at is null",
+        )
+        .execute(&mut connection)
+        .await
+        .expect("closed");
+        // Bells of what came before may still ring.
+        sleep(Duration::from_secs(3)).await;
+        let removed =
+            stack.s3.delete_object().bucket(variable("RAW_BUCKET")).key("alerts/book.json").send().await;
+        removed.expect("no book");
+        Self { _turn: turn, stack, inbox, begun: now() }
+    }
+
+    async fn look(&self) {
+        self.stack.invoke("ALERTER_FUNCTION", &json!({"task": "look"})).await.expect("a look");
+    }
+
+    async fn raise(&self, class: Class, subject: &str, detail: &str) {
+        let ping = Ping::Signal(Signal::new(class, subject, detail, chrono::Utc::now()));
+        let body = serde_json::to_string(&ping).expect("JSON");
+        let queue = variable("ALERTS_QUEUE_URL");
+        self.stack.sqs.send_message().queue_url(queue).message_body(body).send().await.expect("sent");
+    }
+
+    /// Messages of this test that hold the words.
+    async fn told(&self, words: &str) -> Vec<String> {
+        let all = self.inbox.slack().await;
+        all.into_iter()
+            .filter(|got| got.at >= self.begun && got.text.contains(words))
+            .map(|got| got.text)
+            .collect()
+    }
+}
+
+/// A fetch in a lane of its own: the lease of the dead must not hold up the tests that follow.
+fn apart() -> Value {
+    json!({"entity": "timeline", "lookback_days": 2})
+}
+
+/// The processes of a function, and whether each is at work: one that waits is stopped.
+fn processes(function: &str) -> Vec<(String, bool)> {
+    let mark = format!("AWS_LAMBDA_FUNCTION_NAME={}\0", variable(function));
+    let mut found = Vec::new();
+    for place in fs::read_dir("/proc").expect("/proc").flatten() {
+        let Ok(environ) = fs::read(place.path().join("environ")) else { continue };
+        if String::from_utf8_lossy(&environ).contains(&mark) {
+            let stat = fs::read_to_string(place.path().join("stat")).unwrap_or_default();
+            let state = stat.rsplit(')').next().unwrap_or_default().trim_start().to_owned();
+            found.push((place.file_name().to_string_lossy().into_owned(), !state.starts_with('T')));
+        }
+    }
+    found
+}
+
+fn signal(number: &str, process: &str) {
+    Command::new("kill").args([number, process]).status().expect("kill");
+}
+
+/// Ends the waiting processes of a function: the next invocation starts afresh.
+fn restart(function: &str) {
+    for (process, _) in processes(function).iter().filter(|(_, is_at_work)| !is_at_work) {
+        signal("-KILL", process);
+    }
+}
+
+/// Sends a signal to the process of a function that is at work.
+async fn strike(function: &str, number: &str) {
+    for _ in 0..400 {
+        if let Some((process, _)) = processes(function).iter().find(|(_, is_at_work)| *is_at_work) {
+            return signal(number, process);
+        }
+        sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{function} is not at work");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_identical_failures_are_one_alert_and_one_resolve() {
+    let ground = Ground::clear().await;
+    for _ in 0..100 {
+        ground.raise(Class::SyncFailed, "users", "HTTP 500").await;
+    }
+    ground.inbox.wait(ground.begun, &["🟠 Synchronisation en échec · Techniciens", "HTTP 500"], SOON).await;
+    // All of them are taken in before it is over.
+    sleep(Duration::from_secs(8)).await;
+    ground.stack.sync(&json!({"entity": "users", "mode": "full"})).await;
+    ground.look().await;
+    let resolved = ground.inbox.wait(ground.begun, &["✅ Rétabli : Synchronisation en échec"], SOON).await;
+    assert!(resolved.text.contains("100 fois"), "{}", resolved.text);
+    ground.look().await;
+    assert_eq!(ground.told("Synchronisation en échec").await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_alerts_at_once_are_one_digest() {
+    let ground = Ground::clear().await;
+    let bodies: Vec<Value> = entity::ALL
+        .iter()
+        .map(|entity| {
+            let ping =
+                Ping::Signal(Signal::new(Class::SyncFailed, entity.name, "HTTP 503", chrono::Utc::now()));
+            json!({"messageId": entity.name, "body": serde_json::to_string(&ping).expect("JSON")})
+        })
+        .collect();
+    let answer = ground.stack.invoke("ALERTER_FUNCTION", &json!({ "Records": bodies })).await;
+    assert_eq!(answer.expect("taken in"), json!({"batchItemFailures": []}));
+    let told = ground.told("HTTP 503").await;
+    assert_eq!(told.len(), 1, "{told:#?}");
+    for entity in entity::ALL {
+        assert!(told[0].contains(entity.title.french), "{}: {}", entity.name, told[0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_slack_is_down_alerts_go_by_mail_and_the_way_itself_is_an_alert() {
+    let ground = Ground::clear().await;
+    ground.inbox.faults(&json!({"status": 500})).await;
+    let mark = format!("panne {}", now());
+    ground.raise(Class::SyncFailed, "users", &mark).await;
+    let mut mails = String::new();
+    for _ in 0..100 {
+        mails = Value::from(ground.inbox.mails().await).to_string();
+        if mails.contains(&mark) && mails.contains("Slack") {
+            break;
+        }
+        sleep(Duration::from_millis(200)).await;
+        ground.look().await;
+    }
+    assert!(mails.contains(&mark), "the mail has it");
+    assert!(mails.contains("Les alertes ne passent plus par cette voie"), "{mails}");
+    ground.inbox.faults(&json!({})).await;
+    ground.raise(Class::SyncFailed, "clients", "une autre").await;
+    ground.inbox.wait(ground.begun, &["une autre"], SOON).await;
+    ground.look().await;
+    ground.inbox.wait(ground.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON).await;
+    assert_eq!(ground.told(&mark).await.len(), 0, "the mail had it: nobody is told twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_set_aside_is_told_at_once_and_closing_it_on_the_page_ends_the_alert() {
+    let ground = Ground::clear().await;
+    let key = format!("raw/users/2025/01/01/alerting-{}/page-00001.json", now());
+    let put = ground
+        .stack
+        .s3
+        .put_object()
+        .bucket(variable("RAW_BUCKET"))
+        .key(&key)
+        .body(b"{ no JSON".to_vec().into());
+    put.send().await.expect("an object");
+    ground.inbox.wait(ground.begun, &["Donnée illisible mise de côté", &key], SOON).await;
+    let mut connection = ground.stack.connection().await;
+    let open = rows(
+        &mut connection,
+        "select id from admin_actions where kind = 'quarantined' and resolved_at is null",
+    )
+    .await;
+    let bearer = format!("Bearer {}", variable("HEALTH_TOKEN"));
+    for action in open {
+        let path = format!("/api/v6/actions/{}/resolve", action["id"].as_str().expect("an id"));
+        let (status, _, _) = ground.stack.ask("POST", &path, &[("authorization", bearer.as_str())]).await;
+        assert_eq!(status, 303);
+    }
+    ground.look().await;
+    ground.inbox.wait(ground.begun, &["✅ Rétabli : Donnée illisible"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_is_told_though_it_left_no_message() {
+    let ground = Ground::clear().await;
+    ground.stack.sim("POST", "/_sim/faults", &json!({"hang": 1.0, "hang_s": 30.0})).await;
+    let hanging = tokio::spawn(async {
+        let stack = Stack::connect().await;
+        stack.invoke("FETCHER_FUNCTION", &apart()).await
+    });
+    sleep(Duration::from_millis(1_500)).await;
+    strike("FETCHER_FUNCTION", "-KILL").await;
+    assert!(hanging.await.expect("an end").is_err(), "it crashed");
+    ground.stack.sim("POST", "/_sim/faults", &json!({})).await;
+    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée · fetcher", "arrêt brutal"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_is_told_though_it_left_no_message() {
+    let ground = Ground::clear().await;
+    let mut connection = ground.stack.connection().await;
+    sqlx::raw_sql("begin; lock table sync_status in access exclusive mode")
+        .execute(&mut connection)
+        .await
+        .expect("a lock");
+    ground.stack.set_timeout("HEALTH_FUNCTION", 2).await;
+    let request = json!({"rawPath": "/healthz", "requestContext": {"http": {"method": "GET"}}});
+    let late = ground.stack.invoke("HEALTH_FUNCTION", &request).await;
+    sqlx::raw_sql("rollback").execute(&mut connection).await.expect("no lock");
+    ground.stack.set_timeout("HEALTH_FUNCTION", 10).await;
+    assert!(late.is_err(), "it was too late");
+    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée · health", "délai dépassé"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
+    let ground = Ground::clear().await;
+    let secrets = aws_sdk_secretsmanager::Client::new(&shared_runtime::aws_config().await);
+    let put = async |url: &str| {
+        let text = json!({ "url": url }).to_string();
+        secrets.put_secret_value().secret_id(variable("DATABASE_SECRET")).secret_string(text).send().await
+    };
+    put("postgres://nobody:nothing@127.0.0.1:9/none").await.expect("a secret");
+    restart("ALERTER_FUNCTION");
+    ground.look().await;
+    put(&variable("DATABASE_URL")).await.expect("a secret");
+    restart("ALERTER_FUNCTION");
+    let told = ground.inbox.wait(ground.begun, &["🔴 La base de données ne répond pas"], SOON).await;
+    assert!(!told.text.contains("nothing"), "no password: {}", told.text);
+    let mails = Value::from(ground.inbox.mails().await).to_string();
+    assert!(mails.contains("La base de données ne répond pas"), "urgent: on every way");
+    sleep(Duration::from_secs(31)).await;
+    ground.look().await;
+    ground.inbox.wait(ground.begun, &["✅ Rétabli : La base de données ne répond pas"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_told_and_put_back_by_themselves() {
+    let ground = Ground::clear().await;
+    let dead = variable("RECONCILE_DLQ_URL");
+    let letter = ground.stack.sqs.send_message().queue_url(&dead).message_body(r#"{"entity":"users"}"#);
+    letter.send().await.expect("a dead letter");
+    ground.look().await;
+    ground.inbox.wait(ground.begun, &["🔴 Messages mis de côté · reconcile", "1 message(s)"], SOON).await;
+    ground.look().await;
+    ground.inbox.wait(ground.begun, &["✅ Rétabli : Messages mis de côté"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_daily_report_says_what_each_entity_did_and_what_waits() {
+    let ground = Ground::clear().await;
+    ground.stack.sync(&json!({"entity": "users", "mode": "full"})).await;
+    ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "report"})).await.expect("a report");
+    let report = ground.inbox.wait(ground.begun, &["📋 Rapport du"], SOON).await.text;
+    for entity in entity::ALL {
+        assert!(report.contains(entity.title.french), "{}: {report}", entity.name);
+    }
+    for words in ["À faire :", "Alertes ouvertes :", "Exécutions les plus lentes :", "fraîcheur"] {
+        assert!(report.contains(words), "{words}: {report}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_that_a_function_logs_reaches_sentry() {
+    let ground = Ground::clear().await;
+    let before = ground.inbox.sentry().await.len();
+    ground.stack.invoke("RECONCILER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
+    for _ in 0..100 {
+        let errors = ground.inbox.sentry().await;
+        if let Some(envelope) = errors
+            .iter()
+            .skip(before)
+            .map(|error| error["envelope"].as_str().unwrap_or_default())
+            .find(|text| text.contains("reconciler"))
+        {
+            assert!(envelope.contains("The task is refused"), "{envelope}");
+            assert!(errors.last().is_some_and(|error| {
+                error["auth"].as_str().is_some_and(|auth| auth.contains("sentry_key="))
+            }));
+            return;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    panic!("Sentry was told nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_is_refused_by_its_field_and_a_bad_message_is_an_alert() {
+    let ground = Ground::clear().await;
+    let refused =
+        ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
+    assert!(
+        refused["errorMessage"]
+            .as_str()
+            .is_some_and(|text| text.contains("`task`") && text.contains("accepted: look")),
+        "{refused}"
+    );
+    let records = json!({"Records": [{"messageId": "a", "body": "no JSON"}, {"messageId": "b"}]});
+    let answer = ground.stack.invoke("ALERTER_FUNCTION", &records).await.expect("taken in");
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée", "Demande non livrée"], SOON).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_log_of_a_whole_run_holds_a_secret_or_a_customers_data() {
+    let ground = Ground::clear().await;
+    for entity in entity::fetched() {
+        ground.stack.sync(&json!({"entity": entity.name, "mode": "full"})).await;
+    }
+    ground.look().await;
+    let mut logs = String::new();
+    for file in fs::read_dir(variable("STACK_LOGS")).expect("logs").flatten() {
+        // Of the functions: what runs around them is no part of what is deployed.
+        if file.file_name().to_string_lossy().contains("Function") {
+            logs.push_str(&String::from_utf8_lossy(&fs::read(file.path()).expect("a log")));
+        }
+    }
+    assert!(logs.contains("Settled") && logs.contains("trace.id"), "there are logs");
+    let database = variable("DATABASE_URL");
+    let password = database.split('@').next().and_then(|front| front.rsplit(':').next()).expect("a password");
+    let mut planted: BTreeSet<String> = [
+        variable("HEALTH_TOKEN"),
+        variable("GAZELLE_API_KEY"),
+        password.to_owned(),
+        "/slack/local".to_owned(),
+    ]
+    .into();
+    let mut connection = ground.stack.connection().await;
+    for sql in [
+        "select email as planted from clients where email like '%@%' limit 500",
+        "select email as planted from users where email like '%@%' limit 100",
+        "select comment as planted from timeline_entries where length(comment) > 20 limit 500",
+        "select serial_number as planted from pianos where length(serial_number) > 5 limit 300",
+    ] {
+        for row in rows(&mut connection, sql).await {
+            planted.extend(row["planted"].as_str().map(str::to_owned));
+        }
+    }
+    assert!(planted.len() > 500, "{} planted values", planted.len());
+    let shown: Vec<&String> = planted.iter().filter(|value| logs.contains(value.as_str())).collect();
+    assert!(shown.is_empty(), "{shown:?}");
+}

@@ -1,0 +1,95 @@
+//! A day on which nothing goes wrong: nobody is called.
+
+use alerter::book::{Book, Kind};
+use alerter::sight::{Judging, Sight};
+use chrono::Utc;
+use gazelle_sim::SimConfig;
+use pipeline_tests::pipeline::Pipeline;
+use serde_json::json;
+use shared::entity;
+use shared::request::Mode;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// A tick every two minutes.
+const TICKS: i64 = 720;
+const JUDGING: Judging = Judging { interval_seconds: 120, error_rate_max: 5.0, is_scheduled: true };
+
+/// Looks at the mirror as the alerter does, and claims what is to be told.
+async fn look(pipeline: &Pipeline, book: &mut Book) -> Vec<(Kind, String)> {
+    let watch = shared_db::watch(&pipeline.mirror.db).await.expect("the database");
+    let at = Utc::now();
+    let sight = Sight {
+        at,
+        database: Some(watch),
+        database_trouble: None,
+        dead_letters: Some(vec![("reconcile", 0)]),
+        fetched_at: Some(at),
+    };
+    let conditions = sight.conditions(&JUDGING);
+    book.look(&sight, &conditions);
+    let notices = book.claim(at);
+    book.told(&notices.iter().map(|notice| notice.id).collect::<Vec<_>>());
+    notices
+        .into_iter()
+        .map(|notice| {
+            (
+                notice.kind,
+                notice.alert.map(|alert| format!("{:?} {}", alert.class, alert.detail)).unwrap_or_default(),
+            )
+        })
+        .collect()
+}
+
+#[sqlx::test(migrations = false)]
+async fn on_a_clean_day_of_720_ticks_nobody_is_called_and_the_first_failure_after_it_is_told(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let config = SimConfig {
+        seed: 5,
+        users: 3,
+        clients: 20,
+        pianos: 25,
+        timeline: 60,
+        oddities: false,
+        ..SimConfig::default()
+    };
+    let pipeline = Pipeline::open(config, options).await;
+    pipeline.sync(&Mode::Full).await;
+    let mut book = Book::default();
+    let mut told = Vec::new();
+    for tick in 0..TICKS {
+        if tick % 6 == 0 {
+            // The firm works: a new entry, an edited client.
+            let change = if tick % 12 == 0 {
+                json!({"creates": 1, "entity": "timeline"})
+            } else {
+                json!({"edits": 1, "entity": "clients"})
+            };
+            pipeline.source.control("/_sim/advance", &change).await;
+        }
+        pipeline.tick().await;
+        told.extend(look(&pipeline, &mut book).await);
+    }
+    assert_eq!(told, Vec::new(), "nobody is called on a clean day");
+    let runs = pipeline
+        .mirror
+        .value("select count(*) from sync_status where status = 'success' and mode = 'incremental'")
+        .await;
+    let expected = TICKS * i64::try_from(entity::ALL.len()).expect("a few");
+    assert_eq!(runs, json!(expected), "every tick of every entity was a run that succeeded");
+    pipeline
+        .source
+        .control("/_sim/faults", &json!({"undefined_field": 1.0, "root_field": "allClients"}))
+        .await;
+    pipeline.tick().await;
+    let told = look(&pipeline, &mut book).await;
+    assert!(
+        told.len() == 1 && told[0].0 == Kind::Raised && told[0].1.starts_with("SchemaChanged"),
+        "{told:?}"
+    );
+    pipeline.source.control("/_sim/faults", &json!({})).await;
+    pipeline.tick().await;
+    let told = look(&pipeline, &mut book).await;
+    assert!(told.len() == 1 && told[0].0 == Kind::Resolved, "{told:?}");
+}
