@@ -13,6 +13,7 @@ TOOLS := .local/tools
 VENV := .local/venv
 PYTHON ?= python3
 STACK := $(PYTHON) infra/local/stack.py
+PAGES := $(PYTHON) tests/page/run.py
 WATCH_PORT ?= 9000
 
 # One target folder and one triple for every cargo call: run, tests and deployment share what was compiled.
@@ -50,7 +51,21 @@ test: ## Passe tous les tests, sur une pile à eux
 	@trap '$(STACK) down --name test --purge' EXIT; \
 	$(STACK) up --name test --schedules DISABLED; \
 	variables="$$($(STACK) env --name test)"; eval "$$variables"; \
-	cargo test --release --locked --workspace
+	cargo test --release --locked --workspace; \
+	$(STACK) counts --name test; \
+	$(PAGES) --stack test
+
+.PHONY: pages
+pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux
+	@trap '$(STACK) down --name pages --purge' EXIT; \
+	$(STACK) up --name pages --schedules DISABLED; \
+	$(PAGES) --stack pages
+
+.PHONY: picture
+picture: ## Refait l'image du README
+	@trap '$(STACK) down --name picture --purge' EXIT; \
+	$(STACK) up --name picture --schedules DISABLED; \
+	$(PAGES) --stack picture --picture infra/dashboard.png
 
 .PHONY: check
 check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit
@@ -60,7 +75,7 @@ check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete ## Vérifie le s
 	cargo deny --locked check bans licenses sources
 	cargo machete
 	AWS_REGION=ca-central-1 sam validate --lint
-	$(PYTHON) -m compileall -q infra/local
+	$(PYTHON) -m compileall -q infra/local tests/page
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (demande le réseau)

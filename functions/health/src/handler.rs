@@ -83,10 +83,8 @@ impl Health {
             ("GET", "/api/v6/metrics") => self.to_reader(&request, || self.metrics()).await,
             (method, path) => match (method, resolved_action(path)) {
                 ("POST", Some(id)) => self.resolve(&request, id).await,
-                (_, Some(_)) => problem(405, "method_not_allowed", "accepted: POST"),
-                _ if ROUTES.split(", ").any(|route| route == path) => {
-                    problem(405, "method_not_allowed", "accepted: GET")
-                }
+                (_, Some(_)) => not_allowed("POST"),
+                _ if ROUTES.split(", ").any(|route| route == path) => not_allowed("GET"),
                 _ => problem(404, "not_found", &format!("accepted: {ROUTES}")),
             },
         };
@@ -195,6 +193,12 @@ fn resolved_action(path: &str) -> Option<Uuid> {
     path.strip_prefix("/api/v6/actions/")?.strip_suffix("/resolve")?.parse().ok()
 }
 
+fn not_allowed(accepted: &str) -> Value {
+    let mut answer = problem(405, "method_not_allowed", &format!("accepted: {accepted}"));
+    answer["headers"]["allow"] = json!(accepted);
+    answer
+}
+
 fn no_database(reason: &str) -> Value {
     error!("The database gives no answer: {reason}");
     problem(
@@ -217,8 +221,7 @@ fn refused(refusal: Refusal) -> Value {
         }
         Refusal::Unknown => return problem(503, "secret_unreachable", "the token cannot be checked now"),
     };
-    // A browser asks for a name and a password.
-    answer["headers"]["www-authenticate"] =
-        json!(r#"Basic realm="Assistant Gazelle", charset="UTF-8", Bearer"#);
+    // A browser asks for a name and a password. Basic alone: Chromium asks nobody if a second scheme stands beside it.
+    answer["headers"]["www-authenticate"] = json!(r#"Basic realm="Assistant Gazelle", charset="UTF-8""#);
     answer
 }

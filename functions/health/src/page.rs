@@ -41,8 +41,14 @@ pub fn dashboard(
     let health = health(&overview.entities, now, interval_seconds);
     let verdict = worst(&health);
     let body = html! {
-        (entities(overview, &health, language, now))
-        (actions(overview, language))
+        // What a person must do comes first; where there is nothing to do, the state does.
+        @if overview.actions_open > 0 {
+            (actions(overview, language))
+            (entities(overview, &health, language, now))
+        } @else {
+            (entities(overview, &health, language, now))
+            (actions(overview, language))
+        }
         (runs(&overview.runs, language))
         (queues(backlog, language))
     };
@@ -53,7 +59,7 @@ pub fn dashboard(
 #[must_use]
 pub fn unreachable(backlog: &[Backlog], language: Language, now: DateTime<Utc>) -> String {
     let body = html! {
-        p { (language.pick(
+        p.card { (language.pick(
             "La base de données ne répond pas. Rien n'est perdu : chaque enregistrement attend dans le stockage et sera repris dès qu'elle répondra.",
             "The database gives no answer. Nothing is lost: every record waits in storage and is taken up as soon as it does.",
         )) }
@@ -76,8 +82,10 @@ fn page(language: Language, verdict: Status, now: DateTime<Utc>, body: &Markup) 
             body {
                 header {
                     h1 { (title) }
-                    p.verdict.(verdict.as_str()) role="status" { (mark(verdict)) " " (language.verdict(verdict)) }
-                    p.soft { (language.pick("État à ", "As of ")) (moment(now)) }
+                    div.banner.(verdict.as_str()) {
+                        p.verdict role="status" { (mark(verdict)) " " (language.verdict(verdict)) }
+                        p.soft { (language.pick("État à ", "As of ")) (moment(now)) }
+                    }
                 }
                 main { (body) }
                 footer.soft {
@@ -112,16 +120,16 @@ fn entities(overview: &Overview, health: &EntityHealths, language: Language, now
                         dl {
                             dt { (language.pick("Fraîcheur", "Freshness")) }
                             dd { @if state.status == Status::Unknown { "–" } @else { (decimal(state.freshness, language)) " %" } }
-                            dt { (language.pick("Dernière réussite", "Last success")) }
+                            dt { (language.pick("Réussite", "Success")) }
                             dd { @match state.last_sync {
                                 Some(last) => (language.ago((now - last).num_seconds())),
                                 None => (language.pick("jamais", "never")),
                             } }
                             dt { (language.pick("En attente", "Waiting")) }
                             dd { (state.records_pending) }
-                            dt { (language.pick("Écrits en 24 h", "Written in 24 h")) }
+                            dt { (language.pick("Écrits 24 h", "Written 24 h")) }
                             dd { (hours.iter().map(|hour| hour.promoted).sum::<i64>()) }
-                            dt { (language.pick("Échecs en 24 h", "Failures in 24 h")) }
+                            dt { (language.pick("Échecs 24 h", "Failed 24 h")) }
                             dd { (hours.iter().map(|hour| hour.failed + hour.failed_runs).sum::<i64>()) }
                         }
                         (plot(&hours, language))
@@ -147,7 +155,7 @@ fn plot(hours: &[&Hour], language: Language) -> Markup {
                 @let height = (hour.promoted * 36 / most).max(i64::from(hour.promoted > 0));
                 rect.ok x=(x) y=(39 - height) width="8" height=(height) {}
                 @if hour.failed + hour.failed_runs > 0 {
-                    rect.ko x=(x) y="0" width="8" height="4" {}
+                    rect.ko x=(x) y="0" width="8" height="10" {}
                 }
             }
         }
@@ -162,14 +170,14 @@ fn actions(overview: &Overview, language: Language) -> Markup {
             p { (language.pick("Rien : aucune action n'attend.", "Nothing: no action is open.")) }
         } @else {
             div.scroll tabindex="0" role="region" aria-label=(language.pick("Actions ouvertes", "Open actions")) {
-                table {
-                    thead { tr {
-                        th scope="col" { (language.pick("Quoi", "What")) }
-                        th scope="col" { (language.pick("Sujet", "Subject")) }
-                        th scope="col" { (language.pick("Depuis", "Since")) }
-                        th scope="col" { (language.pick("Fermer", "Close")) }
+                table role="table" {
+                    thead role="rowgroup" { tr role="row" {
+                        th role="columnheader" scope="col" { (language.pick("Quoi", "What")) }
+                        th role="columnheader" scope="col" { (language.pick("Sujet", "Subject")) }
+                        th role="columnheader" scope="col" { (language.pick("Depuis", "Since")) }
+                        th role="columnheader" scope="col" { (language.pick("Fermer", "Close")) }
                     } }
-                    tbody { @for action in actions { (row(action, language)) } }
+                    tbody role="rowgroup" { @for action in actions { (row(action, language)) } }
                 }
             }
             @if i64::try_from(actions.len()).unwrap_or(i64::MAX) < *actions_open {
@@ -186,11 +194,11 @@ fn row(action: &Action, language: Language) -> Markup {
     let (what, advice) = language.action(&action.kind);
     let entity = entity::find(&action.entity).map_or(action.entity.as_str(), |entity| language.title(entity));
     html! {
-        tr {
-            td { strong { (what) } @if !entity.is_empty() { " · " (entity) } br; span.soft { (advice) } }
-            td { (action.subject) @if let Some(detail) = &action.detail { br; span.soft { (detail) } } }
-            td { (moment(action.since)) }
-            td {
+        tr role="row" {
+            td role="cell" { strong { (what) } @if !entity.is_empty() { " · " (entity) } br; span.soft { (advice) } }
+            td.long role="cell" { span.clamp { (action.subject) } @if let Some(detail) = &action.detail { span.clamp.soft { (detail) } } }
+            td role="cell" { time datetime=(action.since.to_rfc3339()) { (moment(action.since)) } }
+            td role="cell" {
                 form method="post" action={ "/api/v6/actions/" (action.id) "/resolve" } {
                     button type="submit" aria-label={ (language.pick("Fermer : ", "Close: ")) (what) " " (action.subject) } { (language.pick("Fait", "Done")) }
                 }
@@ -206,28 +214,28 @@ fn runs(runs: &[Run], language: Language) -> Markup {
             p { (language.pick("Aucune qui ait apporté ou manqué quelque chose.", "None that brought or missed anything.")) }
         } @else {
             div.scroll tabindex="0" role="region" aria-label=(language.pick("Exécutions", "Runs")) {
-                table {
-                    thead { tr {
-                        th scope="col" { (language.pick("Début", "Began")) }
-                        th scope="col" { (language.pick("Quoi", "What")) }
-                        th scope="col" { (language.pick("Issue", "Outcome")) }
-                        th.number scope="col" { (language.pick("Lus", "Read")) }
-                        th.number scope="col" { (language.pick("Écrits", "Written")) }
-                        th.number scope="col" { (language.pick("Échecs", "Failed")) }
-                        th.number scope="col" { (language.pick("Durée", "Took")) }
+                table role="table" {
+                    thead role="rowgroup" { tr role="row" {
+                        th role="columnheader" scope="col" { (language.pick("Début", "Began")) }
+                        th role="columnheader" scope="col" { (language.pick("Quoi", "What")) }
+                        th role="columnheader" scope="col" { (language.pick("Issue", "Outcome")) }
+                        th.number role="columnheader" scope="col" { (language.pick("Lus", "Read")) }
+                        th.number role="columnheader" scope="col" { (language.pick("Écrits", "Written")) }
+                        th.number role="columnheader" scope="col" { (language.pick("Échecs", "Failed")) }
+                        th.number role="columnheader" scope="col" { (language.pick("Durée", "Took")) }
                     } }
-                    tbody {
+                    tbody role="rowgroup" {
                         @for run in runs {
                             @let entity = entity::find(&run.entity).map_or(run.entity.as_str(), |entity| language.title(entity));
-                            tr {
-                                td { (moment(run.started_at)) }
-                                td { (entity) " · " (language.mode(&run.mode)) }
-                                td { span.(class(&run.status)) { (language.run_status(&run.status)) }
+                            tr.(row_class(&run.status)) role="row" {
+                                td role="cell" { time datetime=(run.started_at.to_rfc3339()) { (moment(run.started_at)) } }
+                                td role="cell" { (entity) " · " (language.mode(&run.mode)) }
+                                td role="cell" { span.(class(&run.status)) { (run_mark(&run.status)) " " (language.run_status(&run.status)) }
                                     @if let Some(error) = &run.error { br; span.soft { (error) } } }
-                                td.number { (run.fetched) }
-                                td.number { (run.promoted) }
-                                td.number { (run.failed) }
-                                td.number { @if let Some(end) = run.completed_at { (duration((end - run.started_at).num_seconds())) } }
+                                td.number role="cell" data-label=(language.pick("Lus", "Read")) { (run.fetched) }
+                                td.number role="cell" data-label=(language.pick("Écrits", "Written")) { (run.promoted) }
+                                td.number role="cell" data-label=(language.pick("Échecs", "Failed")) { (run.failed) }
+                                td.number role="cell" data-label=(language.pick("Durée", "Took")) { @if let Some(end) = run.completed_at { (duration((end - run.started_at).num_seconds())) } }
                             }
                         }
                     }
@@ -243,16 +251,16 @@ fn queues(backlog: &[Backlog], language: Language) -> Markup {
     html! {
         @if !backlog.is_empty() {
             h2 { (language.pick("Messages en chemin", "Messages on their way")) }
-            table.narrow {
-                thead { tr {
-                    th scope="col" { (language.pick("File", "Queue")) }
-                    th.number scope="col" { (language.pick("En attente", "Waiting")) }
-                    th.number scope="col" { (language.pick("Mis de côté", "Set aside")) }
+            table.narrow role="table" {
+                thead role="rowgroup" { tr role="row" {
+                    th role="columnheader" scope="col" { (language.pick("File", "Queue")) }
+                    th.number role="columnheader" scope="col" { (language.pick("En attente", "Waiting")) }
+                    th.number role="columnheader" scope="col" { (language.pick("Mis de côté", "Set aside")) }
                 } }
-                tbody { @for queue in backlog { tr {
-                    td { (language.queue(queue.queue)) }
-                    td.number { (number(queue.waiting)) }
-                    td.number { @if queue.dead.unwrap_or(0) > 0 { strong.failed { "! " (number(queue.dead)) } } @else { (number(queue.dead)) } }
+                tbody role="rowgroup" { @for queue in backlog { tr role="row" {
+                    td role="cell" { (language.queue(queue.queue)) }
+                    td.number role="cell" { (number(queue.waiting)) }
+                    td.number role="cell" { @if queue.dead.unwrap_or(0) > 0 { strong.failed { "! " (number(queue.dead)) } } @else { (number(queue.dead)) } }
                 } } }
             }
         }
@@ -265,6 +273,20 @@ fn class(status: &str) -> &'static str {
         .into_iter()
         .find(|known| *known == status)
         .unwrap_or("unknown")
+}
+
+/// What went wrong is seen without reading.
+fn row_class(status: &str) -> &'static str {
+    if matches!(status, "partial" | "failed") { "trouble" } else { "plain" }
+}
+
+fn run_mark(status: &str) -> &'static str {
+    match status {
+        "success" => "✓",
+        "partial" => "!",
+        "failed" => "✗",
+        _ => "…",
+    }
 }
 
 fn moment(instant: DateTime<Utc>) -> String {
