@@ -266,15 +266,18 @@ def _rate_mended(drill: Drill) -> None:
 
 
 def _stale(drill: Drill) -> float:
-    drill.sql("""update sync_status set completed_at = completed_at - interval '1 day' where sync_type = 'measurements' and status = 'success';
-        update staged_pages set staged_at = staged_at - interval '1 day' where entity = 'timeline'""")
+    """The last success of the users lies a day back, and no run makes it better."""
+    drill.schedule("DISABLED")
+    drill.sql("""update sync_status set completed_at = completed_at - interval '1 day' where sync_type = 'users' and status = 'success';
+        update staged_pages set staged_at = staged_at - interval '1 day' where entity = 'users'""")
     return time.time()
 
 
 def _fresh(drill: Drill) -> None:
-    drill.sql("""update sync_status set completed_at = completed_at + interval '1 day' where sync_type = 'measurements' and status = 'success'
-        and completed_at < started_at; update staged_pages set staged_at = staged_at + interval '1 day' where entity = 'timeline' and staged_at < now() - interval '20 hours'""")
-    drill.fetch("timeline")
+    drill.sql("""update sync_status set completed_at = completed_at + interval '1 day' where sync_type = 'users' and status = 'success'
+        and completed_at < started_at; update staged_pages set staged_at = staged_at + interval '1 day' where entity = 'users' and staged_at < now() - interval '20 hours'""")
+    drill.schedule("ENABLED")
+    drill.fetch()
 
 
 def _dead_letter(drill: Drill) -> float:

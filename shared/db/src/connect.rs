@@ -3,15 +3,20 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::query::Query;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
+};
 
 /// A Lambda serves one event at a time: one connection works, one makes partitions beside it.
 const CONNECTIONS_MAX: u32 = 2;
 
 /// Below the shortest function timeout, so that a database out of reach is told and not timed out.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A connection that was idle for longer may be dead, as after a Lambda's sleep: it is asked before it is used.
+const IDLE_TRUSTED: Duration = Duration::from_secs(2);
 
 /// Every join here is a batch against an index. Where the planner knows little of a table yet it would
 /// rather hash it whole, for each batch again.
@@ -95,15 +100,27 @@ pub struct Db {
     pool: PgPool,
     begin: String,
     persistent: bool,
+    /// Whether a session keeps what is set on it.
+    is_session: bool,
 }
 
 impl Db {
     /// A pool that connects when first used.
     #[must_use]
     pub fn new(config: &DatabaseConfig) -> Self {
+        let search_path = format!("set search_path to \"{}\"", config.schema);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // For statements without a transaction; through a transaction pooler there are none.
+            .after_connect(move |connection, _| {
+                let search_path = AssertSqlSafe(search_path.clone());
+                Box::pin(async move { sqlx::raw_sql(search_path).execute(connection).await.map(|_| ()) })
+            })
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move { Ok(idle.idle_for < IDLE_TRUSTED || connection.ping().await.is_ok()) })
+            })
             // A begin that was cancelled leaves its transaction open, and the next one's commit would
             // then be undone with it.
             .after_release(|connection, _| {
@@ -118,7 +135,27 @@ impl Db {
             begin: format!("begin; set local search_path to \"{}\"; {BATCH_PLANS}; {LIMITS}", config.schema),
             // A statement prepared on one server connection is unknown on the next.
             persistent: config.mode != PoolMode::Transaction,
+            is_session: config.mode != PoolMode::Transaction,
         }
+    }
+
+    /// Asks one question of one row that changes nothing: one round trip, where the session keeps its search path.
+    ///
+    /// # Errors
+    /// No connection could be had, or the database refused.
+    pub(crate) async fn ask(
+        &self,
+        sql: String,
+        bind: impl Fn(Query<'static, Postgres, PgArguments>) -> Query<'static, Postgres, PgArguments>,
+    ) -> Result<PgRow, sqlx::Error> {
+        let query = bind(sqlx::query(AssertSqlSafe(sql)).persistent(self.persistent));
+        if self.is_session {
+            return query.fetch_one(&self.pool).await;
+        }
+        let mut tx = self.begin().await?;
+        let row = query.fetch_one(tx.connection()).await?;
+        tx.rollback().await?;
+        Ok(row)
     }
 
     /// Begins a transaction in the configured schema: one round trip.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::entity;
 use shared::verdict::EntityReport;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 use uuid::Uuid;
 
 use crate::connect::Db;
@@ -96,7 +96,7 @@ pub struct Action {
 /// # Errors
 /// The database refused or was out of reach, or answered something else.
 pub async fn overview(db: &Db) -> Result<Overview, sqlx::Error> {
-    let names: Vec<&str> = entity::ALL.iter().map(|entity| entity.name).collect();
+    let names: Vec<&'static str> = entity::ALL.iter().map(|entity| entity.name).collect();
     let sql = format!(
         r"
         select jsonb_build_object(
@@ -139,10 +139,7 @@ pub async fn overview(db: &Db) -> Result<Overview, sqlx::Error> {
         ",
         facts = facts_sql()
     );
-    let mut tx = db.begin().await?;
-    let row =
-        tx.query(AssertSqlSafe(sql)).bind(&names).bind(RUNS).bind(ACTIONS).fetch_one(tx.connection()).await?;
-    tx.rollback().await?;
+    let row = db.ask(sql, |query| query.bind(names.clone()).bind(RUNS).bind(ACTIONS)).await?;
     let overview: serde_json::Value = row.try_get("overview")?;
     serde_json::from_value(overview).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }

@@ -198,7 +198,7 @@ async fn known(
     let table = entity.staging_table;
     let sql = format!(
         r"
-        select u.ord - 1 as place, s.id, s.processed,
+        select u.ord - 1 as place, s.id, s.processed, s.run_id,
             s.processed
             and s.gazelle_id <> ''
             and (s.fetched_at, s.source_key) < (u.fetched_at, u.source_key)
@@ -229,7 +229,11 @@ async fn known(
             let place = usize::try_from(place).unwrap_or(usize::MAX);
             let page = sightings.get(place).map_or(0, |seen| seen.page);
             let is_replayed = replayed.get(page).is_some_and(|replayed| *replayed);
-            let revive = row.try_get("revive")? || (is_replayed && row.try_get("processed")?);
+            // One that still waits for the same run is counted with it anew: the replay began its counts anew.
+            let run_id: &str = row.try_get("run_id")?;
+            let is_of_its_run = pages.get(page).is_some_and(|page| page.metadata.run_id.as_str() == run_id);
+            let is_counted_anew = is_replayed && (is_of_its_run || row.try_get("processed")?);
+            let revive = row.try_get("revive")? || is_counted_anew;
             Ok((place, Known { id: row.try_get("id")?, revive, is_replayed }))
         })
         .collect()

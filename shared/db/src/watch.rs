@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use shared::alert::Class;
 use shared::entity;
 use shared::verdict::EntityReport;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row;
 
 use crate::connect::Db;
 use crate::report::facts_sql;
@@ -65,7 +65,7 @@ fn alerted_kinds() -> Vec<&'static str> {
 /// # Errors
 /// The database refused or was out of reach, or answered something else.
 pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
-    let names: Vec<&str> = entity::ALL.iter().map(|entity| entity.name).collect();
+    let names: Vec<&'static str> = entity::ALL.iter().map(|entity| entity.name).collect();
     let sql = format!(
         r"
         select jsonb_build_object(
@@ -100,15 +100,8 @@ pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
         ",
         facts = facts_sql()
     );
-    let mut tx = db.begin().await?;
-    let row = tx
-        .query(AssertSqlSafe(sql))
-        .bind(&names)
-        .bind(RATE_RECORDS_MIN)
-        .bind(alerted_kinds())
-        .fetch_one(tx.connection())
-        .await?;
-    tx.rollback().await?;
+    let row =
+        db.ask(sql, |query| query.bind(names.clone()).bind(RATE_RECORDS_MIN).bind(alerted_kinds())).await?;
     let watch: serde_json::Value = row.try_get("watch")?;
     serde_json::from_value(watch).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
@@ -118,11 +111,8 @@ pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn has_news(db: &Db) -> Result<bool, sqlx::Error> {
-    let names: Vec<&str> = entity::ALL.iter().map(|entity| entity.name).collect();
-    let mut tx = db.begin().await?;
-    let row = tx
-        .query(
-            r"
+    let names: Vec<&'static str> = entity::ALL.iter().map(|entity| entity.name).collect();
+    let sql = r"
             select exists (
                 select from admin_actions
                 where resolved_at is null and kind = any($1) and created_at > now() - interval '3 minutes'
@@ -135,13 +125,8 @@ pub async fn has_news(db: &Db) -> Result<bool, sqlx::Error> {
                     limit 1
                 ) s
             ) as news
-            ",
-        )
-        .bind(alerted_kinds())
-        .bind(&names)
-        .fetch_one(tx.connection())
-        .await?;
-    tx.rollback().await?;
+            ";
+    let row = db.ask(sql.to_owned(), |query| query.bind(alerted_kinds()).bind(names.clone())).await?;
     row.try_get("news")
 }
 
@@ -204,7 +189,7 @@ pub struct SlowRun {
 /// # Errors
 /// The database refused or was out of reach, or answered something else.
 pub async fn day(db: &Db, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Day, sqlx::Error> {
-    let names: Vec<&str> = entity::ALL.iter().map(|entity| entity.name).collect();
+    let names: Vec<&'static str> = entity::ALL.iter().map(|entity| entity.name).collect();
     let new: Vec<String> = entity::ALL
         .into_iter()
         .enumerate()
@@ -251,10 +236,7 @@ pub async fn day(db: &Db, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<Da
         facts = facts_sql(),
         new = new.join(" union all ")
     );
-    let mut tx = db.begin().await?;
-    let row =
-        tx.query(AssertSqlSafe(sql)).bind(&names).bind(start).bind(end).fetch_one(tx.connection()).await?;
-    tx.rollback().await?;
+    let row = db.ask(sql, |query| query.bind(names.clone()).bind(start).bind(end)).await?;
     let day: serde_json::Value = row.try_get("day")?;
     serde_json::from_value(day).map_err(|error| sqlx::Error::Decode(Box::new(error)))
 }
