@@ -12,18 +12,18 @@ from visit import DEVICES, visit
 
 BYTES_MAX = 200 * 1024
 
-MARGIN = 56
-"""Pixels below the last action."""
+MARGIN = 20
+"""Pixels below the last card."""
 
 
 def take(browser: Browser, ground: Ground, file: Path) -> None:
     """Renders the picture anew."""
     states.healthy(ground)
     with visit(browser, ground) as seen:
-        # Down to what is to do: the runs below it would only make the picture longer.
-        box = seen.page.locator("main form").last.bounding_box()
+        # Down to the cards: the runs below them would only make the picture longer.
+        box = seen.page.locator("main .cards").bounding_box()
         if box is None:
-            raise Failure("La page ne montre aucune action.")
+            raise Failure("La page ne montre aucune entité.")
         width = DEVICES["desktop"]["viewport"]["width"]
         seen.page.screenshot(path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + MARGIN})
     size = file.stat().st_size
