@@ -62,7 +62,7 @@ def up(stack: Stack, world: str | None) -> bool:
     say(f"Gazelle simulé démarre sur le port {port} ({world})…")
     # It may know some of these from the environment as well; the words below are what counts.
     env = {key: value for key, value in os.environ.items() if not key.startswith("GAZELLE_")}
-    basics = ["--port", str(port), "--port-file", str(stack.dir / "simulator.port"), "--api-key", api_key(stack)]
+    basics = ["--port", str(port), "--port-file", str(stack.dir / "simulator.port"), f"--api-key={api_key(stack)}"]
     argv = [str(binary), *basics, *shlex.split(world)]
     process = tools.start(stack, "simulator", argv, env, cwd=str(stack.dir))
     try:

@@ -214,7 +214,9 @@ def stop(stack: Stack, part: str, gently: int | None, limit_s: float = 15.0) -> 
     was_running = is_running(stack, part)
     process = stack.section("processes").get(part)
     if process and was_running and gently is not None:
-        os.kill(process["pid"], gently)
+        # It may end by itself in this very moment.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process["pid"], gently)
         _wait_for_end(stack, part, limit_s)
     if process:
         _end_group(process)
