@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use shared::entity::{self, Entity};
 use shared_db::Db;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::raw_source::{ArchiveStore, Found};
 use crate::task::{Done, TaskError};
@@ -28,31 +28,48 @@ pub(crate) async fn archive(
 ) -> Result<Done, TaskError> {
     let before = now - TimeDelta::days(i64::try_from(days).unwrap_or(i64::MAX / 1_000_000_000));
     let mut done = Done::default();
+    let mut trouble = None;
     for entity in entity::ALL {
-        while Instant::now() < deadline {
-            let Some(part) = shared_db::archivable(db, entity, before).await? else { break };
-            let key = part_key(entity, part.day, &part.lines);
-            let packed = zstd::encode_all(part.lines.as_bytes(), LEVEL)
-                .map_err(|error| TaskError::Archive(error.to_string()))?;
-            store.write(&key, packed).await?;
-            if read_part(store, &key).await? != part.lines {
-                return Err(TaskError::Archive(format!(
-                    "{key} does not read as it was written; nothing is deleted"
-                )));
-            }
-            let deleted = shared_db::delete_archived(db, entity, &part).await?;
-            done.objects += 1;
-            done.records += deleted;
-            info!(
-                entity = entity.name,
-                key,
-                records = deleted,
-                "Archived {deleted} settled records of {}",
-                entity.name
-            );
+        // An entity's trouble never touches another's.
+        if let Err(error) = archive_entity(db, store, entity, before, deadline, &mut done).await {
+            error!(entity = entity.name, "What is old of {} stays in staging: {error}", entity.name);
+            trouble = trouble.or(Some(error));
         }
     }
-    Ok(done)
+    trouble.map_or(Ok(done), Err)
+}
+
+async fn archive_entity(
+    db: &Db,
+    store: &impl ArchiveStore,
+    entity: &Entity,
+    before: DateTime<Utc>,
+    deadline: Instant,
+    done: &mut Done,
+) -> Result<(), TaskError> {
+    while Instant::now() < deadline {
+        let Some(part) = shared_db::archivable(db, entity, before).await? else { break };
+        let key = part_key(entity, part.day, &part.lines);
+        let packed = zstd::encode_all(part.lines.as_bytes(), LEVEL)
+            .map_err(|error| TaskError::Archive(error.to_string()))?;
+        store.write(&key, packed).await?;
+        if read_part(store, &key).await? != part.lines {
+            return Err(TaskError::Archive(format!(
+                "{key} does not read as it was written; nothing is deleted"
+            )));
+        }
+        let deleted = shared_db::delete_archived(db, entity, &part).await?;
+        done.objects += 1;
+        done.records += deleted;
+        info!(
+            entity = entity.name,
+            key,
+            records = deleted,
+            "Archived {deleted} settled records of {}",
+            entity.name
+        );
+    }
+    Ok(())
 }
 
 /// Brings archived rows of an entity back that were last seen on these days, UTC. What staging holds stays as
