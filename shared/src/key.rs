@@ -122,7 +122,7 @@ mod tests {
     fn a_trace_id_begins_with_the_second_of_its_run_and_tells_two_runs_apart() {
         let at = Utc.with_ymd_and_hms(2026, 1, 31, 23, 59, 1).single().unwrap_or_default();
         let (one, other) = (RunId::new(at, 9).trace_id(), RunId::new(at, 10).trace_id());
-        assert_eq!(one, "697e96250000000000000000_00000009".replace('_', ""));
+        assert_eq!(one, "697e97450000000000000000_00000009".replace('_', ""));
         assert_ne!(one, other);
         assert_eq!(trace_id("nonsense").len(), 32);
     }
