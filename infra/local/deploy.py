@@ -73,7 +73,7 @@ def migrate(stack: Stack) -> None:
     """Brings the schema up to date before the functions that expect it arrive."""
     say("Migrations de la base…")
     env = dict(os.environ) | {"DATABASE_URL": postgres.url(stack), "DATABASE_SCHEMA": DATABASE_SCHEMA}
-    tools.output_of([str(binary("migrate"))], "Les migrations ont échoué", env=env, cwd=ROOT)
+    tools.output_of([str(binary("gazelle-admin")), "migrate"], "Les migrations ont échoué", env=env, cwd=ROOT)
 
 
 def secret_names(stack: Stack) -> dict[str, str]:

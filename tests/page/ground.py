@@ -49,7 +49,7 @@ class Ground:
         try:
             self._drop()
             env = dict(os.environ) | {"DATABASE_URL": postgres.url(self.stack), "DATABASE_SCHEMA": SCHEMA}
-            tools.output_of([str(deploy.binary("migrate"))], "Les migrations ont échoué", env=env, cwd=ROOT)
+            tools.output_of([str(deploy.binary("gazelle-admin")), "migrate"], "Les migrations ont échoué", env=env, cwd=ROOT)
             self.use_database()
         except BaseException:
             self._restore()

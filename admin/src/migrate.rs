@@ -1,10 +1,15 @@
-//! `migrate`: brings the schema of `DATABASE_URL` up to date.
+//! Brings the schema of `DATABASE_URL` up to date.
 
 use shared::env::Settings;
-use shared_db::{DatabaseConfig, PoolMode, migrate};
+use shared_db::{DatabaseConfig, PoolMode};
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+use crate::Failure;
+
+/// Reads `DATABASE_URL` and `DATABASE_SCHEMA`, and migrates.
+///
+/// # Errors
+/// A setting is not accepted, or a migration failed.
+pub async fn run() -> Result<(), Failure> {
     let lookup = |name: &str| std::env::var(name).ok();
     let mut settings = Settings::new(&lookup);
     let url: String =
@@ -13,7 +18,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         settings.optional("DATABASE_SCHEMA", "gazelle".to_owned(), "the schema of the mirror");
     let (url, schema) = settings.finish((url, schema))?;
     let config = DatabaseConfig::new(&url, &schema, PoolMode::Direct)?;
-    migrate(&config).await?;
+    shared_db::migrate(&config).await?;
     eprintln!("Schéma « {schema} » à jour.");
     Ok(())
 }
