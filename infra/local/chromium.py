@@ -6,11 +6,10 @@ import fcntl
 import os
 import shutil
 import subprocess
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import debian
 import tools
 from tools import LOCAL, Failure, say
 
@@ -76,7 +75,7 @@ def _unpacked() -> Chromium:
         if not stamp.exists() or stamp.read_text() != wanted:
             say("Installation de Chromium dans .local/tools/chromium (une fois, une minute)…")
             shutil.rmtree(FOLDER, ignore_errors=True)
-            _fetch()
+            debian.unpack(FOLDER, PACKAGES, "Aucun navigateur sur cette machine", HINT)
             (FOLDER / "fonts.conf").write_text(FONTS.format(folder=FOLDER))
             _check(_ours())
             stamp.write_text(wanted)
@@ -84,9 +83,7 @@ def _unpacked() -> Chromium:
 
 
 def _ours() -> Chromium:
-    patterns = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio")
-    folders = [str(path) for pattern in patterns for path in sorted(FOLDER.glob(pattern)) if path.is_dir()]
-    env = dict(os.environ) | {"LD_LIBRARY_PATH": os.pathsep.join(folders), "FONTCONFIG_FILE": str(FOLDER / "fonts.conf")}
+    env = dict(os.environ) | debian.libraries(FOLDER) | {"FONTCONFIG_FILE": str(FOLDER / "fonts.conf")}
     return Chromium(FOLDER / "usr/lib/chromium/chromium-headless-shell", env)
 
 
@@ -97,52 +94,3 @@ def _check(chromium: Chromium) -> None:
         raise Failure(f"Chromium : il manque {', '.join(missing)}. {HINT}")
     if not _starts(chromium):
         raise Failure(f"Le Chromium de .local/tools/chromium ne démarre pas. {HINT}")
-
-
-# ---------------------------------------------------------------------------------- apt
-
-
-def _fetch() -> None:
-    """Unpacks the packages and what this machine lacks of all they depend on."""
-    for tool in ("apt-get", "dpkg-deb"):
-        if not shutil.which(tool):
-            raise Failure(f"Aucun navigateur sur cette machine, et {tool} n'y est pas pour en obtenir un. {HINT}")
-    words = ""
-    with tempfile.TemporaryDirectory(prefix="chromium-", dir=LOCAL) as work:
-        for options in _lists(Path(work)):
-            try:
-                for package in _download(Path(work), options):
-                    tools.output_of(["dpkg-deb", "--extract", str(package), str(FOLDER)], f"dpkg-deb {package.name}")
-                return
-            except Failure as failure:
-                words = str(failure)
-    raise Failure(f"Aucun navigateur sur cette machine, et apt n'en donne pas. {HINT}\n{words}")
-
-
-def _lists(work: Path) -> Iterator[list[str]]:
-    """Options for the machine's lists of packages, then for lists of our own: the machine's may be old or empty."""
-    # Nothing is locked and nobody else's rights are taken: all is read, or written below our folder.
-    basic = ["-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
-    yield basic
-    for name in ("lists/partial", "cache/archives/partial"):
-        (work / name).mkdir(parents=True, exist_ok=True)
-    own = [*basic, "-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
-    tools.output_of(["apt-get", *own, "-qq", "update"], "apt-get update a échoué")
-    yield own
-
-
-def _download(work: Path, options: list[str]) -> list[Path]:
-    """The packages that apt would install, as files."""
-    ask = ["apt-get", *options, "--simulate", "--no-install-recommends", "install", *PACKAGES]
-    told = tools.output_of(ask, "apt ne connaît pas ces paquets", env=dict(os.environ) | {"LC_ALL": "C"})
-    wanted = []
-    for line in told.splitlines():
-        words = line.split()
-        # `Inst name [old] (new …)` is of one that is there in another version: that one is kept.
-        if words[:1] == ["Inst"] and words[2].startswith("("):
-            wanted.append(f"{words[1]}={words[2].strip('()')}")
-    files = work / "packages"
-    shutil.rmtree(files, ignore_errors=True)
-    files.mkdir()
-    tools.output_of(["apt-get", *options, "-qq", "download", *wanted], "apt-get download a échoué", cwd=files)
-    return sorted(files.glob("*.deb"))

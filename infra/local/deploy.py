@@ -76,6 +76,18 @@ def migrate(stack: Stack) -> None:
     tools.output_of([str(binary("gazelle-admin")), "migrate"], "Les migrations ont échoué", env=env, cwd=ROOT)
 
 
+def app_url(stack: Stack) -> str:
+    """The address that the functions get: their own role's, or the operator's where the database is theirs."""
+    if postgres.url(stack) != stack.section("addresses").get("database_url"):
+        return postgres.url(stack)
+    return str(stack.remember("secrets", "database_app_url", lambda: _give_login(stack)))
+
+
+def _give_login(stack: Stack) -> str:
+    env = dict(os.environ) | {"DATABASE_URL": postgres.url(stack), "DATABASE_SCHEMA": DATABASE_SCHEMA}
+    return tools.output_of([str(binary("gazelle-admin")), "login", "app"], "gazelle-admin login", env=env, cwd=ROOT).strip()
+
+
 def secret_names(stack: Stack) -> dict[str, str]:
     prefix = emulator.stack_name(stack)
     return {part: f"{prefix}/{part}" for part in ("gazelle", "database", "health", "alerts")}
@@ -87,7 +99,7 @@ def store_secrets(stack: Stack) -> None:
     token = stack.remember("secrets", "health_token", lambda: secrets.token_urlsafe(24))
     values: dict[str, dict[str, str]] = {
         "gazelle": {"api_key": simulator.api_key(stack)},
-        "database": {"url": postgres.url(stack)},
+        "database": {"url": app_url(stack)},
         "health": {"token": token},
         "alerts": letterbox.secret(stack),
     }
@@ -217,6 +229,7 @@ def exports(stack: Stack) -> dict[str, str]:
     """Everything a shell, a test or a client needs to speak to this stack."""
     found = {
         "DATABASE_URL": postgres.url(stack),
+        "DATABASE_APP_URL": str(stack.section("secrets").get("database_app_url", postgres.url(stack))),
         "DATABASE_SCHEMA": DATABASE_SCHEMA,
         "STACK_NAME": stack.name,
         "STACK_LOGS": str(stack.logs),
@@ -241,6 +254,8 @@ def exports(stack: Stack) -> dict[str, str]:
         "ALERTS_QUEUE_URL": out["AlertsQueueUrl"],
         "ALERTS_SECRET": secret_names(stack)["alerts"],
         "DATABASE_SECRET": secret_names(stack)["database"],
+        "GAZELLE_SECRET": secret_names(stack)["gazelle"],
+        "HEALTH_SECRET": secret_names(stack)["health"],
         "INBOX_URL": letterbox.url(stack),
         "GAZELLE_URL": simulator.gazelle_url(stack),
         "GAZELLE_TOKEN_URL": simulator.token_url(stack),

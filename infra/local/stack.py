@@ -203,8 +203,16 @@ def drill(stack: Stack, args: argparse.Namespace) -> int:
     return drills.run(stack, args.rounds, args.only)
 
 
+def pooler(stack: Stack, _: argparse.Namespace) -> int:
+    import pgbouncer
+
+    print(pgbouncer.find())
+    return 0
+
+
 COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], int]] = {
     "up": up, "run": run, "down": down, "env": env, "logs": logs, "postgres": only_postgres, "drill": drill, "counts": counts,
+    "pgbouncer": pooler,
 }
 
 if __name__ == "__main__":

@@ -238,14 +238,15 @@ async fn a_timeout_is_told_though_it_left_no_message() {
 async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
     let ground = Ground::clear().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&shared_runtime::aws_config().await);
-    let put = async |url: &str| {
-        let text = json!({ "url": url }).to_string();
+    let put = async |text: &str| {
         secrets.put_secret_value().secret_id(variable("DATABASE_SECRET")).secret_string(text).send().await
     };
-    put("postgres://nobody:nothing@127.0.0.1:9/none").await.expect("a secret");
+    let right =
+        secrets.get_secret_value().secret_id(variable("DATABASE_SECRET")).send().await.expect("a secret");
+    put(r#"{"url": "postgres://nobody:nothing@127.0.0.1:9/none"}"#).await.expect("a secret");
     restart("ALERTER_FUNCTION");
     ground.look().await;
-    put(&variable("DATABASE_URL")).await.expect("a secret");
+    put(right.secret_string().unwrap_or_default()).await.expect("a secret");
     restart("ALERTER_FUNCTION");
     let told = ground.inbox.wait(ground.begun, &["🔴 La base de données ne répond pas"], SOON).await;
     assert!(!told.text.contains("nothing"), "no password: {}", told.text);

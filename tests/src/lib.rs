@@ -13,6 +13,7 @@ pub mod memory;
 pub mod mirror;
 pub mod pages;
 pub mod pipeline;
+pub mod pooler;
 pub mod process;
 pub mod source;
 pub mod stack;

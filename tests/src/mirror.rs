@@ -14,6 +14,9 @@ use crate::pages::MemorySource;
 /// The schema of the mirror.
 pub const SCHEMA: &str = "gazelle";
 
+/// The functions' own role, so that every test meets what its rights leave out.
+pub const APP_ROLE: &str = "gazelle_app";
+
 /// A migrated database and the way into it.
 #[derive(Debug)]
 pub struct Mirror {
@@ -25,11 +28,8 @@ pub struct Mirror {
 impl Mirror {
     /// Migrates the database and opens it.
     pub async fn open(options: PgConnectOptions) -> Self {
-        let url = options.to_url_lossy();
-        let config = DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session)
-            .expect("the test database's address");
-        shared_db::migrate(&config).await.expect("migrations");
-        let mirror = Self { db: Db::new(&config), options };
+        let mirror = Self { db: Db::new(&app_config(&options)), options };
+        shared_db::migrate(&mirror.administrator()).await.expect("migrations");
         // The equations of a run hold at each moment of each test, whatever it does.
         sqlx::raw_sql(
             "alter table sync_status
@@ -47,7 +47,14 @@ impl Mirror {
         mirror
     }
 
-    /// A connection beside the pool.
+    /// The way in of who migrates.
+    #[must_use]
+    pub fn administrator(&self) -> DatabaseConfig {
+        let url = self.options.to_url_lossy();
+        DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address")
+    }
+
+    /// A connection beside the pool, with all rights.
     pub async fn connection(&self) -> PgConnection {
         let mut connection = self.options.connect().await.expect("a connection");
         sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{SCHEMA}\"")))
@@ -87,6 +94,13 @@ impl Mirror {
         let rows = self.rows(sql).await;
         rows.first().and_then(|row| row.as_object()?.values().next().cloned()).unwrap_or_default()
     }
+}
+
+/// The way in of the functions.
+fn app_config(options: &PgConnectOptions) -> DatabaseConfig {
+    let mut url = options.to_url_lossy();
+    url.query_pairs_mut().append_pair("options", &format!("-c role={APP_ROLE}"));
+    DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address")
 }
 
 /// The rows of a query, as JSON objects.

@@ -1,13 +1,16 @@
 //! Connections: how the pool is made and how every transaction begins.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgSslMode};
 use sqlx::query::Query;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, PgPool, Postgres, SqlSafeStr, Transaction,
 };
+
+use crate::secret_db::Address;
 
 /// A Lambda serves one event at a time: one connection works, one makes partitions beside it.
 const CONNECTIONS_MAX: u32 = 2;
@@ -26,6 +29,13 @@ const BATCH_PLANS: &str =
 /// A function that was cut off holds its transaction and its turn until the server ends them.
 const LIMITS: &str =
     "set local statement_timeout to '50s'; set local idle_in_transaction_session_timeout to '60s'";
+
+/// The root that Supabase's servers are signed by, as Supabase publishes it; valid until April 2031.
+/// SHA-256 `807025ad50d4ed219d2c9c7d299c004f824eb00cf7f65afef607d07b72e6cafa`.
+const SUPABASE_ROOT: &[u8] = include_bytes!("../../../infra/certificates/supabase-root-2021.pem");
+
+/// Where nobody can stand between us and the server, so that it may go without TLS.
+const OWN_MACHINE: [&str; 4] = ["localhost", "127.0.0.1", "::1", "[::1]"];
 
 /// Where the database is and how to speak to it.
 #[derive(Debug, Clone)]
@@ -59,6 +69,14 @@ pub enum BadDatabaseConfig {
     /// The address cannot be read.
     #[error("the database URL is not accepted; accepted: postgres://user:password@host:port/database")]
     Url,
+    /// TLS is switched off for a server that is not on this machine.
+    #[error(
+        "the database URL is not accepted: sslmode=disable is for this machine alone; accepted: no sslmode, which verifies the server's certificate and name"
+    )]
+    Plain,
+    /// What should say whom to trust is no certificate.
+    #[error("the database's CA certificate is not accepted; accepted: PEM, -----BEGIN CERTIFICATE-----…")]
+    Certificate,
     /// The schema's name is no plain identifier.
     #[error(
         "the schema name is not accepted; accepted: a lowercase identifier such as gazelle, no pg_ prefix"
@@ -67,10 +85,12 @@ pub enum BadDatabaseConfig {
 }
 
 impl DatabaseConfig {
-    /// Checks an address and a schema.
+    /// Checks an address and a schema. The server's certificate and name are verified, whatever the address asks
+    /// for: against `sslrootcert` where it names one, else against Supabase's root. `sslmode=disable` is for a
+    /// server on this machine.
     ///
     /// # Errors
-    /// Says which of the two is not accepted.
+    /// Says what is not accepted.
     pub fn new(url: &str, schema: &str, mode: PoolMode) -> Result<Self, BadDatabaseConfig> {
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return Err(BadDatabaseConfig::Url);
@@ -81,17 +101,64 @@ impl DatabaseConfig {
         if schema.len() > 60 || !letter_first || schema.starts_with("pg_") || !schema.bytes().all(plain) {
             return Err(BadDatabaseConfig::Schema);
         }
+        let options = verified(options, url.contains("sslrootcert="))?;
         let options = options.application_name("assistant-gazelle").disable_statement_logging();
         Ok(Self { options, schema: schema.to_owned(), mode })
     }
 
-    pub(crate) fn schema(&self) -> &str {
-        &self.schema
+    /// Trusts the authorities of a PEM text instead of Supabase's.
+    ///
+    /// # Errors
+    /// There is no certificate in it.
+    pub fn trusting(mut self, pem: &str) -> Result<Self, BadDatabaseConfig> {
+        if !pem.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(BadDatabaseConfig::Certificate);
+        }
+        self.options = self.options.ssl_root_cert_from_pem(pem.as_bytes().to_vec());
+        Ok(self)
     }
 
-    pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// One connection, beside any pool.
+    ///
+    /// # Errors
+    /// The server is out of reach or refuses us.
+    pub async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        self.options.connect().await
     }
+
+    /// Whether the server's certificate and name are verified: everywhere but on this machine.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        matches!(self.options.get_ssl_mode(), PgSslMode::VerifyFull)
+    }
+
+    /// The schema of the mirror.
+    #[must_use]
+    pub fn schema(&self) -> &str {
+        &self.schema
+    }
+}
+
+/// `require` accepts any certificate and `prefer` falls back to plain text: only full verification keeps others out.
+fn verified(options: PgConnectOptions, names_root: bool) -> Result<PgConnectOptions, BadDatabaseConfig> {
+    let is_ours = options.get_socket().is_some() || OWN_MACHINE.contains(&options.get_host());
+    match options.get_ssl_mode() {
+        PgSslMode::Disable if is_ours => Ok(options),
+        PgSslMode::Disable => Err(BadDatabaseConfig::Plain),
+        _ => {
+            let options = options.ssl_mode(PgSslMode::VerifyFull);
+            Ok(if names_root { options } else { options.ssl_root_cert_from_pem(SUPABASE_ROOT.to_vec()) })
+        }
+    }
+}
+
+/// Whether the server knows us no more: a password that was changed, a role that is gone. A pooler may say so in
+/// the words of the server behind it.
+fn is_refused(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error.code().is_some_and(|code| code.starts_with("28"))
+            || error.message().contains("authentication failed")
+    })
 }
 
 /// The pool. Connects when first used.
@@ -102,6 +169,8 @@ pub struct Db {
     persistent: bool,
     /// Whether a session keeps what is set on it.
     is_session: bool,
+    /// Where the address is read anew once it is refused.
+    address: Option<Arc<Address>>,
 }
 
 impl Db {
@@ -136,7 +205,22 @@ impl Db {
             // A statement prepared on one server connection is unknown on the next.
             persistent: config.mode != PoolMode::Transaction,
             is_session: config.mode != PoolMode::Transaction,
+            address: None,
         }
+    }
+
+    /// The same, reading its address anew when that is refused.
+    pub(crate) fn at(mut self, address: Arc<Address>) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// Whether there may be a new password: reads the address once more if this error says that ours is refused.
+    async fn is_renewed(&self, error: &sqlx::Error) -> bool {
+        let Some(address) = self.address.as_ref().filter(|_| is_refused(error)) else { return false };
+        let Ok(config) = address.read().await else { return false };
+        self.pool.set_connect_options(config.options);
+        true
     }
 
     /// Asks one question of one row that changes nothing: one round trip, where the session keeps its search path.
@@ -148,12 +232,15 @@ impl Db {
         sql: String,
         bind: impl Fn(Query<'static, Postgres, PgArguments>) -> Query<'static, Postgres, PgArguments>,
     ) -> Result<PgRow, sqlx::Error> {
-        let query = bind(sqlx::query(AssertSqlSafe(sql)).persistent(self.persistent));
+        let query = || bind(sqlx::query(AssertSqlSafe(sql.clone())).persistent(self.persistent));
         if self.is_session {
-            return query.fetch_one(&self.pool).await;
+            return match query().fetch_one(&self.pool).await {
+                Err(error) if self.is_renewed(&error).await => query().fetch_one(&self.pool).await,
+                answered => answered,
+            };
         }
         let mut tx = self.begin().await?;
-        let row = query.fetch_one(tx.connection()).await?;
+        let row = query().fetch_one(tx.connection()).await?;
         tx.rollback().await?;
         Ok(row)
     }
@@ -163,7 +250,11 @@ impl Db {
     /// # Errors
     /// No connection could be had.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let inner = self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?;
+        let begin = || self.pool.begin_with(AssertSqlSafe(self.begin.clone()));
+        let inner = match begin().await {
+            Err(error) if self.is_renewed(&error).await => begin().await?,
+            begun => begun?,
+        };
         Ok(Tx { inner, persistent: self.persistent })
     }
 

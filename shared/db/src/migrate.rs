@@ -3,19 +3,26 @@
 use std::borrow::Cow;
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use sqlx::{AssertSqlSafe, Connection};
 
 use crate::connect::DatabaseConfig;
+use crate::secure::secure;
 
 static MIGRATOR: Migrator = sqlx::migrate!("../../infra/migrations");
 
-/// Creates the schema where it is missing and applies the migrations that it lacks. On a direct or a
-/// session connection only; safe to repeat, and beside other schemas.
+/// The newest migration that this program knows.
+#[must_use]
+pub fn latest_migration() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// Creates the schema where it is missing, applies the migrations that it lacks and closes what stands open. On a
+/// direct or a session connection of an administrator only; safe to repeat, and beside other schemas.
 ///
 /// # Errors
 /// A migration failed; those before it stay applied.
 pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
-    let mut connection = config.options().connect().await?;
+    let mut connection = config.connect().await?;
     let schema = config.schema();
     sqlx::raw_sql(AssertSqlSafe(format!(
         "create schema if not exists \"{schema}\"; set search_path to \"{schema}\""
@@ -24,8 +31,8 @@ pub async fn migrate(config: &DatabaseConfig) -> Result<(), MigrateError> {
     .await?;
     let migrator = Migrator { migrations: Cow::Borrowed(&MIGRATOR.migrations), ..Migrator::DEFAULT };
     migrator.run(&mut connection).await?;
-    // The migrator's own table, which no migration can name before it exists.
-    sqlx::raw_sql("alter table _sqlx_migrations enable row level security").execute(&mut connection).await?;
+    // The migrator's own table, too, which no migration can name before it exists.
+    secure(&mut connection, schema).await?;
     connection.close().await?;
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! The database whose address is kept in a secret.
 
-use secrecy::ExposeSecret;
+use std::sync::Arc;
+
+use serde_json::Value;
 use shared::env::Settings;
 use shared_runtime::{SecretError, Secrets};
 use tokio::sync::OnceCell;
@@ -43,11 +45,42 @@ pub enum UnreachableDb {
     Config(#[from] BadDatabaseConfig),
 }
 
+/// What the secret of the database holds. Without `ca_certificate`, Supabase's servers are trusted.
+const ACCEPTED: &str = r#"{"url": "postgres://…", "ca_certificate": "-----BEGIN CERTIFICATE-----…"}"#;
+
+/// Where the database's address is kept.
+#[derive(Debug)]
+pub(crate) struct Address {
+    settings: DatabaseSettings,
+    secrets: Secrets,
+}
+
+impl Address {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// The secret cannot be read or used.
+    pub(crate) async fn read(&self) -> Result<DatabaseConfig, UnreachableDb> {
+        let id = &self.settings.secret_id;
+        let fields = self.secrets.read(id, ACCEPTED).await?;
+        let text = |field: &str| fields.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let url = text("url").ok_or_else(|| SecretError::Field {
+            id: id.clone(),
+            field: "url",
+            accepted: ACCEPTED,
+        })?;
+        let config = DatabaseConfig::new(url, &self.settings.schema, self.settings.mode)?;
+        Ok(match text("ca_certificate") {
+            Some(pem) => config.trusting(pem)?,
+            None => config,
+        })
+    }
+}
+
 /// The database, found when first needed.
 #[derive(Debug)]
 pub struct SecretDb {
-    settings: DatabaseSettings,
-    secrets: Secrets,
+    address: Arc<Address>,
     db: OnceCell<Db>,
 }
 
@@ -55,21 +88,17 @@ impl SecretDb {
     /// The database that the settings name.
     #[must_use]
     pub fn new(settings: DatabaseSettings, secrets: Secrets) -> Self {
-        Self { settings, secrets, db: OnceCell::new() }
+        Self { address: Arc::new(Address { settings, secrets }), db: OnceCell::new() }
     }
 
-    /// The pool. Does not connect yet.
+    /// The pool. Does not connect yet. An address that the server refuses is read anew, once per attempt.
     ///
     /// # Errors
     /// The secret cannot be read or used.
     pub async fn get(&self) -> Result<&Db, UnreachableDb> {
         self.db
             .get_or_try_init(|| async {
-                let id = &self.settings.secret_id;
-                let url = self.secrets.read_text(id, "url", r#"{"url": "postgres://…"}"#).await?;
-                let config =
-                    DatabaseConfig::new(url.expose_secret(), &self.settings.schema, self.settings.mode)?;
-                Ok(Db::new(&config))
+                Ok(Db::new(&self.address.read().await?).at(Arc::clone(&self.address)))
             })
             .await
     }

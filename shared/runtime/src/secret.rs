@@ -3,6 +3,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
@@ -89,6 +90,30 @@ impl Secrets {
             .filter(|text| !text.is_empty())
             .map(SecretString::from)
             .ok_or_else(|| SecretError::Field { id: id.to_owned(), field, accepted })
+    }
+
+    /// Stores a secret, which is made where there is none of that name.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn store(&self, id: &str, value: &SecretString) -> Result<(), SecretError> {
+        let request = self.client.put_secret_value().secret_id(id).secret_string(value.expose_secret());
+        let reason = match request.send().await {
+            Ok(_) => return Ok(()),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutSecretValueError::is_resource_not_found_exception) =>
+            {
+                let request = self.client.create_secret().name(id).secret_string(value.expose_secret());
+                match request.send().await {
+                    Ok(_) => return Ok(()),
+                    Err(error) => DisplayErrorContext(&error).to_string(),
+                }
+            }
+            Err(error) => DisplayErrorContext(&error).to_string(),
+        };
+        Err(SecretError::Write { id: id.to_owned(), reason })
     }
 
     /// Stores a new version of a secret.

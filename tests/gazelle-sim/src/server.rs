@@ -132,6 +132,7 @@ fn router(sim: Arc<Sim>) -> Router {
     Router::new()
         .route("/graphql/private", any(private::answer))
         .route("/graphql/private/", any(private::answer))
+        .route("/developer/oauth/authorize", get(oauth::authorize))
         .route("/developer/oauth/token", post(oauth::token))
         .route("/_sim/reset", post(control::reset))
         .route("/_sim/advance", post(control::advance))

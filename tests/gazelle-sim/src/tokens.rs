@@ -10,6 +10,8 @@ pub(crate) struct Tokens {
     access: HashMap<String, Instant>,
     refresh: Option<String>,
     issued: u64,
+    /// Codes that were not traded yet, each with where it was sent.
+    codes: HashMap<String, String>,
 }
 
 /// What a refresh hands out.
@@ -23,7 +25,28 @@ pub(crate) struct Issued {
 impl Tokens {
     /// Only a refresh token is in circulation.
     pub(crate) fn new(refresh_token: &str) -> Self {
-        Self { access: HashMap::new(), refresh: Some(refresh_token.to_owned()), issued: 0 }
+        Self {
+            access: HashMap::new(),
+            refresh: Some(refresh_token.to_owned()),
+            issued: 0,
+            codes: HashMap::new(),
+        }
+    }
+
+    /// A code for that address.
+    pub(crate) fn issue_code(&mut self, redirect_uri: &str) -> String {
+        self.issued += 1;
+        let code = format!("sim-code-{}", self.issued);
+        self.codes.insert(code.clone(), redirect_uri.to_owned());
+        code
+    }
+
+    /// Trades a code, once, for the address that it was sent to.
+    pub(crate) fn trade_code(&mut self, code: &str, redirect_uri: &str, ttl_s: u64) -> Option<Issued> {
+        self.codes.remove(code).filter(|known| known == redirect_uri)?;
+        self.refresh = Some(format!("sim-refresh-{}", self.issued + 1));
+        let refresh_token = self.refresh.clone()?;
+        self.refresh(&refresh_token, ttl_s, true)
     }
 
     /// Whether an access token is known and not yet over.

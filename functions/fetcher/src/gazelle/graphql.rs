@@ -170,7 +170,11 @@ impl Gazelle {
         self.ask(document, &Value::Object(variables)).await
     }
 
-    async fn ask(&self, document: &str, variables: &Value) -> Result<String, ApiError> {
+    /// Asks a query of one's own; answers the response's body, which holds data.
+    ///
+    /// # Errors
+    /// There is no usable answer, now or for good.
+    pub async fn ask(&self, document: &str, variables: &Value) -> Result<String, ApiError> {
         if !is_single_query(document) {
             return Err(ApiError::NotAQuery);
         }

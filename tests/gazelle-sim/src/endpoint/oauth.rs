@@ -1,12 +1,13 @@
-//! `POST /developer/oauth/token`: trades a refresh token for an access token.
+//! `GET /developer/oauth/authorize` says yes at once; `POST /developer/oauth/token` trades a code or a refresh token for
+//! an access token.
 
 use std::sync::Arc;
 
 use axum::{
     Form, Json,
-    extract::{FromRequest, Request, State},
+    extract::{FromRequest, Query, Request, State},
     http::{StatusCode, header},
-    response::Response,
+    response::{IntoResponse, Redirect, Response},
 };
 use chrono::Utc;
 use serde::Deserialize;
@@ -23,6 +24,31 @@ struct TokenRequest {
     client_id: String,
     client_secret: String,
     refresh_token: String,
+    code: String,
+    redirect_uri: String,
+}
+
+/// What a browser brings to the page where a person agrees.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct AuthorizeRequest {
+    response_type: String,
+    client_id: String,
+    redirect_uri: String,
+    state: String,
+}
+
+/// Agrees in the person's place and sends the browser back with a code.
+pub(crate) async fn authorize(
+    State(sim): State<Arc<Sim>>,
+    Query(wanted): Query<AuthorizeRequest>,
+) -> Response {
+    if wanted.response_type != "code" || wanted.client_id != sim.config.client_id {
+        return refused(&sim, StatusCode::BAD_REQUEST, "invalid_request");
+    }
+    let code = sim.tokens().issue_code(&wanted.redirect_uri);
+    let place = format!("{}?code={code}&state={}", wanted.redirect_uri, wanted.state);
+    Redirect::to(&place).into_response()
 }
 
 /// Answers a token request.
@@ -39,7 +65,7 @@ pub(crate) async fn token(State(sim): State<Arc<Sim>>, request: Request) -> Resp
     if sim.faults().draw_token_failure() {
         return json_text(StatusCode::INTERNAL_SERVER_ERROR, json!({"error": "server_error"}).to_string());
     }
-    if wanted.grant_type != "refresh_token" {
+    if !matches!(wanted.grant_type.as_str(), "refresh_token" | "authorization_code") {
         return refused(&sim, StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
     if wanted.client_id != sim.config.client_id || wanted.client_secret != sim.config.client_secret {
@@ -53,7 +79,11 @@ pub(crate) async fn token(State(sim): State<Arc<Sim>>, request: Request) -> Resp
             settings.rotate_refresh_token.unwrap_or(true),
         )
     };
-    let issued = sim.tokens().refresh(&wanted.refresh_token, ttl_s, rotate);
+    let issued = if wanted.grant_type == "refresh_token" {
+        sim.tokens().refresh(&wanted.refresh_token, ttl_s, rotate)
+    } else {
+        sim.tokens().trade_code(&wanted.code, &wanted.redirect_uri, ttl_s)
+    };
     let Some(issued) = issued else {
         return refused(&sim, StatusCode::BAD_REQUEST, "invalid_grant");
     };
