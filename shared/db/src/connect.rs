@@ -161,6 +161,13 @@ fn is_refused(error: &sqlx::Error) -> bool {
     })
 }
 
+/// Whether the connection ended, and not the statement: the server restarted, a pooler let go, a network forgot.
+fn is_broken(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_))
+        || code.is_some_and(|code| code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P05"))
+}
+
 /// The pool. Connects when first used.
 #[derive(Debug, Clone)]
 pub struct Db {
@@ -223,6 +230,22 @@ impl Db {
         true
     }
 
+    /// Does what changes nothing once more where a connection turns out to be dead, and where our address is old.
+    async fn patiently<T>(
+        &self,
+        attempt: impl AsyncFn() -> Result<T, sqlx::Error>,
+    ) -> Result<T, sqlx::Error> {
+        let (mut broken, mut is_renewed) = (0, false);
+        loop {
+            match attempt().await {
+                // All that the pool holds may have ended together.
+                Err(error) if broken < CONNECTIONS_MAX && is_broken(&error) => broken += 1,
+                Err(error) if !is_renewed && self.is_renewed(&error).await => is_renewed = true,
+                done => return done,
+            }
+        }
+    }
+
     /// Asks one question of one row that changes nothing: one round trip, where the session keeps its search path.
     ///
     /// # Errors
@@ -234,10 +257,7 @@ impl Db {
     ) -> Result<PgRow, sqlx::Error> {
         let query = || bind(sqlx::query(AssertSqlSafe(sql.clone())).persistent(self.persistent));
         if self.is_session {
-            return match query().fetch_one(&self.pool).await {
-                Err(error) if self.is_renewed(&error).await => query().fetch_one(&self.pool).await,
-                answered => answered,
-            };
+            return self.patiently(async || query().fetch_one(&self.pool).await).await;
         }
         let mut tx = self.begin().await?;
         let row = query().fetch_one(tx.connection()).await?;
@@ -250,11 +270,8 @@ impl Db {
     /// # Errors
     /// No connection could be had.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        let begin = || self.pool.begin_with(AssertSqlSafe(self.begin.clone()));
-        let inner = match begin().await {
-            Err(error) if self.is_renewed(&error).await => begin().await?,
-            begun => begun?,
-        };
+        let begin = async || self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await;
+        let inner = self.patiently(begin).await?;
         Ok(Tx { inner, persistent: self.persistent })
     }
 
