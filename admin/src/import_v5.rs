@@ -120,7 +120,7 @@ pub async fn import(
 struct Run<'a> {
     table: &'a Table,
     store: Option<&'a ObjectStore>,
-    run_id: RunId,
+    id: RunId,
     now: DateTime<Utc>,
     revision: u32,
     found: EntityReport,
@@ -131,14 +131,14 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(table: &'a Table, store: Option<&'a ObjectStore>, now: DateTime<Utc>) -> Self {
-        let run_id = RunId::new(now, rand::rng().random());
+        let id = RunId::new(now, rand::rng().random());
         let found = EntityReport {
             entity: table.old.entity.name,
             table: table.old.name,
-            run_id: store.map(|_| run_id.clone()),
+            run_id: store.map(|_| id.clone()),
             ..EntityReport::default()
         };
-        Self { table, store, run_id, now, revision: 0, found, page: Vec::new(), bytes: 0 }
+        Self { table, store, id, now, revision: 0, found, page: Vec::new(), bytes: 0 }
     }
 
     const fn entity(&self) -> &'static Entity {
@@ -150,6 +150,7 @@ impl<'a> Run<'a> {
         if v5.has_table(old.name) {
             let lacking = self.table.expected.iter().filter(|column| !v5.has(old.name, column));
             self.found.lacking = lacking.map(|column| format!("{}.{column}", old.name)).collect();
+            self.found.is_blind = !v5.seeks_doubles(old);
             let mut previous: Option<String> = None;
             v5.begin(old).await?;
             loop {
@@ -214,7 +215,6 @@ impl<'a> Run<'a> {
             match comparison {
                 Comparison::Refused(_) => {
                     self.found.refused.entry(Reason::Refused).or_default().add(id);
-                    continue;
                 }
                 Comparison::Row(difference, is_filled) => {
                     match difference {
@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
             schema_version: raw_page::SCHEMA_VERSION,
             entity: self.entity().name.to_owned(),
             mode: heritage::MODE.to_owned(),
-            run_id: self.run_id.clone(),
+            run_id: self.id.clone(),
             page,
             cursor: None,
             fetched_at: heritage::FETCHED_AT,
@@ -294,7 +294,7 @@ impl<'a> Run<'a> {
             serde_json::to_string(&metadata).map_err(|source| ImportError::Page { entity, source })?;
         let payload = payload(query, &self.page);
         let bytes = format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#).into_bytes();
-        store.write(&key::raw_page(entity, &self.run_id, page), bytes).await?;
+        store.write(&key::raw_page(entity, &self.id, page), bytes).await?;
         self.found.pages = page;
         self.found.records += self.page.len() as u64;
         self.page.clear();
@@ -309,7 +309,7 @@ impl<'a> Run<'a> {
         let is_over = status != RunStatus::Running;
         let manifest = Manifest {
             schema_version: manifest::SCHEMA_VERSION,
-            run_id: self.run_id.clone(),
+            run_id: self.id.clone(),
             entity: self.entity().name.to_owned(),
             mode: heritage::MODE.to_owned(),
             window: None,
@@ -331,7 +331,7 @@ impl<'a> Run<'a> {
         };
         let entity = self.entity().name;
         let bytes = serde_json::to_vec(&manifest).map_err(|source| ImportError::Page { entity, source })?;
-        store.write(&key::manifest(entity, &self.run_id), bytes).await?;
+        store.write(&key::manifest(entity, &self.id), bytes).await?;
         Ok(())
     }
 }

@@ -72,17 +72,11 @@ pub(super) fn orphan(old: &OldRow) -> String {
 
 /// The fields, and after them the row and its contacts, byte for byte.
 fn splice(fields: &Map<String, Value>, old: &OldRow) -> String {
-    let mut json = Value::Object(fields.clone()).to_string();
-    json.pop();
-    if fields.is_empty() {
-        json.push_str(r#""id":null"#);
-    }
-    json.push_str(&format!(r#","{WHOLE}":{}"#, old.json));
-    if let Some(nested) = &old.nested {
-        json.push_str(&format!(r#","{CONTACTS}":{nested}"#));
-    }
-    json.push('}');
-    json
+    let nothing = Map::from_iter([("id".to_owned(), Value::Null)]);
+    let fields = serde_json::to_string(if fields.is_empty() { &nothing } else { fields }).unwrap_or_default();
+    let open = fields.strip_suffix('}').unwrap_or_default();
+    let contacts = old.nested.as_ref().map(|nested| format!(r#","{CONTACTS}":{nested}"#)).unwrap_or_default();
+    format!(r#"{open},"{WHOLE}":{}{contacts}}}"#, old.json)
 }
 
 /// Fills the person's name, the e-mail and the phone of a client that has none, from its first contact. First and last

@@ -59,7 +59,7 @@ impl Sample {
 }
 
 /// What was found of one entity.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntityReport {
     /// The entity's name.
     pub entity: &'static str,
@@ -67,6 +67,8 @@ pub struct EntityReport {
     pub table: &'static str,
     /// Whether V5 has no such table.
     pub is_absent: bool,
+    /// Whether no doubles could be looked for, because V5 says no day.
+    pub is_blind: bool,
     /// Columns that V5 lacks.
     pub lacking: Vec<String>,
     /// Rows of V5.
@@ -214,6 +216,9 @@ impl fmt::Display for Report {
         }
         for found in self.entities.iter().filter(|found| !found.lacking.is_empty()) {
             writeln!(f, "\nV5 n'a pas : {}.", found.lacking.join(", "))?;
+        }
+        for found in self.entities.iter().filter(|found| found.is_blind) {
+            writeln!(f, "\nDoublons non cherchés dans {} : V5 n'y dit pas de date.", found.table)?;
         }
         let samples = self.samples();
         if !samples.is_empty() {

@@ -55,7 +55,9 @@ impl Heritage {
         let mut compared = Vec::with_capacity(records.len());
         let mut open = vec![records];
         while let Some(part) = open.pop() {
-            let Some(first) = part.first() else { continue };
+            if part.is_empty() {
+                continue;
+            }
             let query = self.tx.query(AssertSqlSafe(sql.clone()));
             let mut savepoint = self.tx.connection().begin().await?;
             let query = query
@@ -75,7 +77,6 @@ impl Heritage {
                 }
                 Err(error) if is_data_error(&error) && part.len() == 1 => {
                     savepoint.rollback().await?;
-                    let _ = first;
                     compared.push(Comparison::Refused(reason(&error)));
                 }
                 Err(error) if is_data_error(&error) => {
@@ -157,7 +158,9 @@ fn compare_sql(entity: &Entity) -> String {
                 when {says_else} then 'differs'
                 else 'same'
             end,
-            coalesce(t.synced_at > $1 and not t.is_placeholder and ({is_filled}), false)
+            coalesce(t.synced_at > $1 and not t.is_placeholder and ({is_filled}), false),
+            -- Staging would be refused what is no `jsonb`: found out here, whatever the row is compared with.
+            i.raw::jsonb is null
         from unnest($2::text[], $3::text[]{parameters}) with ordinality as i(id, raw{aliases}, place)
         {rows}
         order by i.place

@@ -105,6 +105,12 @@ impl Heritage {
         self.statements.has(table, column)
     }
 
+    /// Whether doubles can be told in that table: for that an entry must have a day.
+    #[must_use]
+    pub fn seeks_doubles(&self, table: &OldTable) -> bool {
+        self.statements.seeks_doubles(table)
+    }
+
     /// Begins to read a table, in the order of ids.
     ///
     /// # Errors

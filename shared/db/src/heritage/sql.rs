@@ -75,21 +75,21 @@ impl Statements {
         let mut parts: Vec<String> = self.maps(references.iter().map(|reference| reference.target));
         let mut joins: Vec<String> =
             references.iter().filter_map(|reference| reference.join("old_row")).collect();
-        let mut nested_list = "null".to_owned();
+        let mut nested_list = "null";
         if let Some(nested) = &table.nested
             && let Some(part) = self.nested(table, nested)
         {
             parts.extend(self.maps(std::iter::once(table.entity.name)));
             parts.push(part);
             joins.push(format!("left join nested n on n.owner = old_row.\"{KEY}\"::text"));
-            nested_list = "n.list".to_owned();
+            nested_list = "n.list";
         }
-        let mut is_double = "false".to_owned();
+        let mut is_double = "false";
         if let Some(said) = table.entity.twins.as_ref().and_then(|twins| self.said(table, twins, &references))
         {
             parts.push(said);
             joins.push(format!("left join doubles d on d.id = old_row.\"{KEY}\"::text"));
-            is_double = "d.id is not null".to_owned();
+            is_double = "d.id is not null";
         }
         let resolved: Vec<String> = references
             .iter()
@@ -98,16 +98,22 @@ impl Statements {
         format!(
             r#"
             {with}
-            select old_row."{KEY}"::text as id, to_json(old_row)::text as json,
+            select old_row."{KEY}"::text as id, to_json(old_row.*)::text as json,
                 json_build_object({resolved})::text as reference_ids, {nested_list}::text as nested, {is_double} as is_double
             from {from} old_row {joins}
-            order by old_row."{KEY}"::text collate "C" nulls last, md5(to_json(old_row)::text)
+            order by old_row."{KEY}"::text collate "C" nulls last, md5(to_json(old_row.*)::text)
             "#,
             with = with(&parts),
             resolved = resolved.join(", "),
             from = self.table(table.name),
             joins = joins.join(" "),
         )
+    }
+
+    /// Whether doubles can be found in a table, if its entity has any.
+    pub(super) fn seeks_doubles(&self, table: &OldTable) -> bool {
+        let twins = table.entity.twins.as_ref();
+        twins.is_none_or(|twins| self.said(table, twins, &self.references(table)).is_some())
     }
 
     /// The rows that belong into a table's, and whose owner it does not hold.
@@ -125,7 +131,7 @@ impl Statements {
         format!(
             r"
             {with}
-            select {key} as id, to_json(old_row)::text as json, null::text as reference_ids, null::text as nested,
+            select {key} as id, to_json(old_row.*)::text as json, null::text as reference_ids, null::text as nested,
                 false as is_double
             from {from} old_row
             where {condition}
@@ -202,9 +208,9 @@ impl Statements {
         if self.has(nested.name, KEY) {
             order.push(format!("c.\"{KEY}\"::text collate \"C\""));
         }
-        order.push("md5(to_json(c)::text)".to_owned());
+        order.push("md5(to_json(c.*)::text)".to_owned());
         Some(format!(
-            "nested as materialized (select m.id as owner, json_agg(to_json(c) order by {}) as list \
+            "nested as materialized (select m.id as owner, json_agg(to_json(c.*) order by {}) as list \
              from {} c join {} m on m.ref = {owner} group by m.id)",
             order.join(", "),
             self.table(nested.name),
@@ -271,7 +277,7 @@ impl Statements {
                 from texts where text <> '' and day is not null
             ),
             doubles as materialized (
-                select f.id from said f
+                select distinct f.id from said f
                 join said o on o.is_own and not f.is_own and o.day = f.day and o.text = f.text and o.place = f.place {equal}
             )
             "#,
