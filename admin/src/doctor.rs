@@ -12,7 +12,7 @@ use shared::entity;
 use shared::env::Settings;
 use shared_db::{DatabaseConfig, Inspection, PoolMode};
 use shared_runtime::{Queue, SecretError, Secrets};
-use shared_store::{ObjectStore, S3ObjectStore};
+use shared_store::{MemoryObjectStore, ObjectStore};
 
 use crate::authorise::{FULL_ACCESS, asked_level};
 use crate::{Failure, settings};
@@ -66,7 +66,8 @@ pub async fn run() -> Result<bool, Failure> {
     ] {
         report.add(id, check_secret(&secrets, id, field, what).await);
     }
-    let states = installation.raw_bucket.as_ref().map(|bucket| Arc::new(bucket_of(&aws, bucket.clone())));
+    let states =
+        installation.raw_bucket.as_ref().map(|bucket| Arc::new(settings::bucket(&aws, bucket.clone())));
     report.add("bucket brut", check_bucket(states.as_deref()).await);
     check_gazelle(&mut report, &installation, &secrets, states).await;
     check_database(&mut report, &installation, &secrets).await;
@@ -125,12 +126,6 @@ fn bad(found: impl Display, advice: impl Into<String>) -> Outcome {
     Outcome::Bad(found.to_string(), advice.into())
 }
 
-fn bucket_of(aws: &aws_config::SdkConfig, bucket: String) -> ObjectStore {
-    let s3 =
-        aws_sdk_s3::config::Builder::from(aws).force_path_style(shared_runtime::is_path_style(aws)).build();
-    ObjectStore::S3(S3ObjectStore { client: aws_sdk_s3::Client::from_conf(s3), bucket })
-}
-
 async fn check_secret(secrets: &Secrets, id: &str, field: &'static str, what: &str) -> Outcome {
     match secrets.read_text(id, field, "…").await {
         Ok(_) => Outcome::Good(format!("contient {what}")),
@@ -162,9 +157,7 @@ async fn check_gazelle(
     let gazelle = &installation.gazelle;
     let states = match (states, gazelle.authentication) {
         (Some(states), _) => states,
-        (None, Authentication::ApiKey) => {
-            Arc::new(ObjectStore::Memory(shared_store::MemoryObjectStore::default()))
-        }
+        (None, Authentication::ApiKey) => Arc::new(ObjectStore::Memory(MemoryObjectStore::default())),
         (None, Authentication::OAuth) => {
             let reason = "donner RAW_BUCKET : un jeton ne se renouvelle pas en même temps que le fetcher";
             return report.add("Gazelle", Outcome::Unknown(reason.to_owned()));

@@ -2,6 +2,7 @@
 
 pub mod authorise;
 pub mod doctor;
+pub mod import_v5;
 pub mod login;
 pub mod migrate;
 mod settings;

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use admin::{Failure, authorise, doctor, login, migrate};
+use admin::{Failure, authorise, doctor, import_v5, login, migrate};
 use clap::{Parser, Subcommand, ValueEnum};
 use shared_db::Login;
 
@@ -54,6 +54,17 @@ enum Command {
         #[arg(long, default_value_t = 8765)]
         port: u16,
     },
+    /// Reprend les tables de V5, là où elles sont : sans --apply, un rapport des différences, et rien n'est écrit
+    ///
+    /// DATABASE_URL : la base où sont V5 et V6 ; RAW_BUCKET : le dépôt des pages brutes (avec --apply).
+    ImportV5 {
+        /// Le schéma des tables de V5
+        #[arg(long, default_value = "public")]
+        v5_schema: String,
+        /// Écrit les pages brutes, que la chaîne promeut comme toute autre source
+        #[arg(long)]
+        apply: bool,
+    },
     /// Vérifie tout ce qu'une installation demande, et dit quoi faire
     Doctor,
 }
@@ -97,6 +108,7 @@ async fn run(command: Command) -> Result<bool, Failure> {
             };
             Box::pin(authorise::run(way, &secret_id)).await?;
         }
+        Command::ImportV5 { v5_schema, apply } => Box::pin(import_v5::run(&v5_schema, apply)).await?,
         Command::Doctor => return Box::pin(doctor::run()).await,
     }
     Ok(true)

@@ -1,7 +1,9 @@
 //! The settings that several commands share, from the environment.
 
+use aws_config::SdkConfig;
 use shared::env::Settings;
 use shared_db::{DatabaseConfig, PoolMode};
+use shared_store::{ObjectStore, S3ObjectStore};
 
 use crate::Failure;
 
@@ -33,4 +35,11 @@ pub(crate) fn schema(settings: &mut Settings<'_>) -> String {
 pub(crate) fn administrator() -> Result<DatabaseConfig, Failure> {
     let (url, schema) = read(|settings| (database_url(settings), schema(settings)))?;
     Ok(DatabaseConfig::new(&url, &schema, PoolMode::Direct)?)
+}
+
+/// A bucket, as the functions reach it.
+pub(crate) fn bucket(aws: &SdkConfig, name: String) -> ObjectStore {
+    let s3 =
+        aws_sdk_s3::config::Builder::from(aws).force_path_style(shared_runtime::is_path_style(aws)).build();
+    ObjectStore::S3(S3ObjectStore { client: aws_sdk_s3::Client::from_conf(s3), bucket: name })
 }

@@ -8,6 +8,7 @@ pub mod by_id;
 pub mod entity;
 pub mod env;
 pub mod fold;
+pub mod heritage;
 pub mod key;
 pub mod local_day;
 pub mod manifest;

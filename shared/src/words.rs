@@ -87,6 +87,7 @@ impl Language {
             "full" => self.pick("complète", "full"),
             "repair" => self.pick("réparation", "repair"),
             "verify" => self.pick("vérification", "verification"),
+            "import" => self.pick("reprise", "import"),
             other => other,
         }
     }

@@ -8,6 +8,7 @@
 pub mod bad_kind;
 pub mod dice;
 pub mod fuzz;
+pub mod heritage;
 pub mod inbox;
 pub mod memory;
 pub mod mirror;

@@ -64,6 +64,14 @@ impl Mirror {
         connection
     }
 
+    /// The same mirror, as another role reaches it.
+    #[must_use]
+    pub fn as_role(&self, role: &str, password: &str) -> Db {
+        let options = self.options.clone().username(role).password(password);
+        let config = DatabaseConfig::new(options.to_url_lossy().as_str(), SCHEMA, PoolMode::Session);
+        Db::new(&config.expect("the test database's address"))
+    }
+
     /// Stages every object, in the order of their keys; answers those that failed.
     pub async fn stage(&self, source: &MemorySource) -> Vec<String> {
         let staged = stager::stage::stage(&self.db, source, &source.keys()).await;

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use shared::entity::Entity;
 use shared::key::trace_id;
 use shared_db::{
-    Candidate, Claimed, Db, Deferral, Error, FAULT_ATTEMPTS_MAX, MadeUp, Outcome, Settlement, Verdict,
+    Candidate, Claimed, Db, Deferral, Error, FAULT_ATTEMPTS_MAX, MadeUp, Outcome, Settlement, Tx, Verdict,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -87,19 +87,54 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
         tx.rollback().await?;
         return Ok(None);
     }
-    let Judgement { mut candidates, mut settlements, deferrals } = judge_all(entity, &claimed);
+    let Judgement { candidates, mut settlements, deferrals } = judge_all(entity, &claimed);
     // Their own transaction, on a connection of its own: this one holds no lock on the table yet.
     shared_db::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
-    shared_db::resolve_references(&mut tx, entity, &mut candidates).await?;
-    let made_up = shared_db::make_placeholders(&mut tx, entity, &candidates).await?;
-    let verdicts = shared_db::promote(&mut tx, entity, &candidates).await?;
-    settlements.extend(candidates.into_iter().zip(verdicts).map(settlement(&claimed)));
+    let (heritage, fresh): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| candidate.is_heritage);
+    let mut made_up = Vec::new();
+    let promoted = promote_round(&mut tx, entity, fresh, &mut made_up).await?;
+    settlements.extend(promoted.into_iter().map(settlement(&claimed)));
+    if !heritage.is_empty() {
+        let promoted = promote_heritage(&mut tx, entity, heritage, &mut made_up).await?;
+        settlements.extend(promoted.into_iter().map(settlement(&claimed)));
+    }
     shared_db::settle(&mut tx, entity, &settlements).await?;
     shared_db::defer(&mut tx, entity, &deferrals).await?;
     tx.commit().await?;
     tell(entity, &settlements, &deferrals, &made_up);
     tell_runs(entity, &settlements);
     Ok(Some(settlements))
+}
+
+/// Candidates of distinct ids to their rows, with the placeholders that they need.
+async fn promote_round(
+    tx: &mut Tx,
+    entity: &'static Entity,
+    mut candidates: Vec<Candidate>,
+    made_up: &mut Vec<MadeUp>,
+) -> Result<Vec<(Candidate, Verdict)>, Error> {
+    shared_db::resolve_references(tx, entity, &mut candidates).await?;
+    made_up.extend(shared_db::make_placeholders(tx, entity, &candidates).await?);
+    let verdicts = shared_db::promote(tx, entity, &candidates).await?;
+    Ok(candidates.into_iter().zip(verdicts).collect())
+}
+
+/// What an older system knew: a row where there is none fresher; else no more than what that row leaves empty. Whom it
+/// refers to does not count then, and nobody is made up for it.
+async fn promote_heritage(
+    tx: &mut Tx,
+    entity: &'static Entity,
+    candidates: Vec<Candidate>,
+    made_up: &mut Vec<MadeUp>,
+) -> Result<Vec<(Candidate, Verdict)>, Error> {
+    let outdated = shared_db::outdated(tx, entity, &candidates).await?;
+    let (outdated, current): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| outdated.contains(&candidate.row.id));
+    let mut promoted = promote_round(tx, entity, current, made_up).await?;
+    let verdicts = shared_db::inherit(tx, entity, &outdated).await?;
+    promoted.extend(outdated.into_iter().zip(verdicts));
+    Ok(promoted)
 }
 
 /// What claimed records turned out to be.
@@ -125,7 +160,12 @@ fn judge_all(entity: &Entity, claimed: &[Claimed]) -> Judgement {
         };
         match judge(entity, claimed) {
             Judged::Row(row, asked) => {
-                candidates.push(Candidate { staging_id: claimed.staging_id, row, asked });
+                candidates.push(Candidate {
+                    staging_id: claimed.staging_id,
+                    row,
+                    asked,
+                    is_heritage: claimed.is_heritage,
+                });
             }
             Judged::Ended(outcome, error) => end(outcome, error),
             Judged::Faulted(error) if claimed.attempts + 1 < FAULT_ATTEMPTS_MAX => {

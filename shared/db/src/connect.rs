@@ -96,9 +96,7 @@ impl DatabaseConfig {
             return Err(BadDatabaseConfig::Url);
         }
         let options = PgConnectOptions::from_str(url).map_err(|_| BadDatabaseConfig::Url)?;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        let letter_first = schema.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
-        if schema.len() > 60 || !letter_first || schema.starts_with("pg_") || !schema.bytes().all(plain) {
+        if !is_plain_schema(schema) {
             return Err(BadDatabaseConfig::Schema);
         }
         let options = verified(options, url.contains("sslrootcert="))?;
@@ -168,11 +166,19 @@ fn is_broken(error: &sqlx::Error) -> bool {
         || code.is_some_and(|code| code.starts_with("08") || matches!(&*code, "57P01" | "57P02" | "57P05"))
 }
 
+/// Whether that can be a schema's name: a plain identifier, none of the server's own.
+pub(crate) fn is_plain_schema(schema: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let letter_first = schema.starts_with(|first: char| first.is_ascii_lowercase() || first == '_');
+    schema.len() <= 60 && letter_first && !schema.starts_with("pg_") && schema.bytes().all(plain)
+}
+
 /// The pool. Connects when first used.
 #[derive(Debug, Clone)]
 pub struct Db {
     pool: PgPool,
     begin: String,
+    schema: String,
     persistent: bool,
     /// Whether a session keeps what is set on it.
     is_session: bool,
@@ -208,6 +214,7 @@ impl Db {
             .connect_lazy_with(config.options.clone());
         Self {
             pool,
+            schema: config.schema.clone(),
             begin: format!("begin; set local search_path to \"{}\"; {BATCH_PLANS}; {LIMITS}", config.schema),
             // A statement prepared on one server connection is unknown on the next.
             persistent: config.mode != PoolMode::Transaction,
@@ -273,6 +280,11 @@ impl Db {
         let begin = async || self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await;
         let inner = self.patiently(begin).await?;
         Ok(Tx { inner, persistent: self.persistent })
+    }
+
+    /// The configured schema.
+    pub(crate) fn schema(&self) -> &str {
+        &self.schema
     }
 
     /// Closes the pool.

@@ -9,6 +9,7 @@ mod archive;
 mod audit;
 mod connect;
 mod fault;
+mod heritage;
 mod matching;
 mod migrate;
 mod overview;
@@ -34,6 +35,10 @@ pub use archive::{Part, archivable, delete_archived, restore_archived};
 pub use audit::{prepare_replay, unheard_runs, unknown_pages};
 pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
 pub use fault::is_data_error;
+pub use heritage::{
+    Compared, Comparison, Difference, Heritage, HeritageError, KEY, OldNested, OldRow, OldTable, inherit,
+    outdated,
+};
 pub use matching::{Matched, match_changed, resolve_references};
 pub use migrate::{latest_migration, migrate};
 pub use overview::{Action, Hour, Overview, Run, overview, resolve_action};

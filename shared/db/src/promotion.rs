@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use shared::entity::Entity;
 use shared::matching::Asked;
 use shared::row::{Column, Kind, Row as EntityRow};
-use sqlx::postgres::PgArguments;
+use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Row};
 use uuid::Uuid;
 
 use crate::connect::Tx;
 use crate::fault::{is_data_error, reason};
+use crate::heritage::Fill;
 
 /// A staged record that has become a row.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Candidate {
     pub row: EntityRow,
     /// References that name someone without a usable id.
     pub asked: Vec<Asked>,
+    /// Whether it was taken over from an older system.
+    pub is_heritage: bool,
 }
 
 /// What became of a candidate.
@@ -50,7 +53,38 @@ pub async fn promote(
     entity: &Entity,
     candidates: &[Candidate],
 ) -> Result<Vec<Verdict>, sqlx::Error> {
-    let statements = Statements::new(entity);
+    in_parts(tx, &Work::Upsert(Statements::new(entity)), candidates).await
+}
+
+/// What is done to the rows of candidates.
+pub(crate) enum Work<'e> {
+    /// They are inserted or updated.
+    Upsert(Statements<'e>),
+    /// What they leave empty is filled.
+    Fill(Fill<'e>),
+}
+
+impl Work<'_> {
+    /// Answers the places of the candidates whose rows changed.
+    async fn run(
+        &self,
+        connection: &mut PgConnection,
+        persistent: bool,
+        candidates: &[Candidate],
+    ) -> Result<Vec<usize>, sqlx::Error> {
+        match self {
+            Self::Upsert(statements) => statements.run(connection, persistent, candidates).await,
+            Self::Fill(fill) => fill.run(connection, persistent, candidates).await,
+        }
+    }
+}
+
+/// Does the work for all candidates at once; parts them around one that the database refuses until it stands alone.
+pub(crate) async fn in_parts(
+    tx: &mut Tx,
+    work: &Work<'_>,
+    candidates: &[Candidate],
+) -> Result<Vec<Verdict>, sqlx::Error> {
     let persistent = tx.is_persistent();
     let mut verdicts = vec![Verdict::Unchanged; candidates.len()];
     // A range of candidates yet to promote, as first and one past the last.
@@ -60,7 +94,7 @@ pub async fn promote(
             continue;
         }
         let mut savepoint = tx.connection().begin().await?;
-        match statements.run(&mut savepoint, persistent, &candidates[first..end]).await {
+        match work.run(&mut savepoint, persistent, &candidates[first..end]).await {
             Ok(changed) => {
                 savepoint.commit().await?;
                 for place in changed {
@@ -89,7 +123,7 @@ pub async fn promote(
 }
 
 /// The statements of one entity.
-struct Statements<'e> {
+pub(crate) struct Statements<'e> {
     entity: &'e Entity,
     upsert: String,
     /// For a partitioned table.
@@ -131,16 +165,15 @@ impl<'e> Statements<'e> {
             .bind(candidates.iter().map(|candidate| candidate.row.id.as_str()).collect::<Vec<_>>());
         let query =
             (0..self.entity.columns.len()).fold(query, |query, column| query.bind(cells(candidates, column)));
-        let rows = query.fetch_all(connection).await?;
-        let by_id: HashMap<&str, usize> = candidates
-            .iter()
-            .enumerate()
-            .map(|(place, candidate)| (candidate.row.id.as_str(), place))
-            .collect();
-        rows.iter()
-            .map(|row| Ok(by_id.get(row.try_get::<&str, _>(0)?).copied().unwrap_or(usize::MAX)))
-            .collect()
+        places(&query.fetch_all(connection).await?, candidates)
     }
+}
+
+/// The places of the candidates whose ids these rows hold.
+pub(crate) fn places(rows: &[PgRow], candidates: &[Candidate]) -> Result<Vec<usize>, sqlx::Error> {
+    let by_id: HashMap<&str, usize> =
+        candidates.iter().enumerate().map(|(place, candidate)| (candidate.row.id.as_str(), place)).collect();
+    rows.iter().map(|row| Ok(by_id.get(row.try_get::<&str, _>(0)?).copied().unwrap_or(usize::MAX))).collect()
 }
 
 impl Places {
@@ -170,11 +203,11 @@ impl Places {
     }
 }
 
-fn statement<'q>(sql: &str, persistent: bool) -> Query<'q, Postgres, PgArguments> {
+pub(crate) fn statement<'q>(sql: &str, persistent: bool) -> Query<'q, Postgres, PgArguments> {
     sqlx::query(AssertSqlSafe(sql.to_owned())).persistent(persistent)
 }
 
-fn cells(candidates: &[Candidate], column: usize) -> Vec<Option<&str>> {
+pub(crate) fn cells(candidates: &[Candidate], column: usize) -> Vec<Option<&str>> {
     candidates.iter().map(|candidate| candidate.row.cells.get(column).and_then(Option::as_deref)).collect()
 }
 
@@ -225,6 +258,7 @@ fn upsert_sql(entity: &Entity) -> String {
     let each =
         |form: &dyn Fn(&Column) -> String| entity.columns.iter().map(form).collect::<Vec<_>>().join(", ");
     let names = each(&|column| column.name.to_owned());
+    let merged = |column: &Column| merged(column, &format!("excluded.{}", column.name));
     let sets = each(&|column| format!("{} = {}", column.name, merged(column)));
     let old = each(&|column| format!("t.{}", column.name));
     let new = each(&merged);
@@ -274,15 +308,13 @@ fn upsert_sql(entity: &Entity) -> String {
 }
 
 /// What a column becomes: the new value, or the old one where it is kept by hand and the new is empty.
-fn merged(column: &Column) -> String {
+pub(crate) fn merged(column: &Column, new: &str) -> String {
     let name = column.name;
     if !column.protected {
-        return format!("excluded.{name}");
+        return new.to_owned();
     }
     match column.kind {
-        Kind::TextArray => {
-            format!("case when excluded.{name} = '{{}}' then t.{name} else excluded.{name} end")
-        }
-        _ => format!("coalesce(excluded.{name}, t.{name})"),
+        Kind::TextArray => format!("case when {new} = '{{}}' then t.{name} else {new} end"),
+        _ => format!("coalesce({new}, t.{name})"),
     }
 }

@@ -1,6 +1,7 @@
 //! What the health API asks: one statement for all entities.
 
 use shared::entity;
+use shared::heritage;
 use shared::verdict::EntityReport;
 use sqlx::Row;
 
@@ -38,19 +39,25 @@ fn part(place: usize, entity: &entity::Entity) -> String {
         entity::Source::Query(_) => name,
         entity::Source::Nested { parent, .. } => parent,
     };
+    // What an older system knew says nothing of how fresh the mirror is.
+    let import = heritage::MODE;
     format!(
         r"
         select {place} as place, '{name}' as entity,
-            (select max(completed_at) from sync_status where sync_type = '{name}' and status = 'success') as last_success,
-            (select max(staged_at) from staged_pages where entity = '{listed_with}') as last_progress,
-            (select status from sync_status where sync_type = '{name}' and status <> 'running'
+            (select max(completed_at) from sync_status where sync_type = '{name}' and status = 'success'
+                and mode <> '{import}') as last_success,
+            (select p.staged_at from staged_pages p where p.entity = '{listed_with}' and not exists (
+                    select from sync_status s where s.run_id = p.run_id and s.sync_type = p.entity and s.mode = '{import}'
+                ) order by p.staged_at desc limit 1) as last_progress,
+            (select status from sync_status where sync_type = '{name}' and status <> 'running' and mode <> '{import}'
                 order by started_at desc limit 1) as last_status,
-            (select count(*) from sync_status where sync_type = '{name}' and status = 'failed'
+            (select count(*) from sync_status where sync_type = '{name}' and status = 'failed' and mode <> '{import}'
                 and completed_at > coalesce((select max(completed_at) from sync_status
-                    where sync_type = '{name}' and status = 'success'), '-infinity')) as failures_in_a_row,
+                    where sync_type = '{name}' and status = 'success' and mode <> '{import}'), '-infinity')) as failures_in_a_row,
             (select count(*) from {table} where not processed) as pending,
-            (select floor(extract(epoch from now() - min(first_fetched_at)))::bigint from {table} where not processed)
-                as oldest_pending_seconds,
+            -- Nothing waits for longer than staging has held it, however old it says it is.
+            (select floor(extract(epoch from now() - min(greatest(first_fetched_at, created_at))))::bigint
+                from {table} where not processed) as oldest_pending_seconds,
             recent.* from (
                 select count(*) as recent,
                     count(*) filter (where case when processed then processed_at <= first_fetched_at + interval '1 hour'

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use shared::entity::Entity;
+use shared::heritage;
 use sqlx::{AssertSqlSafe, Row};
 use uuid::Uuid;
 
@@ -23,6 +24,8 @@ pub struct Claimed {
     pub run_id: String,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Whether it was taken over from an older system.
+    pub is_heritage: bool,
 }
 
 /// How a staged record ends.
@@ -70,7 +73,8 @@ pub struct Settlement {
 }
 
 /// Claims the oldest waiting records, at most `rows` and about `bytes` of JSON, one record at least.
-/// Others who claim at the same time take turns: two records of one id are never in two hands.
+/// Others who claim at the same time take turns: two records of one id are never in two hands. Two of one id are
+/// only claimed together where one of them is heritage.
 ///
 /// # Errors
 /// The database refused or was out of reach.
@@ -97,11 +101,13 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
                 select from {table} o
                 where o.gazelle_id = p.gazelle_id and o.id <> p.id
                     and (o.fetched_at, o.source_key, o.content_hash) > (p.fetched_at, p.source_key, p.content_hash)
+                    -- What was taken over may still fill what fresher content leaves empty.
+                    and (p.fetched_at <> $3 or o.fetched_at = $3)
             ) as superseded
             from sized p
             where bytes_before < $2
         )
-        select p.id, p.parent_id, p.run_id, p.processing_attempts,
+        select p.id, p.parent_id, p.run_id, p.processing_attempts, p.fetched_at = $3 as is_heritage,
             case when not p.superseded then (select s.raw_data::text from {table} s where s.id = p.id) end as raw
         from ranked p
         order by p.first_fetched_at, p.id
@@ -111,6 +117,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
         .query(AssertSqlSafe(sql))
         .bind(i64::from(rows))
         .bind(i64::from(bytes))
+        .bind(heritage::FETCHED_AT)
         .fetch_all(tx.connection())
         .await?;
     rows.iter()
@@ -121,6 +128,7 @@ pub async fn claim(tx: &mut Tx, entity: &Entity, rows: u32, bytes: u32) -> Resul
                 raw: row.try_get("raw")?,
                 run_id: row.try_get("run_id")?,
                 attempts: u32::try_from(row.try_get::<i32, _>("processing_attempts")?).unwrap_or_default(),
+                is_heritage: row.try_get("is_heritage")?,
             })
         })
         .collect()

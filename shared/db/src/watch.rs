@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use shared::alert::Class;
 use shared::entity;
+use shared::heritage;
 use shared::verdict::EntityReport;
 use sqlx::Row;
 
@@ -84,6 +85,7 @@ pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
                     cross join lateral (
                         select * from sync_status s
                         where s.sync_type = n.entity and s.status <> 'running' and s.completed_at is not null
+                            and s.mode <> '{import}'
                         order by s.started_at desc limit 1
                     ) s
                 ) r
@@ -98,7 +100,9 @@ pub async fn watch(db: &Db) -> Result<Watch, sqlx::Error> {
             )
         ) as watch
         ",
-        facts = facts_sql()
+        facts = facts_sql(),
+        // Who takes an older system over watches that run in person.
+        import = heritage::MODE,
     );
     let row =
         db.ask(sql, |query| query.bind(names.clone()).bind(RATE_RECORDS_MIN).bind(alerted_kinds())).await?;

@@ -57,6 +57,8 @@ pub struct Title {
 pub struct Twins {
     /// What the source's own ids begin with.
     pub prefix: &'static str,
+    /// The references in which both agree.
+    pub about: &'static [&'static str],
     /// The day on which both lie.
     pub day: &'static str,
     /// The texts in which both agree, but for spaces and case.

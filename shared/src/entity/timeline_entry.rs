@@ -30,7 +30,12 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
     placeholder: &[],
     // There is no field that answers one entry by its id.
     absence: Absence::ShownTwice,
-    twins: Some(Twins { prefix: "tme_", day: "occurred_on", texts: &["summary", "comment"] }),
+    twins: Some(Twins {
+        prefix: "tme_",
+        about: &["client_id", "piano_id"],
+        day: "occurred_on",
+        texts: &["summary", "comment"],
+    }),
     matching: None,
 };
 

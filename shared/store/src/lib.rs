@@ -1,7 +1,7 @@
 //! Small objects that invocations share: every write is conditional on the version that was read.
 //!
 //! Of two who race, one wins and the other is told. That is the fence behind leases, checkpoints, the
-//! common pace, the token and the book of alerts.
+//! common pace, the token and the book of alerts. What is no state is written as it is (`write`).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -152,6 +152,20 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// Writes an object that is no state, over what is there: a raw page or a manifest, under a key of its writer's own.
+    ///
+    /// # Errors
+    /// The store did not answer.
+    pub async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), StateError> {
+        match self {
+            Self::S3(store) => store.write(key, bytes).await,
+            Self::Memory(store) => {
+                store.overwrite(key, &bytes);
+                Ok(())
+            }
+        }
+    }
+
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, StateError> {
         match self {
             Self::S3(store) => store.get(key).await,
@@ -188,6 +202,15 @@ impl S3ObjectStore {
         let tag = object.e_tag().unwrap_or_default().to_owned();
         let bytes = object.body.collect().await.map_err(|error| unreachable(error.to_string()))?;
         Ok(Some((bytes.to_vec(), tag)))
+    }
+
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), StateError> {
+        let put = self.client.put_object().bucket(&self.bucket).key(key);
+        let put = put.content_type("application/json").body(ByteStream::from(bytes));
+        put.send().await.map(|_| ()).map_err(|error| StateError::Unreachable {
+            key: key.to_owned(),
+            reason: DisplayErrorContext(&error).to_string(),
+        })
     }
 
     async fn last_written(&self, prefix: &str) -> Result<Option<DateTime<Utc>>, StateError> {

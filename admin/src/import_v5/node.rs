@@ -1,0 +1,269 @@
+//! A row of V5 as a record in the shape of Gazelle's own answers. Pure.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value};
+use shared::local_day;
+use shared::row::{Kind, Record, Rejection, Row, is_usable_id};
+use shared_db::{OldRow, OldTable};
+
+use super::report::Reason;
+
+/// The key under which a record keeps the whole row of V5, so that nothing is lost that V6 has no column for.
+const WHOLE: &str = "v5";
+/// The key under which a client keeps its rows of `gazelle_contacts`.
+const CONTACTS: &str = "v5Contacts";
+
+/// What a row of V5 became.
+#[derive(Debug)]
+pub(super) struct Node {
+    /// The record, as JSON.
+    pub(super) json: String,
+    /// The row that V6 will make of it, or why it will make none. The record is kept all the same.
+    pub(super) row: Result<Row, Reason>,
+    /// Rows of contacts in it.
+    pub(super) contacts: u64,
+}
+
+/// Makes a record of a row. `previous` is the id of the row before it, in the order of ids.
+pub(super) fn node(table: &OldTable, old: &OldRow, previous: Option<&str>) -> Node {
+    let refused = |reason| Node { json: splice(&Map::new(), old), row: Err(reason), contacts: 0 };
+    let id = match old.id.as_deref() {
+        None | Some("") => return refused(Reason::NoKey),
+        id if id == previous => return refused(Reason::Repeated),
+        Some(id) if !is_usable_id(id) => return refused(Reason::UnusableKey),
+        Some(id) => id,
+    };
+    let (Ok(row), Ok(references), Ok(contacts)) = (
+        serde_json::from_str::<Map<String, Value>>(&old.json),
+        serde_json::from_str::<Map<String, Value>>(old.references.as_deref().unwrap_or("{}")),
+        serde_json::from_str::<Vec<Map<String, Value>>>(old.nested.as_deref().unwrap_or("[]")),
+    ) else {
+        return refused(Reason::Unreadable);
+    };
+    let mut fields = Value::Object(Map::from_iter([("id".to_owned(), id.into())]));
+    for column in table.entity.columns.iter().filter(|column| !column.path.is_empty()) {
+        let told =
+            table.sources(column.name).filter_map(|source| row.get(source)).find(|told| !is_empty(told));
+        let told = if column.references.is_some() { references.get(column.name) } else { told };
+        if let Some(told) = told.filter(|told| !is_empty(told)) {
+            put(&mut fields, column.path, fitted(told, column.kind));
+        }
+    }
+    if let Some(contact) = contacts.first() {
+        fill_contact(table, &mut fields, contact);
+    }
+    let row = table.entity.transform(Record { raw: &fields, parent_id: None });
+    let row = row.map_err(|rejection| match rejection {
+        Rejection::Required { field } => Reason::Required(field),
+        _ => Reason::Unreadable,
+    });
+    let contacts = contacts.len() as u64;
+    match (row, fields) {
+        (Ok(row), Value::Object(fields)) => Node { json: splice(&fields, old), row: Ok(row), contacts },
+        // Under its id it would fail, and ask a person for what nobody can say any more.
+        (row, _) => Node { json: splice(&Map::new(), old), row: row.and(Err(Reason::Unreadable)), contacts },
+    }
+}
+
+/// A contact whose client V5 does not hold: kept, without an id.
+pub(super) fn orphan(old: &OldRow) -> String {
+    format!(r#"{{"id":null,"{CONTACTS}":[{}]}}"#, old.json)
+}
+
+/// The fields, and after them the row and its contacts, byte for byte.
+fn splice(fields: &Map<String, Value>, old: &OldRow) -> String {
+    let nothing = Map::from_iter([("id".to_owned(), Value::Null)]);
+    let fields = serde_json::to_string(if fields.is_empty() { &nothing } else { fields }).unwrap_or_default();
+    let open = fields.strip_suffix('}').unwrap_or_default();
+    let contacts = old.nested.as_ref().map(|nested| format!(r#","{CONTACTS}":{nested}"#)).unwrap_or_default();
+    format!(r#"{open},"{WHOLE}":{}{contacts}}}"#, old.json)
+}
+
+/// Fills the person's name, the e-mail and the phone of a client that has none, from its first contact. First and last
+/// name go together: two halves of two people are nobody's name.
+fn fill_contact(table: &OldTable, fields: &mut Value, contact: &Map<String, Value>) {
+    let path =
+        |name: &str| table.entity.columns.iter().find(|column| column.name == name).map(|column| column.path);
+    for group in [&["first_name", "last_name"][..], &["email"], &["phone"]] {
+        let paths: Vec<_> = group.iter().filter_map(|name| Some((*name, path(name)?))).collect();
+        if paths.iter().any(|(_, path)| !is_empty(shared::row::field(fields, path))) {
+            continue;
+        }
+        for (name, path) in paths {
+            if let Some(told) = contact.get(name).filter(|told| !is_empty(told)) {
+                put(fields, path, fitted(told, Kind::Text));
+            }
+        }
+    }
+}
+
+fn put(fields: &mut Value, path: &[&str], value: Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    let Value::Object(object) = fields else { return };
+    if rest.is_empty() {
+        object.insert((*first).to_owned(), value);
+    } else {
+        put(object.entry((*first).to_owned()).or_insert_with(|| Value::Object(Map::new())), rest, value);
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// A value in the form that Gazelle gives to that kind; as it is where it cannot be read so.
+fn fitted(value: &Value, kind: Kind) -> Value {
+    let text = value.as_str().map(str::trim);
+    let fitted = match kind {
+        Kind::Int => text.and_then(|text| text.parse::<i64>().ok()).map(Value::from).or_else(|| {
+            // A column of floating point tells 1965 as 1965.0.
+            let whole = value.as_f64().filter(|number| number.fract() == 0.0)?;
+            format!("{whole:.0}").parse::<i64>().ok().map(Value::from)
+        }),
+        Kind::Number => text.and_then(|text| text.parse::<f64>().ok()).map(Value::from),
+        Kind::Bool => match text.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" | "yes" | "oui" => Some(Value::Bool(true)),
+            "false" | "f" | "0" | "no" | "non" => Some(Value::Bool(false)),
+            _ => value
+                .as_i64()
+                .filter(|number| (0..=1).contains(number))
+                .map(|number| Value::Bool(number == 1)),
+        },
+        Kind::Timestamp => {
+            text.and_then(instant).map(|at| at.to_rfc3339_opts(SecondsFormat::AutoSi, true).into())
+        }
+        Kind::Date => text.and_then(|text| text.get(..10)).and_then(day).map(|day| day.to_string().into()),
+        Kind::TextArray => list(value),
+        Kind::Text => match value {
+            Value::Bool(flag) => Some(flag.to_string().into()),
+            Value::Array(_) | Value::Object(_) => Some(value.to_string().into()),
+            _ => None,
+        },
+        Kind::Json => None,
+    };
+    fitted.unwrap_or_else(|| value.clone())
+}
+
+/// A time zone is believed; a time without one is UTC, as V5 wrote it; a day begins in Montréal.
+fn instant(text: &str) -> Option<DateTime<Utc>> {
+    let zoned = DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%#z"))
+        .map(|at| at.with_timezone(&Utc));
+    let bare = |format| NaiveDateTime::parse_from_str(text, format).map(|at| at.and_utc());
+    zoned
+        .or_else(|_| bare("%Y-%m-%dT%H:%M:%S%.f"))
+        .or_else(|_| bare("%Y-%m-%d %H:%M:%S%.f"))
+        .ok()
+        .or_else(|| local_day::start(day(text)?, local_day::ZONE))
+}
+
+fn day(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()
+}
+
+/// A list of texts: a list, JSON or PostgreSQL's own form of one in a text, or texts parted by commas.
+fn list(value: &Value) -> Option<Value> {
+    let text = match value {
+        Value::Array(items) => return Some(items.iter().filter_map(item).collect()),
+        Value::String(text) => text.trim(),
+        _ => return None,
+    };
+    if text.starts_with('[')
+        && let Ok(Value::Array(items)) = serde_json::from_str(text)
+    {
+        return Some(items.iter().filter_map(item).collect());
+    }
+    let inner = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
+    let items = inner.split(',').map(|item| item.trim().trim_matches('"')).filter(|item| !item.is_empty());
+    Some(items.map(Value::from).collect())
+}
+
+fn item(value: &Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::String(_) => Some(value.clone()),
+        other => Some(other.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::import_v5::tables::tables;
+
+    fn made(table: &str, row: &Value, nested: Option<Value>) -> Node {
+        let tables = tables();
+        let Some(table) = tables.iter().find(|known| known.old.name == table) else { panic!("{table}") };
+        let old = OldRow {
+            id: row["external_id"].as_str().map(str::to_owned),
+            json: row.to_string(),
+            references: Some(json!({"client_id": "cli_1"}).to_string()),
+            nested: nested.map(|nested| nested.to_string()),
+            is_double: false,
+        };
+        node(&table.old, &old, Some("before"))
+    }
+
+    fn read(node: &Node) -> Value {
+        serde_json::from_str(&node.json).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_row_becomes_a_record_of_gazelle_and_is_kept_whole() {
+        let row = json!({"external_id": "tle_1", "client_id": 7, "title": "Accord", "description": "440 Hz",
+            "occurred_at": "2024-01-02T03:04:05", "entry_type": "INVOICE", "secret_score": 12.50});
+        let record = read(&made("gazelle_timeline_entries", &row, None));
+        let expected = json!({"id": "tle_1", "client": {"id": "cli_1"}, "summary": "Accord", "comment": "440 Hz",
+            "occurredAt": "2024-01-02T03:04:05Z", "type": "INVOICE", "v5": row});
+        assert_eq!(record, expected);
+    }
+
+    #[test]
+    fn a_contact_fills_what_its_client_lacks_and_stays_whole() {
+        let contact =
+            json!({"first_name": "Zoé", "last_name": "Lebrun", "email": "z@example.org", "phone": "1"});
+        let row = json!({"external_id": "cli_1", "company_name": "Alma", "email": "a@example.org", "last_name": "B"});
+        let node = made("gazelle_clients", &row, Some(json!([contact, {"first_name": "Max"}])));
+        let record = read(&node);
+        let expected = json!({"lastName": "B", "defaultEmail": {"email": "a@example.org"},
+            "defaultPhone": {"phoneNumber": "1"}});
+        assert_eq!((&record["defaultContact"], node.contacts), (&expected, 2));
+        assert_eq!(record["v5Contacts"][1]["first_name"], "Max");
+    }
+
+    #[test]
+    fn values_of_other_types_are_read_as_they_are_meant() {
+        for (value, kind, expected) in [
+            (json!("1965"), Kind::Int, json!(1965)),
+            (json!(1965.0), Kind::Int, json!(1965)),
+            (json!("vers 1965"), Kind::Int, json!("vers 1965")),
+            (json!("t"), Kind::Bool, json!(true)),
+            (json!(0), Kind::Bool, json!(false)),
+            (json!("{a,\"b c\"}"), Kind::TextArray, json!(["a", "b c"])),
+            (json!("[\"a\", null, 3]"), Kind::TextArray, json!(["a", "3"])),
+            (json!("a, b"), Kind::TextArray, json!(["a", "b"])),
+            (json!("2024-05-01T10:00:00"), Kind::Date, json!("2024-05-01")),
+            (json!("2024-05-01 10:00:00+00"), Kind::Timestamp, json!("2024-05-01T10:00:00Z")),
+            (json!("2024-05-01"), Kind::Timestamp, json!("2024-05-01T04:00:00Z")),
+            (json!("infinity"), Kind::Timestamp, json!("infinity")),
+        ] {
+            assert_eq!(fitted(&value, kind), expected, "{value} as {kind:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_row_is_kept_without_an_id_and_says_why() {
+        for (row, reason) in [
+            (json!({"external_id": null, "title": "a"}), Reason::NoKey),
+            (json!({"external_id": "before", "title": "a"}), Reason::Repeated),
+            (json!({"external_id": "x".repeat(600)}), Reason::UnusableKey),
+            (json!({"external_id": "tle_1", "occurred_at": "infinity"}), Reason::Required("occurredAt")),
+        ] {
+            let node = made("gazelle_timeline_entries", &row, None);
+            assert_eq!(node.row.as_ref().err(), Some(&reason));
+            assert_eq!(read(&node), json!({"id": null, "v5": row}));
+        }
+    }
+}
