@@ -89,8 +89,10 @@ pub async fn import(
         let mut run = Run::new(table, store, now);
         run.tell(RunStatus::Running).await?;
         let done = run.import(&mut v5, &mut report).await;
-        run.tell(if done.is_ok() { RunStatus::Success } else { RunStatus::Failed }).await?;
+        let told = run.tell(if done.is_ok() { RunStatus::Success } else { RunStatus::Failed }).await;
+        // Why it stopped says more than that the bucket could not be told.
         done?;
+        told?;
         report.entities.push(run.found);
     }
     v5.close().await?;

@@ -18,7 +18,7 @@ pub struct Manifest {
     pub run_id: RunId,
     /// The entity's name.
     pub entity: String,
-    /// incremental, full, repair or verify.
+    /// incremental, full, repair or verify; import for what an older system knew.
     pub mode: String,
     /// The period fetched; none where the whole list was.
     pub window: Option<Window>,

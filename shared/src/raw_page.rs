@@ -33,7 +33,7 @@ pub struct Metadata {
     pub schema_version: u32,
     /// The entity's name.
     pub entity: String,
-    /// incremental, full, repair or verify.
+    /// incremental, full, repair or verify; import for what an older system knew.
     pub mode: String,
     /// The run.
     pub run_id: RunId,

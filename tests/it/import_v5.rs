@@ -364,6 +364,9 @@ async fn an_import_is_no_sign_of_freshness_and_its_age_is_no_delay(
     check(shared_db::entity_reports(&mirror.db).await.expect("facts"), false);
     let watch = shared_db::watch(&mirror.db).await.expect("a look");
     assert!(watch.last_runs.is_empty(), "{watch:?}");
+    let pages: Vec<String> = source.keys().into_iter().filter(|key| key.starts_with("raw/")).collect();
+    let unknown = shared_db::unknown_pages(&mirror.db, &pages).await.expect("an audit");
+    assert!(pages.len() >= 4 && unknown.is_empty(), "{unknown:?} of {pages:?}");
     let modes = mirror.rows("select distinct mode, status from sync_status").await;
     assert_eq!(modes, [json!({"mode": "import", "status": "success"})]);
 }

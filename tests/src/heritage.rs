@@ -55,9 +55,9 @@ insert into {v5}.users (id, external_id, first_name, last_name, email)
 select 'u' || n, format('usr_%s', n), 'Zoé', 'Lebrun ' || n, format('u%s@example.org', n) from generate_series(1, 15 * {u}) n;
 insert into {v5}.gazelle_clients
 select n, case when n % 300 <> 0 then format('cli_%s', n) end,
-    case when n % 2 = 0 then format('École %s', n) when n % 101 = 0 then E'Robert\'); drop table clients;-- \u202e "🎹" \\u0000 <script>' end,
-    case when n % 2 = 1 then 'Max' end, case when n % 2 = 1 then 'Tremblay ' || n end, 'active',
-    case when n % 3 <> 0 then format('c%s@example.org', n) end, case when n % 4 <> 0 then format('514-555-%s', 1000 + n % 9000) end,
+    case when n % 2 = 0 then 'École ' || left(md5(n::text), 9) when n % 101 = 0 then E'Robert\'); drop table clients;-- \u202e "🎹" \\u0000 <script>' end,
+    case when n % 2 = 1 then 'Max' end, case when n % 2 = 1 then initcap(translate(left(md5('x' || n), 9), '0123456789', 'ghijklmnop')) end, 'active',
+    case when n % 3 <> 0 then format('c%s@example.org', n) end, case when n % 4 <> 0 then format('514-%s-%s', 200 + n * 31 % 700, 1000 + n * 577 % 9000) end,
     'Laval', 'H1A 1A1', case when n % 20 = 0 then 'sonner deux fois' end, '', 'fr_CA',
     case when n % 10 = 0 then '{à la main,vip}' when n % 10 = 1 then null else '{}' end::text[], 'histoire ' || n
 from generate_series(1, 300 * {u}) n;
@@ -67,7 +67,7 @@ select n, format('con_%s', n), case when n % 40 = 0 then 'cli_nobody' else forma
 from generate_series(1, 40 * {u}) n;
 insert into {v5}.gazelle_pianos
 select n, case when n % 300 <> 0 then format('ins_%s', n) end, format('cli_%s', case when n % 300 = 0 then 1 else n end),
-    'Heintzman', 'M' || n, 'S' || n, 'GRAND', case n % 100 when 0 then 0 when 1 then 19650 else 1900 + n % 100 end, 'salon',
+    'Heintzman', 'M' || n, upper(left(md5('s' || n), 8)), 'GRAND', case n % 100 when 0 then 0 when 1 then 19650 else 1900 + n % 100 end, 'salon',
     case when n % 9 = 0 then 'clé chez le concierge' end, case when n % 7 = 0 then true when n % 2 = 0 then false end,
     case when n % 7 = 0 then 'DC-' || n end, case when n % 7 = 0 then date '2019-05-01' end
 from generate_series(1, 300 * {u}) n;
