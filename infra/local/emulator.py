@@ -58,6 +58,7 @@ def up(stack: Stack) -> bool:
     # Functions have new names in a new emulator: their old logs would only be in the way.
     for old in stack.logs.glob(f"{stack_name(stack)}-*.log"):
         old.unlink()
+    (stack.logs / "calls.jsonl").unlink(missing_ok=True)
     stack.forget("deployed", "outputs")
     port = tools.port_of(stack, "aws", "STACK_AWS_PORT", running=False)
     say(f"AWS local démarre sur le port {port}…")

@@ -11,11 +11,13 @@ import contextlib
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
 import time
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -190,10 +192,68 @@ class Sandbox:
         return RuntimeApi
 
 
+class Calls:
+    """What functions ask of AWS, a line of JSON per call: `infra/checks/permissions.py` compares it with their roles.
+
+    Each function has its own name as access key, which the emulator takes like any other, so that every request says
+    who sent it. Only names are kept of a request: which queue, which secret, whose address; never what it carries.
+    """
+
+    NAMES = ("QueueUrl", "SecretId", "FromEmailAddress")
+    """What tells the resource where the path does not."""
+
+    SENT_BY = re.compile(r"Credential=([^/]+)/[^/]+/[^/]+/([^/]+)/")
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1)
+        self._callers: set[str] = set()
+
+    def of(self, function: str) -> str:
+        """The access key by which the function's calls are known."""
+        self._callers.add(function)
+        return function
+
+    def heard_by(self, server: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The emulator's front door (ASGI), which writes down what functions ask before it answers as before."""
+
+        async def door(scope: dict[str, Any], receive: Callable[[], Awaitable[dict[str, Any]]], send: Any) -> None:
+            headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope.get("headers", [])}
+            sent_by = self.SENT_BY.search(headers.get("authorization", ""))
+            if sent_by is None or sent_by[1] not in self._callers:
+                return await server(scope, receive, send)
+            has_names = sent_by[2] != "s3"
+            body = bytearray()
+
+            async def listen() -> dict[str, Any]:
+                message = await receive()
+                if has_names:
+                    body.extend(message.get("body", b""))
+                return message
+
+            try:
+                return await server(scope, listen, send)
+            finally:
+                self._write(sent_by[1], sent_by[2], scope, headers.get("x-amz-target", ""), bytes(body))
+
+        return door
+
+    def _write(self, function: str, service: str, scope: dict[str, Any], target: str, body: bytes) -> None:
+        asked = _parsed(body) if body else {}
+        names = {name: asked[name] for name in self.NAMES if isinstance(asked, dict) and name in asked}
+        call = {"function": function, "service": service, "method": scope["method"], "path": scope["path"],
+                "query": scope.get("query_string", b"").decode(), "target": target} | names
+        self._file.write(json.dumps(call) + "\n")
+
+
 class Sandboxes:
     """The warm processes of every function; a changed function starts afresh."""
 
     def __init__(self, endpoint: str, region: str, logs: Path) -> None:
+        # Imported here: the rest of this file knows nothing of the emulator.
+        from ministack import app
+
+        self._calls = Calls(logs / "calls.jsonl")
+        app.app = self._calls.heard_by(app.app)
         self._endpoint = endpoint
         self._region = region
         self._logs = logs
@@ -254,7 +314,7 @@ class Sandboxes:
             "_HANDLER": str(config.get("Handler", "bootstrap")),
             "AWS_REGION": self._region,
             "AWS_DEFAULT_REGION": self._region,
-            "AWS_ACCESS_KEY_ID": os.environ["AWS_ACCESS_KEY_ID"],
+            "AWS_ACCESS_KEY_ID": self._calls.of(self._name(config)),
             "AWS_SECRET_ACCESS_KEY": os.environ["AWS_SECRET_ACCESS_KEY"],
             "AWS_ENDPOINT_URL": self._endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",

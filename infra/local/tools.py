@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 LOCAL = ROOT / ".local"
 VENV = LOCAL / "venv"
 VENV_TEST = LOCAL / "venv-test"
+VENV_CHECK = LOCAL / "venv-check"
 
 REGION = "ca-central-1"
 """Where the local AWS pretends to be."""

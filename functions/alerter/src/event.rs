@@ -10,13 +10,13 @@ use serde_json::Value;
 use shared::alert::{Class, Ping, Signal, shortened};
 use shared::message;
 
-/// The parts of the pipeline whose logs are read, as they stand in the names of log groups.
+/// The parts of the pipeline whose logs are read, as they stand in the names of functions and log groups.
 const FUNCTIONS: [(&str, &str); 5] = [
-    ("FetcherLogGroup", "fetcher"),
-    ("StagerLogGroup", "stager"),
-    ("ReconcilerLogGroup", "reconciler"),
-    ("HealthLogGroup", "health"),
-    ("AlerterLogGroup", "alerter"),
+    ("Fetcher", "fetcher"),
+    ("Stager", "stager"),
+    ("Reconciler", "reconciler"),
+    ("Health", "health"),
+    ("Alerter", "alerter"),
 ];
 /// A delivery of log lines takes at most so much when unpacked: CloudWatch itself sends far less.
 const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -109,12 +109,13 @@ fn of_message(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
             wish.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
         }
         Ok(Ping::Look { .. }) => wish.is_look = true,
-        Err(_) => wish.signals.push(of_failed_fetch(body, now)),
+        Err(_) => wish.signals.push(of_failure(body, now)),
     }
 }
 
-/// What Lambda's destination or Scheduler's dead-letter queue says of a fetch; anything else is shown as it is.
-fn of_failed_fetch(body: &str, now: DateTime<Utc>) -> Signal {
+/// What Lambda's destination says of an invocation that failed, or Scheduler's dead-letter queue of one that was not
+/// delivered, which is a fetch as a rule; anything else is shown as it is.
+fn of_failure(body: &str, now: DateTime<Utc>) -> Signal {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
     let detail = match event.pointer("/requestContext/condition").and_then(Value::as_str) {
         Some(condition) => {
@@ -125,7 +126,14 @@ fn of_failed_fetch(body: &str, now: DateTime<Utc>) -> Signal {
         }
         None => format!("Demande non livrée : {body}"),
     };
-    Signal::new(Class::FunctionFailed, "fetcher", &detail, now)
+    let arn = event.pointer("/requestContext/functionArn").and_then(Value::as_str).unwrap_or_default();
+    Signal::new(Class::FunctionFailed, function_of(arn).unwrap_or("fetcher"), &detail, now)
+}
+
+/// The function whose name stands in an ARN or in a log group's name.
+fn function_of(text: &str) -> Option<&'static str> {
+    let is_named = |name: &str| ["Function", "LogGroup"].iter().any(|kind| text.contains(&format!("{name}{kind}")));
+    FUNCTIONS.iter().find(|(name, _)| is_named(name)).map(|(_, function)| *function)
 }
 
 fn of_logs(data: &str, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
@@ -140,8 +148,7 @@ fn of_logs(data: &str, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
         .map_err(|_| bad("cannot be unpacked"))?;
     let delivery: Value = serde_json::from_str(&text).map_err(|_| bad("holds no JSON"))?;
     let group = delivery.get("logGroup").and_then(Value::as_str).unwrap_or_default();
-    let function =
-        FUNCTIONS.iter().find(|(name, _)| group.contains(name)).map_or("?", |(_, function)| function);
+    let function = function_of(group).unwrap_or("?");
     let mut wish = Wish::default();
     for event in delivery.get("logEvents").and_then(Value::as_array).into_iter().flatten() {
         let message = event.get("message").and_then(Value::as_str).unwrap_or_default();
@@ -234,7 +241,14 @@ mod tests {
         let now = Utc::now();
         let bodies = [
             "{\"look\":\"stager\"}".to_owned(),
-            json!({"requestContext": {"condition": "RetriesExhausted"}, "requestPayload": {"entity": "all"}}).to_string(),
+            json!({
+                "requestContext": {
+                    "condition": "RetriesExhausted",
+                    "functionArn": "arn:aws:lambda:ca-central-1:1:function:x-StagerFunction-1:$LATEST",
+                },
+                "requestPayload": {"entity": "all"},
+            })
+            .to_string(),
             "nonsense".to_owned(),
             json!({"class": "sync_failed", "subject": "clients", "detail": "x", "at": "2999-01-01T00:00:00Z"}).to_string(),
         ];
@@ -243,6 +257,8 @@ mod tests {
         assert!(wish.is_look);
         let details: Vec<&str> = wish.signals.iter().map(|signal| signal.detail.as_str()).collect();
         assert!(details[0].contains("RetriesExhausted") && details[0].contains("\"all\""), "{details:?}");
+        let subjects: Vec<&str> = wish.signals.iter().map(|signal| signal.subject.as_str()).collect();
+        assert_eq!(subjects[..2], ["stager", "fetcher"], "a fetch, where nothing says which function it was");
         assert_eq!(details[1], "Demande non livrée : nonsense");
         assert_eq!((wish.signals[2].class, wish.signals[2].at), (Class::SyncFailed, now), "no future");
     }
