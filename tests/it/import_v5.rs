@@ -425,3 +425,32 @@ async fn what_changes_in_v5_after_an_import_comes_with_the_next(_: PgPoolOptions
         assert_eq!(rows, [json!({"company_name": name}), json!({"company_name": "B"})]);
     }
 }
+
+#[sqlx::test(migrations = false)]
+async fn an_entry_that_gazelle_never_had_is_not_missed_by_a_full_run(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    execute(&mirror, "create table public.gazelle_timeline_entries (external_id text, occurred_at timestamptz, title text);
+        insert into public.gazelle_timeline_entries values
+            ('tle_1', '2019-01-01', 'of a file'), ('tme_1', '2019-01-02', 'of Gazelle'), ('tme_2', '2019-01-03', 'of Gazelle, still there')").await;
+    apply(&mirror, "public", 0).await;
+    for minute in 1..=2 {
+        sync(
+            &mirror,
+            entity("timeline"),
+            minute,
+            &[json!({"id": "tme_2", "occurredAt": "2019-01-03T00:00:00Z"})],
+        )
+        .await;
+        let swept =
+            shared_db::conclude_sweep(&mirror.db, entity("timeline"), 100).await.expect("the database");
+        assert_eq!(swept.map(|swept| swept.missing), Some(1));
+        shared_db::delete_missing(&mirror.db, entity("timeline")).await.expect("the database");
+    }
+    let rows =
+        mirror.rows("select id, deleted_at is not null as is_gone from timeline_entries order by id").await;
+    let expected = [("tle_1", false), ("tme_1", true), ("tme_2", false)];
+    assert_eq!(rows, expected.map(|(id, is_gone)| json!({"id": id, "is_gone": is_gone})));
+}

@@ -2,6 +2,7 @@
 
 use admin::import_v5::{ImportError, Report, import};
 use chrono::{DateTime, TimeDelta, Utc};
+use shared_db::Db;
 use shared_store::{MemoryObjectStore, ObjectStore};
 use sqlx::{AssertSqlSafe, PgConnection};
 
@@ -145,7 +146,7 @@ pub async fn write(
     minute: i64,
 ) -> Result<(Report, MemorySource), ImportError> {
     let store = ObjectStore::Memory(MemoryObjectStore::default());
-    let report = import(&mirror.db, schema, Some(&store), at(minute)).await?;
+    let report = import(&Db::new(&mirror.administrator()), schema, Some(&store), at(minute)).await?;
     let source = MemorySource::default();
     if let ObjectStore::Memory(store) = &store {
         for (key, bytes) in store.objects() {
@@ -160,7 +161,7 @@ pub async fn write(
 /// # Errors
 /// As the import's.
 pub async fn dry_run(mirror: &Mirror, schema: &str) -> Result<Report, ImportError> {
-    import(&mirror.db, schema, None, at(0)).await
+    import(&Db::new(&mirror.administrator()), schema, None, at(0)).await
 }
 
 fn at(minute: i64) -> DateTime<Utc> {

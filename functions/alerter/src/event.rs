@@ -132,7 +132,8 @@ fn of_failure(body: &str, now: DateTime<Utc>) -> Signal {
 
 /// The function whose name stands in an ARN or in a log group's name.
 fn function_of(text: &str) -> Option<&'static str> {
-    let is_named = |name: &str| ["Function", "LogGroup"].iter().any(|kind| text.contains(&format!("{name}{kind}")));
+    let is_named =
+        |name: &str| ["Function", "LogGroup"].iter().any(|kind| text.contains(&format!("{name}{kind}")));
     FUNCTIONS.iter().find(|(name, _)| is_named(name)).map(|(_, function)| *function)
 }
 

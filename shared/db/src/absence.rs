@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use shared::by_id::Answer;
 use shared::entity::{self, Absence, Entity, Source};
+use shared::heritage;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::{Db, Tx};
@@ -112,6 +113,11 @@ async fn note_missing(tx: &mut Tx, entity: &Entity, run_id: &str) -> Result<(i64
     // These join table with table, once a week.
     tx.query("select set_config('enable_hashjoin', 'on', true)").execute(tx.connection()).await?;
     let (table, staging) = (entity.table, entity.staging_table);
+    // An older system's own entries, under ids of its own, were never the source's to lack.
+    let foreign = entity.twins.as_ref().map_or_else(String::new, |twins| {
+        let (prefix, length) = (twins.prefix, twins.prefix.len());
+        format!("and not (left(t.id, {length}) <> '{prefix}' and t.synced_at = '{}')", heritage::FETCHED_AT)
+    });
     // What arrived after the listing began was seen since: by another run, or by this one.
     let sql = format!(
         r"
@@ -123,6 +129,7 @@ async fn note_missing(tx: &mut Tx, entity: &Entity, run_id: &str) -> Result<(i64
         from sweep, {table} t
         where t.deleted_at is null and not t.is_placeholder
             and (t.synced_at is null or t.synced_at < sweep.started_at)
+            {foreign}
             and not exists (select from {staging} s where s.gazelle_id = t.id and s.fetched_at >= sweep.started_at)
         on conflict (entity, id) do update set
             run_id = excluded.run_id,
