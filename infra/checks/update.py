@@ -82,6 +82,8 @@ def again(stack: Stack, schedules: str, **changed: str) -> None:
     """Deploys though nothing has changed, with other parameters than the stack's own if asked to."""
     own = deploy.parameters
     stack.forget("deployed")
+    # Every deployment takes the built functions with it.
+    deploy.build()
     try:
         deploy.parameters = lambda *words: own(*words) | changed
         deploy.deploy(stack, schedules)

@@ -80,7 +80,16 @@ def app_url(stack: Stack) -> str:
     """The address that the functions get: their own role's, or the operator's where the database is theirs."""
     if postgres.url(stack) != stack.section("addresses").get("database_url"):
         return postgres.url(stack)
-    return str(stack.remember("secrets", "database_app_url", lambda: _give_login(stack)))
+    known = stack.section("secrets").get("database_app_url")
+    try:
+        # The password may have been changed since, as an operator does.
+        known and postgres.query(stack, "select 1", known)
+    except Failure:
+        known = None
+    if not known:
+        stack.section("secrets")["database_app_url"] = known = _give_login(stack)
+        stack.save()
+    return str(known)
 
 
 def _give_login(stack: Stack) -> str:

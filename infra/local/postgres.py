@@ -94,10 +94,10 @@ def purge(stack: Stack) -> None:
     stack.forget("folders")
 
 
-def query(stack: Stack, sql: str) -> str:
+def query(stack: Stack, sql: str, address: str | None = None) -> str:
     """One statement's answer, columns by tabs; an error carries the server's words."""
     psql = [str(bin_dir() / "psql"), "--no-psqlrc", "--quiet", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
-    argv = [*psql, "-d", url(stack), "-c", sql]
+    argv = [*psql, "-d", address or url(stack), "-c", sql]
     return tools.output_of(argv, "La base de données a refusé une requête", timeout=60)
 
 
