@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 # Unoptimised: they read small files, and compile in half the time.
 CARGO_DENY := 0.20.2
 CARGO_MACHETE := 0.9.2
+CARGO_CYCLONEDX := 0.5.9
+CFN_GUARD := 3.2.1
 
 TOOLS := .local/tools
 VENV := .local/venv
@@ -49,11 +51,14 @@ stop: ## Arrête la pile locale
 .PHONY: test
 test: ## Passe tous les tests, sur une pile à eux
 	@trap '$(STACK) down --name test --purge' EXIT; \
+	$(STACK) pgbouncer >/dev/null; \
 	$(STACK) up --name test --schedules DISABLED; \
 	variables="$$($(STACK) env --name test)"; eval "$$variables"; \
 	cargo test --release --locked --workspace; \
 	$(STACK) counts --name test; \
-	$(PAGES) --stack test
+	$(PAGES) --stack test; \
+	$(VENV)/bin/python infra/checks/update.py --stack test; \
+	$(VENV)/bin/python infra/checks/permissions.py --stack test
 
 .PHONY: pages
 pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux
@@ -68,14 +73,16 @@ picture: ## Refait l'image du README
 	$(PAGES) --stack picture --picture infra/dashboard.png
 
 .PHONY: check
-check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit
+check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn-guard ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
 	cargo deny --locked check bans licenses sources
 	cargo machete
 	AWS_REGION=ca-central-1 sam validate --lint
-	$(PYTHON) -m compileall -q infra/local tests/page
+	$(VENV)/bin/python infra/checks/template.py
+	$(PYTHON) infra/checks/scan.py
+	$(PYTHON) -m compileall -q infra tests/page
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (demande le réseau)
@@ -126,6 +133,32 @@ logs: ## Suit les journaux de la pile locale
 package: setup ## Prépare un déploiement sur AWS (arm64) ; ensuite : sam deploy --guided
 	@env -u CARGO_BUILD_TARGET $(VENV)/bin/sam build
 
+.PHONY: deploy
+deploy: setup ## Déploie sur AWS : make deploy STAGE=dev|prod (migre, déploie, vérifie ; DATABASE_URL)
+	@$(VENV)/bin/python infra/deploy.py deploy --stage '$(STAGE)'
+
+.PHONY: rollback
+rollback: setup ## Redéploie une version d'avant : make rollback STAGE=prod TO=v6.0.0
+	@$(VENV)/bin/python infra/deploy.py rollback --stage '$(STAGE)' --to '$(TO)'
+
+.PHONY: pause
+pause: setup ## Arrête les planifications d'une pile déployée : make pause STAGE=prod
+	@$(VENV)/bin/python infra/deploy.py pause --stage '$(STAGE)'
+
+.PHONY: resume
+resume: setup ## Remet les planifications : make resume STAGE=prod
+	@$(VENV)/bin/python infra/deploy.py resume --stage '$(STAGE)'
+
+.PHONY: doctor
+doctor: setup ## Vérifie une installation sur AWS : make doctor STAGE=prod
+	@$(VENV)/bin/python infra/deploy.py doctor --stage '$(STAGE)'
+
+.PHONY: sbom
+sbom: $(TOOLS)/bin/cargo-cyclonedx ## Écrit la liste des dépendances (CycloneDX) dans target/sbom
+	@mkdir -p target/sbom; cargo cyclonedx --format json --all --spec-version 1.5 --quiet; \
+	find . -name '*.cdx.json' -not -path './target/*' -not -path './.local/*' -exec mv -t target/sbom {} +; \
+	ls target/sbom
+
 .PHONY: clean
 clean: ## Arrête et efface les piles locales, les outils et ce qui est compilé
 	@for stack in .local/*/stack.json; do \
@@ -141,3 +174,11 @@ $(TOOLS)/bin/cargo-deny:
 $(TOOLS)/bin/cargo-machete:
 	@echo "▸ Compilation de cargo-machete $(CARGO_MACHETE) (une fois)…"
 	@cargo install --debug --quiet --locked --root $(TOOLS) cargo-machete@$(CARGO_MACHETE)
+
+$(TOOLS)/bin/cargo-cyclonedx:
+	@echo "▸ Compilation de cargo-cyclonedx $(CARGO_CYCLONEDX) (une fois, quelques minutes)…"
+	@cargo install --debug --quiet --locked --root $(TOOLS) cargo-cyclonedx@$(CARGO_CYCLONEDX)
+
+$(TOOLS)/bin/cfn-guard:
+	@echo "▸ Compilation de cfn-guard $(CFN_GUARD) (une fois, quelques minutes)…"
+	@cargo install --debug --quiet --locked --root $(TOOLS) cfn-guard@$(CFN_GUARD)
