@@ -130,7 +130,7 @@ logs: ## Suit les journaux de la pile locale
 	@$(STACK) logs
 
 .PHONY: package
-package: setup ## Prépare un déploiement sur AWS (arm64) ; ensuite : sam deploy --guided
+package: setup ## Prépare un déploiement sur AWS (arm64), comme make deploy le fait ; ensuite : sam deploy --config-env dev
 	@env -u CARGO_BUILD_TARGET $(VENV)/bin/sam build
 
 .PHONY: deploy
@@ -155,7 +155,7 @@ doctor: setup ## Vérifie une installation sur AWS : make doctor STAGE=prod
 
 .PHONY: sbom
 sbom: $(TOOLS)/bin/cargo-cyclonedx ## Écrit la liste des dépendances (CycloneDX) dans target/sbom
-	@mkdir -p target/sbom; cargo cyclonedx --format json --all --spec-version 1.5 --quiet; \
+	@mkdir -p target/sbom; cargo cyclonedx --format json --all --spec-version 1.5 --target aarch64-unknown-linux-gnu --quiet; \
 	find . -name '*.cdx.json' -not -path './target/*' -not -path './.local/*' -exec mv -t target/sbom {} +; \
 	ls target/sbom
 

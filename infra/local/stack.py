@@ -54,6 +54,7 @@ def _arguments() -> argparse.Namespace:
         "postgres": "démarre seulement PostgreSQL et écrit son adresse",
         "drill": "cause chaque panne plusieurs fois et mesure le délai jusqu'à l'alerte",
         "counts": "vérifie que les comptes de chaque exécution s'additionnent",
+        "pgbouncer": "installe PgBouncer, pour les tests, et écrit où il est",
         "setup": "installe seulement les outils",
     }
     for name, text in explained.items():

@@ -151,6 +151,11 @@ async fn the_doctor_finds_nothing_on_a_sound_stack_and_each_planted_fault_with_w
         assert!(!is_well && said.contains(found) && said.contains(advice), "{name}={value}: {said}");
         assert!(!said.contains("planted"), "no secret: {said}");
     }
+    let (is_well, said) = run(command(&["doctor"]).env("ALERTS_SECRET_ID", "first-day/empty"));
+    assert!(
+        is_well && said.contains("– first-day/empty : non vérifié, il ne contient pas d'adresse de Slack"),
+        "{said}"
+    );
     let mut connection = stack.connection().await;
     sqlx::raw_sql("grant select on users to public").execute(&mut connection).await.expect("a grant");
     let (is_well, said) = run(&mut command(&["doctor"]));
