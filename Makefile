@@ -60,6 +60,13 @@ test: ## Passe tous les tests, sur une pile à eux
 	$(VENV)/bin/python infra/checks/update.py --stack test; \
 	$(VENV)/bin/python infra/checks/permissions.py --stack test
 
+.PHONY: compat
+compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compat PG_BIN=/usr/lib/postgresql/15/bin
+	@trap '$(STACK) down --name compat --purge' EXIT; \
+	$(STACK) pgbouncer >/dev/null; \
+	export DATABASE_URL="$$(STACK_PG_BIN='$(PG_BIN)' $(STACK) postgres --name compat | tail -n 1)"; \
+	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 pooled promotion replaying secured staging zero_trust
+
 .PHONY: pages
 pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux
 	@trap '$(STACK) down --name pages --purge' EXIT; \

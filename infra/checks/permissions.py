@@ -41,6 +41,7 @@ MAPPINGS_OWN = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttribut
 
 ONLY_IN_NEED = {
     ("*", "sqs:SendMessage", "FetcherFailureQueue"): "Lambda sends what failed (OnFailure) in the function's name.",
+    ("AlerterFunction", "ses:SendEmail", "configuration-set/*"): "Where the sender's identity has a default set, SES asks for it as well.",
     ("FetcherFunction", "s3:ListBucket", "RawBucket"): "Without it S3 answers 403 instead of 404 for an object that is not there.",
     ("FetcherFunction", "secretsmanager:PutSecretValue", "GazelleSecretName"): "OAuth alone stores a rotated token; the local stack uses an API key. shared_limits tests it.",
     ("FetcherFunction", "s3:GetObject", "RawBucket/raw/*"): "After a kill between a page and its checkpoint the stored page decides. killed tests it.",

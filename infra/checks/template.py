@@ -58,6 +58,7 @@ WILDCARDS = {
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${HealthSecretName}-??????": "As above.",
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${AlertsSecretName}-??????": "As above.",
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*": "The identity may be the address or its domain, in SES's sandbox the recipients' as well; ses:FromAddress binds it.",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:configuration-set/*": "An identity may have a default set, which SES asks for as well; ses:FromAddress binds it.",
 }
 """Resources of our roles that are patterns, and why. One that no role has any more is a finding, too."""
 

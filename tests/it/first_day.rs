@@ -167,6 +167,31 @@ async fn the_doctor_finds_nothing_on_a_sound_stack_and_each_planted_fault_with_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_opens_the_page_within_seconds() {
+    let (_turn, stack) = turn().await;
+    let (client, id) = (secrets().await, variable("HEALTH_SECRET"));
+    let put = async |token: &str| {
+        let text = json!({ "token": token }).to_string();
+        client.put_secret_value().secret_id(&id).secret_string(text).send().await.expect("a secret");
+    };
+    let is_open = async |token: &str| stack.health("/api/v6/runs", Some(token)).await.0 == 200;
+    assert!(is_open(&variable("HEALTH_TOKEN")).await, "the old one is known");
+    put("a-new-token").await;
+    let mut seconds = 0;
+    while !is_open("a-new-token").await {
+        seconds += 1;
+        assert!(seconds <= 10, "the new one is not obeyed");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+    put(&variable("HEALTH_TOKEN")).await;
+    while !is_open(&variable("HEALTH_TOKEN")).await {
+        seconds += 1;
+        assert!(seconds <= 20, "the old one is not obeyed again");
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_database_password_is_taken_up_without_a_deployment_and_without_a_failure() {
     let (_turn, stack) = turn().await;
     // Warm functions that hold the old password.

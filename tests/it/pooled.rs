@@ -44,15 +44,26 @@ async fn sync(db: &Db) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_transaction_pooler_refuses_none_of_3600_statements_by_12_clients(
+async fn a_pooler_refuses_none_of_3600_statements_by_12_clients_in_either_mode(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
     let _mirror = Mirror::open(options.clone()).await;
-    let pooler = Pooler::start(&options, "transaction", SERVERS, "localhost").await;
-    let config = config(&pooler, "localhost", PoolMode::Transaction);
+    // A session keeps its connection to the server for itself.
+    let sessions = u32::try_from(CLIENTS).unwrap_or_default();
+    for (word, mode, servers) in
+        [("transaction", PoolMode::Transaction, SERVERS), ("session", PoolMode::Session, sessions)]
+    {
+        let pooler = Pooler::start(&options, word, servers, "localhost").await;
+        let failures = failures(&config(&pooler, "localhost", mode), mode).await;
+        assert_eq!(failures, Vec::<String>::new(), "{word}");
+    }
+}
+
+/// What goes wrong while the clients send their statements side by side.
+async fn failures(config: &DatabaseConfig, mode: PoolMode) -> Vec<String> {
     let clients = (0..CLIENTS).map(|client| {
-        let db = Db::new(&config);
+        let db = Db::new(config);
         async move {
             let mut failures = Vec::new();
             for number in 0..STATEMENTS {
@@ -63,7 +74,7 @@ async fn a_transaction_pooler_refuses_none_of_3600_statements_by_12_clients(
                 let answer = async {
                     let mut tx = db.begin().await?;
                     let row = sqlx::query(sqlx::AssertSqlSafe(sql))
-                        .persistent(false)
+                        .persistent(mode != PoolMode::Transaction)
                         .bind(value)
                         .bind("none")
                         .fetch_one(tx.connection())
@@ -80,8 +91,7 @@ async fn a_transaction_pooler_refuses_none_of_3600_statements_by_12_clients(
             failures
         }
     });
-    let failures: Vec<String> = join_all(clients).await.into_iter().flatten().collect();
-    assert_eq!(failures, Vec::<String>::new());
+    join_all(clients).await.into_iter().flatten().collect()
 }
 
 #[sqlx::test(migrations = false)]

@@ -147,9 +147,6 @@ impl Book {
                 self.hold(condition, now);
             }
         }
-        if sight.database.is_some() {
-            self.blips.retain(|at| now - *at < TimeDelta::minutes(5));
-        }
         let over: Vec<String> = self
             .open
             .iter()
@@ -162,10 +159,18 @@ impl Book {
         self.closed.retain(|_, closed| now - closed.at < FLAP_MEMORY);
     }
 
-    /// Whether people are told the cause already: a run that failed for want of an authorisation or of a field.
+    /// Whether people are told the cause already: a run that failed for want of an authorisation or of a field, an
+    /// entity that is old because its runs fail or because the database was away.
     fn is_explained(&self, condition: &Condition, conditions: &[Condition]) -> bool {
-        condition.class == Class::SyncFailed
-            && [Class::Credentials, Class::SchemaChanged].into_iter().any(|cause| {
+        let causes: &[Class] = match condition.class {
+            Class::SyncFailed => &[Class::Credentials, Class::SchemaChanged],
+            Class::EntityStale => &[Class::Credentials, Class::SchemaChanged, Class::SyncFailed],
+            _ => &[],
+        };
+        let is_away = condition.class == Class::EntityStale
+            && self.open.contains_key(&key(Class::DatabaseUnreachable, ""));
+        is_away
+            || causes.iter().copied().any(|cause| {
                 self.open.contains_key(&key(cause, &condition.subject))
                     || conditions
                         .iter()
@@ -215,6 +220,19 @@ impl Book {
         let Some(alert) = self.open.remove(key) else { return };
         self.closed.insert(key.to_owned(), Closed { at: now, flaps: alert.flaps });
         self.tell(Kind::Resolved, Some(alert), now);
+    }
+
+    /// Closes what is said of ways that nobody wants any more.
+    pub fn forget_ways_but(&mut self, known: &[&str], now: DateTime<Utc>) {
+        let gone: Vec<String> = self
+            .open
+            .iter()
+            .filter(|(_, alert)| alert.class == Class::Channel && !known.contains(&alert.subject.as_str()))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.close(&key, now);
+        }
     }
 
     /// Has a text told as it is.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_sesv2::error::DisplayErrorContext;
+use aws_sdk_sesv2::error::ProvideErrorMetadata;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message as SesMessage};
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -140,7 +140,8 @@ impl Channels {
             .send();
         match tokio::time::timeout(PATIENCE, sending).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(DisplayErrorContext(&error).to_string()),
+            // Its code alone: the words name addresses.
+            Ok(Err(error)) => Err(format!("SES: {}", error.code().unwrap_or("no answer"))),
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         }
     }

@@ -35,6 +35,8 @@ pub struct AlerterConfig {
     pub secret_id: String,
     /// Who writes the e-mails, and to whom; none: no e-mail.
     pub email: Option<(String, Vec<String>)>,
+    /// Why there is no e-mail though somebody wants it.
+    pub email_problem: Option<&'static str>,
     /// Shown in each alert.
     pub dashboard_url: Option<String>,
     /// What the sight is judged by.
@@ -54,9 +56,9 @@ impl AlerterConfig {
         let to: String = settings.optional("ALERT_EMAIL_TO", String::new(), "to whom");
         let to: Vec<String> =
             to.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect();
-        if from.is_empty() != to.is_empty() {
-            settings.problem("ALERT_EMAIL_FROM", "accepted: both it and ALERT_EMAIL_TO, or neither");
-        }
+        // Not a reason to be silent on the other way.
+        let email_problem = (from.is_empty() != to.is_empty())
+            .then_some("ALERT_EMAIL_FROM et ALERT_EMAIL_TO vont ensemble : pas de courriel");
         let dashboard_url: String = settings.optional("DASHBOARD_URL", String::new(), "shown in each alert");
         let judging = Judging {
             interval_seconds: settings.optional("SYNC_INTERVAL_SECONDS", 120, "how often a run is due"),
@@ -76,7 +78,8 @@ impl AlerterConfig {
             raw_bucket: settings
                 .required("RAW_BUCKET", "the bucket of the fetcher's state and of the book of alerts"),
             secret_id: settings.required("ALERTS_SECRET_ID", "the secret of the channels"),
-            email: (!from.is_empty()).then_some((from, to)),
+            email: (!from.is_empty() && !to.is_empty()).then_some((from, to)),
+            email_problem,
             dashboard_url: (!dashboard_url.is_empty()).then_some(dashboard_url),
             judging,
             queues,

@@ -109,14 +109,22 @@ fn of_message(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
             wish.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
         }
         Ok(Ping::Look { .. }) => wish.is_look = true,
-        Err(_) => wish.signals.push(of_failure(body, now)),
+        Err(_) => of_failure(body, wish, now),
     }
 }
 
 /// What Lambda's destination says of an invocation that failed, or Scheduler's dead-letter queue of one that was not
 /// delivered, which is a fetch as a rule; anything else is shown as it is.
-fn of_failure(body: &str, now: DateTime<Utc>) -> Signal {
+fn of_failure(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
+    // Log lines that we could not take ourselves: what they say is the news.
+    if let Some(data) = event.pointer("/requestPayload/awslogs/data").and_then(Value::as_str)
+        && let Ok(lines) = of_logs(data, now)
+    {
+        wish.signals.extend(lines.signals);
+        wish.errors.extend(lines.errors);
+        return;
+    }
     let detail = match event.pointer("/requestContext/condition").and_then(Value::as_str) {
         Some(condition) => {
             let request = event.get("requestPayload").map(ToString::to_string).unwrap_or_default();
@@ -127,7 +135,13 @@ fn of_failure(body: &str, now: DateTime<Utc>) -> Signal {
         None => format!("Demande non livrée : {body}"),
     };
     let arn = event.pointer("/requestContext/functionArn").and_then(Value::as_str).unwrap_or_default();
-    Signal::new(Class::FunctionFailed, function_of(arn).unwrap_or("fetcher"), &detail, now)
+    // What Scheduler could not deliver comes as it is.
+    let of_task = match event.get("task").and_then(Value::as_str) {
+        Some("look") => "alerter",
+        Some(_) => "stager",
+        None => "fetcher",
+    };
+    wish.signals.push(Signal::new(Class::FunctionFailed, function_of(arn).unwrap_or(of_task), &detail, now));
 }
 
 /// The function whose name stands in an ARN or in a log group's name.
@@ -262,6 +276,23 @@ mod tests {
         assert_eq!(subjects[..2], ["stager", "fetcher"], "a fetch, where nothing says which function it was");
         assert_eq!(details[1], "Demande non livrée : nonsense");
         assert_eq!((wish.signals[2].class, wish.signals[2].at), (Class::SyncFailed, now), "no future");
+    }
+
+    #[test]
+    fn a_failure_that_we_could_not_take_ourselves_is_told_of_whom_it_is() {
+        let crash = json!({"type": "platform.report", "record": {"status": "timeout", "requestId": "r"}});
+        let lost = json!({
+            "requestContext": {"condition": "RetriesExhausted", "functionArn": "x-AlerterFunction-1"},
+            "requestPayload": logs("x-StagerLogGroup-1", &[crash]),
+        });
+        for (body, subject) in
+            [(lost, "stager"), (json!({"task": "look"}), "alerter"), (json!({"task": "audit"}), "stager")]
+        {
+            let event = json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
+            let wish = read(&event, Utc::now()).unwrap_or_default();
+            let subjects: Vec<&str> = wish.signals.iter().map(|signal| signal.subject.as_str()).collect();
+            assert_eq!(subjects, [subject], "{body}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use shared::verdict::health;
 use shared_db::{Db, SecretDb, Watch};
 use shared_runtime::{Queue, Secrets, Unit, aws_config, is_path_style, measure};
 use shared_store::{ObjectStore, S3ObjectStore, StateError};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{error, info, warn};
 
 use crate::book::{Book, Kind, Notice};
@@ -30,15 +30,26 @@ const BOOK: &str = "alerts/book.json";
 const TRIES: u32 = 10;
 /// A database that fails to answer is asked once more after this pause before people are told.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+/// A database that takes longer is as good as out of reach: the look must end before the function's time does.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
+/// Secrets Manager, too: what goes wrong is in the book by then, and waits there.
+const SECRET_PATIENCE: Duration = Duration::from_secs(5);
 /// Functions that cannot reach the database that we reach: so often within five minutes is no blip.
 const BLIPS_MAX: usize = 3;
+const BLIPS_KEPT: TimeDelta = TimeDelta::minutes(5);
 /// More notices than this at once are one digest.
 const SINGLE_MAX: usize = 3;
 /// Errors that go to Sentry from one event.
 const ERRORS_MAX: usize = 20;
 /// Dead letters are put back by themselves, at most so often and so many: what is poison comes again.
 const REDRIVE_PAUSE: TimeDelta = TimeDelta::hours(1);
-const REDRIVE_MAX: usize = 1_000;
+const REDRIVE_MAX: usize = 200;
+
+/// The ways to people, and those that are wanted and cannot be used.
+struct Ways {
+    channels: Channels,
+    broken: Vec<(Channel, String)>,
+}
 
 /// The alerter with its connections.
 #[derive(Debug)]
@@ -84,27 +95,29 @@ impl Alerter {
         let now = Utc::now();
         let wish =
             event::read(&event.payload, now).inspect_err(|bad| error!("The event is refused: {bad}"))?;
-        let channels = self.channels().await;
-        if let Err(unwritten) = self.take_in(&wish, &channels, now).await {
-            error!("The book of alerts cannot be kept: {unwritten}");
-            if wish.message_ids.is_empty() {
-                return Err(unwritten.into());
+        let ways = match Box::pin(self.take_in(&wish, now)).await {
+            Ok(ways) => ways,
+            Err(unwritten) => {
+                error!("The book of alerts cannot be kept: {unwritten}");
+                if wish.message_ids.is_empty() {
+                    return Err(unwritten.into());
+                }
+                return Ok(message::batch_failures(wish.message_ids.iter().map(String::as_str)));
             }
-            return Ok(message::batch_failures(wish.message_ids.iter().map(String::as_str)));
-        }
-        Box::pin(self.forward(&channels, &wish.errors)).await;
+        };
+        Box::pin(self.forward(&ways.channels, &wish.errors)).await;
         if wish.message_ids.is_empty() {
             return Ok(json!({ "signals": wish.signals.len(), "looked": wish.is_look }));
         }
         Ok(message::batch_failures([]))
     }
 
-    async fn take_in(&self, wish: &Wish, channels: &Channels, now: DateTime<Utc>) -> Result<(), StateError> {
+    /// Answers the ways to people, which are asked for once what goes wrong is written down.
+    async fn take_in(&self, wish: &Wish, now: DateTime<Utc>) -> Result<Ways, StateError> {
         let (blips, signals): (Vec<&Signal>, Vec<&Signal>) =
             wish.signals.iter().partition(|signal| signal.class == Class::DatabaseUnreachable);
         let is_trial = wish.task == Some(Task::Test);
         if !signals.is_empty() || is_trial {
-            // Told at once: a look may wait for a database that does not answer.
             let written = |book: &mut Book| {
                 for signal in &signals {
                     book.raise(signal, now);
@@ -114,16 +127,18 @@ impl Alerter {
                 }
             };
             self.write(&written).await?;
-            Box::pin(self.tell(channels)).await?;
         }
+        let ways = self.ways().await;
+        // Before the look, which may wait for a database that does not answer.
+        Box::pin(self.tell(&ways)).await?;
         if wish.task == Some(Task::Redrive) {
             self.write(&|book: &mut Book| book.redriven_at = None).await?;
         }
         if wish.is_look {
             Box::pin(self.look(&blips, wish.task == Some(Task::Report))).await?;
-            Box::pin(self.tell(channels)).await?;
+            Box::pin(self.tell(&ways)).await?;
         }
-        Ok(())
+        Ok(ways)
     }
 
     /// Changes the book. Who loses a race reads it again.
@@ -170,6 +185,8 @@ impl Alerter {
         let conditions = sight.conditions(&self.config.judging);
         let seen = |book: &mut Book| {
             book.blips.extend(blips.iter().map(|blip| blip.at));
+            // Before they are counted: what comes again after an outage is of the outage.
+            book.blips.retain(|at| now - *at < BLIPS_KEPT);
             let is_unsteady = sight.database.is_some() && book.blips.len() >= BLIPS_MAX;
             if let Some(blip) = blips.last().filter(|_| is_unsteady) {
                 book.raise(blip, now);
@@ -205,11 +222,16 @@ impl Alerter {
     }
 
     async fn watch_once(&self) -> Result<Watch, String> {
-        let db: &Db = self.db.get().await.map_err(|error| error.to_string())?;
-        for run in shared_db::close_silent_runs(db).await.map_err(|error| error.to_string())? {
-            warn!(run, "A run ended without a word, and is closed as failed");
-        }
-        shared_db::watch(db).await.map_err(|error| error.to_string())
+        let watched = async {
+            let db: &Db = self.db.get().await.map_err(|error| error.to_string())?;
+            for run in shared_db::close_silent_runs(db).await.map_err(|error| error.to_string())? {
+                warn!(run, "A run ended without a word, and is closed as failed");
+            }
+            shared_db::watch(db).await.map_err(|error| error.to_string())
+        };
+        timeout(LOOK_PATIENCE, watched)
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", LOOK_PATIENCE.as_secs())))
     }
 
     async fn dead_letters(&self) -> Option<Vec<(&'static str, u64)>> {
@@ -261,10 +283,12 @@ impl Alerter {
         now: DateTime<Utc>,
     ) -> Result<(), StateError> {
         let Some((day, start, end)) = report::yesterday(today) else { return Ok(()) };
-        let facts = match self.db.get().await {
-            Ok(db) => shared_db::day(db, start, end).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let counted = async {
+            let db = self.db.get().await.map_err(|error| error.to_string())?;
+            shared_db::day(db, start, end).await.map_err(|error| error.to_string())
         };
+        let facts =
+            timeout(LOOK_PATIENCE, counted).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let facts = match facts {
             Ok(facts) => facts,
             Err(reason) => {
@@ -315,8 +339,25 @@ impl Alerter {
     }
 
     /// Takes to people what nobody else takes to them now.
-    async fn tell(&self, channels: &Channels) -> Result<(), StateError> {
-        let now = Utc::now();
+    async fn tell(&self, ways: &Ways) -> Result<(), StateError> {
+        let (channels, now) = (&ways.channels, Utc::now());
+        let known: Vec<&str> = channels
+            .all()
+            .into_iter()
+            .chain(ways.broken.iter().map(|(way, _)| *way))
+            .map(Channel::name)
+            .collect();
+        self.write(&|book: &mut Book| {
+            for (way, reason) in &ways.broken {
+                book.raise(&Signal::new(Class::Channel, way.name(), reason, now), now);
+            }
+            book.forget_ways_but(&known, now);
+        })
+        .await?;
+        if channels.all().is_empty() && !ways.broken.is_empty() {
+            // Nobody can be told now, and somebody wants to be: what there is to tell waits.
+            return Ok(());
+        }
         let claimed = self.write(&|book: &mut Book| book.claim(now)).await?;
         if claimed.is_empty() {
             return Ok(());
@@ -347,15 +388,19 @@ impl Alerter {
         // The report and a trial are for whoever reads either way.
         parcels.extend(texts.iter().map(|notice| (words::message(notice, url), true, vec![notice.id])));
         let mut outcome: BTreeMap<&'static str, (Channel, Result<(), String>)> = BTreeMap::new();
-        let (mut told, mut kept) = (Vec::new(), Vec::new());
+        let (mut told, mut kept) = (0, Vec::new());
         for (message, is_urgent, ids) in &parcels {
-            let is_taken = self.deliver(channels, message, *is_urgent, &mut outcome).await;
-            (if is_taken { &mut told } else { &mut kept }).extend(ids.iter().copied());
+            if self.deliver(channels, message, *is_urgent, &mut outcome).await {
+                // At once: who is cut off later must not tell it again.
+                self.write(&|book: &mut Book| book.told(ids)).await?;
+                told += ids.len();
+            } else {
+                kept.extend(ids.iter().copied());
+            }
         }
-        info!(told = told.len(), kept = kept.len(), "Told {} notices", told.len());
+        info!(told, kept = kept.len(), "Told {told} notices");
         let now = Utc::now();
         self.write(&|book: &mut Book| {
-            book.told(&told);
             book.give_back(&kept);
             for (name, (_, sent)) in &outcome {
                 match sent {
@@ -380,6 +425,10 @@ impl Alerter {
             if is_taken && !is_urgent {
                 break;
             }
+            // A way that has just failed costs its patience once.
+            if outcome.get(channel.name()).is_some_and(|(_, sent)| sent.is_err()) {
+                continue;
+            }
             let sent = channels.send(channel, message).await;
             if let Err(reason) = &sent {
                 warn!(channel = channel.name(), "A message did not get through: {reason}");
@@ -399,11 +448,18 @@ impl Alerter {
     }
 
     /// The ways, as the secret names them now: it is read each time, so that a new webhook is used at once.
-    async fn channels(&self) -> Channels {
+    async fn ways(&self) -> Ways {
         let accepted =
             r#"{"slack_webhook_url": "https://…", "sentry_dsn": "https://…"}, either may be missing"#;
-        let fields = self.secrets.read(&self.config.secret_id, accepted).await.unwrap_or_else(|error| {
-            warn!("The ways to people cannot be read: {error}");
+        let reading = timeout(SECRET_PATIENCE, self.secrets.read(&self.config.secret_id, accepted));
+        let read = match reading.await {
+            Ok(read) => read.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the secret {} gives no answer", self.config.secret_id)),
+        };
+        let mut broken = Vec::new();
+        let fields = read.unwrap_or_else(|reason| {
+            warn!("The ways to people cannot be read: {reason}");
+            broken.push((Channel::Slack, reason));
             serde_json::Map::new()
         });
         let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
@@ -416,7 +472,13 @@ impl Alerter {
         );
         for problem in problems {
             warn!("The secret {}: {problem}", self.config.secret_id);
+            if text("slack_webhook_url").is_some() && !channels.all().contains(&Channel::Slack) {
+                broken.push((Channel::Slack, problem.to_owned()));
+            }
         }
-        channels
+        if let Some(problem) = self.config.email_problem {
+            broken.push((Channel::Email, problem.to_owned()));
+        }
+        Ways { channels, broken }
     }
 }

@@ -58,7 +58,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    fn state(class: Class, subject: &str, detail: &str) -> Self {
+    pub(crate) fn state(class: Class, subject: &str, detail: &str) -> Self {
         Self {
             class,
             subject: subject.to_owned(),

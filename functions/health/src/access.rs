@@ -12,8 +12,10 @@ use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 use tracing::error;
 
-/// A rotated token is obeyed after this time at the latest.
+/// A void token is refused after this time at the latest.
 const TOKEN_KEPT: Duration = Duration::from_mins(5);
+/// Whoever shows another one may have the new one: ours is read anew then, at most so often.
+const TOKEN_DOUBTED: Duration = Duration::from_secs(5);
 /// A reader's name in `resolved_by`, at most.
 const NAME_CHARACTERS_MAX: usize = 60;
 
@@ -59,14 +61,16 @@ impl Access {
     /// Why the reader is turned away.
     pub async fn check(&self, request: &Value) -> Result<String, Refusal> {
         let shown = shown(header(request, "authorization").unwrap_or_default()).ok_or(Refusal::NoToken)?;
-        let token = self.token().await.map_err(|reason| {
-            error!("The token cannot be checked: {reason}");
-            Refusal::Unknown
-        })?;
-        if !bool::from(token.expose_secret().as_bytes().ct_eq(shown.token.as_bytes())) {
-            return Err(Refusal::WrongToken);
+        for kept in [TOKEN_KEPT, TOKEN_DOUBTED] {
+            let token = self.token(kept).await.map_err(|reason| {
+                error!("The token cannot be checked: {reason}");
+                Refusal::Unknown
+            })?;
+            if bool::from(token.expose_secret().as_bytes().ct_eq(shown.token.as_bytes())) {
+                return Ok(shown.person.unwrap_or_else(|| "api".to_owned()));
+            }
         }
-        Ok(shown.person.unwrap_or_else(|| "api".to_owned()))
+        Err(Refusal::WrongToken)
     }
 
     /// The same for what changes something: a browser shows its password to whoever makes it ask.
@@ -80,10 +84,11 @@ impl Access {
         if is_bearer || is_same_site(request) { Ok(person) } else { Err(Refusal::ForeignSite) }
     }
 
-    async fn token(&self) -> Result<Arc<SecretString>, String> {
+    /// Ours, read no longer ago than that.
+    async fn token(&self, max_age: Duration) -> Result<Arc<SecretString>, String> {
         let mut kept = self.kept.lock().await;
         if let Some((token, read_at)) = kept.as_ref()
-            && read_at.elapsed() < TOKEN_KEPT
+            && read_at.elapsed() < max_age
         {
             return Ok(Arc::clone(token));
         }

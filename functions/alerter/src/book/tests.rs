@@ -183,3 +183,32 @@ fn a_run_that_failed_for_want_of_an_authorisation_is_one_alert_and_not_two() {
     look(&mut book, &sight(3, Some(watch(2, "success"))));
     assert_eq!(told(&mut book, 3), [(Kind::Resolved, Class::Credentials)]);
 }
+
+#[test]
+fn an_entity_that_is_old_for_a_reason_that_is_told_is_not_told_itself() {
+    let sight = sight(1, Some(watch(1, "failed")));
+    let stale = || Condition::state(Class::EntityStale, "clients", "vieux");
+    let causes = [failure(0), Signal::new(Class::DatabaseUnreachable, "", "refused", at(0))];
+    for cause in causes {
+        let mut book = Book::default();
+        book.raise(&cause, at(0));
+        told(&mut book, 0);
+        book.look(&sight, &[stale()]);
+        let told = told(&mut book, 1);
+        assert!(told.iter().all(|(_, class)| *class == cause.class), "{told:?}");
+    }
+    let mut book = Book::default();
+    book.look(&sight, &[stale()]);
+    assert_eq!(told(&mut book, 1), [(Kind::Raised, Class::EntityStale)]);
+}
+
+#[test]
+fn a_way_that_nobody_wants_any_more_is_no_alert() {
+    let mut book = Book::default();
+    book.raise(&Signal::new(Class::Channel, "Slack", "HTTP 404", at(0)), at(0));
+    told(&mut book, 0);
+    book.forget_ways_but(&["Slack", "courriel"], at(1));
+    assert_eq!(told(&mut book, 1), []);
+    book.forget_ways_but(&["courriel"], at(2));
+    assert_eq!(told(&mut book, 2), [(Kind::Resolved, Class::Channel)]);
+}
