@@ -390,7 +390,7 @@ async fn no_log_of_a_whole_run_holds_a_secret_or_a_customers_data() {
             planted.extend(row["planted"].as_str().map(str::to_owned));
         }
     }
-    assert!(planted.len() > 500, "{} planted values", planted.len());
+    assert!(planted.len() > 300, "{} planted values", planted.len());
     let shown: Vec<&String> = planted.iter().filter(|value| logs.contains(value.as_str())).collect();
     assert!(shown.is_empty(), "{shown:?}");
 }

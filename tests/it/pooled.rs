@@ -49,8 +49,8 @@ async fn a_pooler_refuses_none_of_3600_statements_by_12_clients_in_either_mode(
     options: PgConnectOptions,
 ) {
     let _mirror = Mirror::open(options.clone()).await;
-    // A session keeps its connection to the server for itself.
-    let sessions = u32::try_from(CLIENTS).unwrap_or_default();
+    // A session keeps its connection to the server for itself, and a client has two at most.
+    let sessions = u32::try_from(2 * CLIENTS).unwrap_or_default();
     for (word, mode, servers) in
         [("transaction", PoolMode::Transaction, SERVERS), ("session", PoolMode::Session, sessions)]
     {
