@@ -9,4 +9,5 @@ pub mod event;
 pub mod handler;
 pub mod report;
 pub mod sight;
+mod telling;
 pub mod words;
