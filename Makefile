@@ -56,9 +56,9 @@ test: ## Passe tous les tests, sur une pile à eux
 	variables="$$($(STACK) env --name test)"; eval "$$variables"; \
 	cargo test --release --locked --workspace; \
 	$(STACK) counts --name test; \
-	$(PAGES) --stack test; \
 	$(VENV)/bin/python infra/checks/update.py --stack test; \
-	$(VENV)/bin/python infra/checks/permissions.py --stack test
+	$(VENV)/bin/python infra/checks/permissions.py --stack test; \
+	$(PAGES) --stack test
 
 .PHONY: compat
 compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compat PG_BIN=/usr/lib/postgresql/15/bin

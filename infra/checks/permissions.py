@@ -1,9 +1,9 @@
 """Compares what each deployed function asked of AWS with what its role allows: all of it, and nothing else.
 
 `.local/venv/bin/python infra/checks/permissions.py --stack NAME`, after the tests on the deployed functions, while the
-stack is up. What they do not cause is caused first (exercise.py). The calls are those of `.local/NAME/log/calls.jsonl`
-(infra/local/sandbox.py); the statements are read back from the deployed roles. A permission that no run uses stands
-below with its reason.
+stack is up, and before the page's tests, which point a function at a secret of their own. What they do not cause is
+caused first (exercise.py). The calls are those of `.local/NAME/log/calls.jsonl` (infra/local/sandbox.py); the statements
+are read back from the deployed roles. A permission that no run uses stands below with its reason.
 """
 
 from __future__ import annotations
@@ -108,7 +108,12 @@ class Account:
 
     def secret(self, name: str) -> str:
         if name not in self._secrets:
-            self._secrets[name] = str(self._client("secretsmanager").describe_secret(SecretId=name)["ARN"])
+            client = self._client("secretsmanager")
+            try:
+                self._secrets[name] = str(client.describe_secret(SecretId=name)["ARN"])
+            except client.exceptions.ResourceNotFoundException:
+                # Asked for all the same: an ARN that no role allows.
+                self._secrets[name] = f"arn:aws:secretsmanager:{tools.REGION}:{self.id}:secret:{name} (not there)"
         return self._secrets[name]
 
     def grants(self) -> Iterator[Grant]:
