@@ -12,6 +12,7 @@ use crate::{
     clock,
     dice::Dice,
     generate::{self, EntrySubject, PianoOwner},
+    model::{Cast, Model},
     record::{Datum, Entity, Record},
     truth::MirrorTable,
     world::World,
@@ -47,6 +48,9 @@ struct Change<'a> {
     dice: Dice,
     /// Records already touched by this advance: nothing happens to a record twice.
     touched: HashSet<Arc<str>>,
+    /// Whom and what records of models can be about, once one needed it. What was made since is missing from
+    /// it; nothing goes before all is made and edited.
+    cast: Option<Cast>,
 }
 
 /// Changes the world and reports, by table, the ids created, edited and deleted.
@@ -57,16 +61,29 @@ pub(crate) fn advance(world: &mut World, wanted: &Advance) -> Result<Json, Strin
     };
     let before = world.clone();
     let dice = world.dice();
-    let mut change = Change { world, dice, touched: HashSet::new() };
-    let over = |tables: &'static [MirrorTable], count: usize| {
-        (0..count).map(move |index| only.unwrap_or(tables[index % tables.len()]))
+    let mut change = Change { world, dice, touched: HashSet::new(), cast: None };
+    let over = |tables: &[MirrorTable], count: usize| -> Vec<MirrorTable> {
+        (0..count).map(|index| only.unwrap_or(tables[index % tables.len()])).collect()
     };
-    over(CREATED_AND_EDITED, wanted.creates).for_each(|table| change.create(table));
-    over(CREATED_AND_EDITED, wanted.edits).for_each(|table| change.edit(table));
+    // The tables of the models come last: few changes concern the others as if there were no models.
+    let with_models = |tables: &[MirrorTable]| -> Vec<_> {
+        tables.iter().copied().chain(MirrorTable::modelled()).collect()
+    };
+    let (made, deleted) = (with_models(CREATED_AND_EDITED), with_models(DELETED));
+    for table in over(&made, wanted.creates) {
+        change.create(table);
+    }
+    for table in over(&made, wanted.edits) {
+        change.edit(table);
+    }
     (0..wanted.late_edits).for_each(|_| change.edit_late());
     (0..wanted.transfers).for_each(|_| change.transfer());
-    over(MERGED, wanted.merges).for_each(|table| change.merge(table));
-    over(DELETED, wanted.deletes).for_each(|table| change.delete(table));
+    for table in over(MERGED, wanted.merges) {
+        change.merge(table);
+    }
+    for table in over(&deleted, wanted.deletes) {
+        change.delete(table);
+    }
     (0..wanted.restores).for_each(|_| change.restore(only));
     Ok(difference(&before, world))
 }
@@ -88,7 +105,7 @@ pub(crate) fn shift_timeline(world: &mut World) {
 /// What differs between two states in what a perfect mirror holds.
 fn difference(before: &World, after: &World) -> Json {
     let mut report = Map::new();
-    for table in MirrorTable::ALL {
+    for table in MirrorTable::all() {
         let (old, new) = (table.records(before), table.records(after));
         let mut created: Vec<&str> = Vec::new();
         let mut edited: Vec<&str> = Vec::new();
@@ -97,7 +114,7 @@ fn difference(before: &World, after: &World) -> Json {
                 None => created.push(id),
                 Some(known) if Arc::ptr_eq(known, record) => {}
                 Some(known) => {
-                    if table.row(known) != table.row(record) {
+                    if !table.shows_alike(known, record) {
                         edited.push(id);
                     }
                 }
@@ -190,6 +207,13 @@ impl Change<'_> {
                 piano.set("allPianoMeasurements", measurements);
                 self.world.pianos.replace(piano);
             }
+            MirrorTable::Modelled(model) => {
+                let cast = self.cast.get_or_insert_with(|| Cast::of(self.world));
+                cast.now = now;
+                if let Some(record) = (model.create)(&mut self.dice, cast) {
+                    self.insert(Entity::Modelled(model), record);
+                }
+            }
         }
     }
 
@@ -209,7 +233,7 @@ impl Change<'_> {
                 if let Some(mut client) = self.choose(Entity::Client, |_| true) {
                     let moved = self.dice.chance(0.5) && move_to_another_city(&mut client);
                     if !moved {
-                        amend(&mut client, "preferenceNotes", &now);
+                        client.amend("preferenceNotes", &now);
                     }
                     client.set("updatedAt", now);
                     self.world.clients.replace(client);
@@ -217,20 +241,39 @@ impl Change<'_> {
             }
             MirrorTable::Pianos => {
                 if let Some(mut piano) = self.choose(Entity::Piano, |_| true) {
-                    amend(&mut piano, "location", &now);
+                    piano.amend("location", &now);
                     piano.set("updatedAt", now);
                     self.world.pianos.replace(piano);
                 }
             }
             MirrorTable::Timeline => self.edit_entry(&now, |_| true),
             MirrorTable::Measurements => self.edit_measurement(&now),
+            MirrorTable::Modelled(model) => self.edit_modelled(model, &now),
+        }
+    }
+
+    fn edit_modelled(&mut self, model: &'static Model, now: &str) {
+        let entity = Entity::Modelled(model);
+        let present = self.world.clock;
+        let is_near = |record: &Record| {
+            let date = record.text(model.date_field).and_then(|text| clock::parse(text));
+            let days = date.map_or(0, |date| (date - present).num_days());
+            model.edited_days.is_none_or(|(first, last)| (first..=last).contains(&days))
+        };
+        if let Some(mut record) = self.choose(entity, is_near) {
+            let cast = self.cast.get_or_insert_with(|| Cast::of(self.world));
+            cast.now = self.world.clock;
+            (model.edit)(&mut self.dice, &mut record, cast);
+            record.set("updatedAt", now);
+            // The date by which it is listed may have changed.
+            self.world.table_mut(entity).relist(record);
         }
     }
 
     fn edit_entry(&mut self, now: &str, fits: impl FnMut(&Record) -> bool) {
         if let Some(mut entry) = self.choose(Entity::TimelineEntry, fits) {
             let field = if self.dice.chance(0.7) { "comment" } else { "summary" };
-            amend(&mut entry, field, now);
+            entry.amend(field, now);
             self.world.timeline.replace(entry);
         }
     }
@@ -270,16 +313,6 @@ impl Change<'_> {
         piano.set("allPianoMeasurements", measurements);
         self.world.pianos.replace(piano);
     }
-}
-
-/// Adds a correction to a text; an empty or missing one becomes the correction.
-fn amend(record: &mut Record, field: &'static str, now: &str) {
-    let correction = format!("(corrigé {now})");
-    let text = match record.text(field) {
-        Some(text) if !text.is_empty() => format!("{text} {correction}"),
-        _ => correction,
-    };
-    record.set(field, text);
 }
 
 fn move_to_another_city(client: &mut Record) -> bool {

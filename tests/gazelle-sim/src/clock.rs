@@ -1,6 +1,6 @@
 //! Moments as Gazelle writes them, and the local day of a moment.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Duration, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use chrono_tz::America::Montreal;
 
 /// A `CoreDateTime`: UTC, to the second, `2016-05-11T19:09:15Z`.
@@ -26,4 +26,15 @@ pub(crate) fn day(text: &str) -> Option<NaiveDate> {
 /// The day it was in Montréal.
 pub(crate) fn local_day(moment: DateTime<Utc>) -> NaiveDate {
     moment.with_timezone(&Montreal).date_naive()
+}
+
+/// The time it was in Montréal.
+pub(crate) fn local_time(moment: DateTime<Utc>) -> NaiveTime {
+    moment.with_timezone(&Montreal).time()
+}
+
+/// The moment so many minutes past midnight on a day in Montréal; where the clocks there skip it, in UTC.
+pub(crate) fn at_local(day: NaiveDate, minutes: i64) -> DateTime<Utc> {
+    let local = day.and_time(NaiveTime::MIN) + Duration::minutes(minutes);
+    local.and_local_timezone(Montreal).earliest().map_or_else(|| local.and_utc(), |moment| moment.to_utc())
 }

@@ -19,6 +19,7 @@ pub(crate) use self::{
 use crate::{
     SimConfig,
     dice::Dice,
+    model,
     record::{Datum, Entity, Record},
     world::World,
 };
@@ -27,7 +28,7 @@ use crate::{
 const UNLISTED_PER_ENTITY: usize = 2;
 
 /// The data reaches about this far back.
-const HISTORY_DAYS: i64 = 3 * 365;
+pub(crate) const HISTORY_DAYS: i64 = 3 * 365;
 
 /// The world a configuration describes. Without clients there is no timeline: each entry needs one.
 pub(crate) fn world(config: &SimConfig) -> World {
@@ -37,17 +38,18 @@ pub(crate) fn world(config: &SimConfig) -> World {
     client::populate(&mut world, config, unlisted);
     instrument::populate(&mut world, config, unlisted);
     journal::populate(&mut world, config);
+    model::populate(&mut world, config);
     world
 }
 
 /// The positions of `wanted` records among `count`, evenly spread; fewer when there is little room.
-fn spread(count: usize, wanted: usize) -> Vec<usize> {
+pub(crate) fn spread(count: usize, wanted: usize) -> Vec<usize> {
     let wanted = wanted.min(count / 20);
     (0..wanted).map(|index| (2 * index + 1) * count / (2 * wanted)).collect()
 }
 
 /// A text as Gazelle has it: often set, sometimes null, sometimes empty.
-fn perhaps(dice: &mut Dice, set: f64, text: impl Into<Datum>) -> Datum {
+pub(crate) fn perhaps(dice: &mut Dice, set: f64, text: impl Into<Datum>) -> Datum {
     if dice.chance(set) {
         text.into()
     } else if dice.chance(0.3) {
@@ -58,17 +60,17 @@ fn perhaps(dice: &mut Dice, set: f64, text: impl Into<Datum>) -> Datum {
 }
 
 /// A flag that is mostly unset or false.
-fn perhaps_flag(dice: &mut Dice, probability: f64) -> Option<bool> {
+pub(crate) fn perhaps_flag(dice: &mut Dice, probability: f64) -> Option<bool> {
     if dice.chance(0.2) { None } else { Some(dice.chance(probability)) }
 }
 
 /// A moment up to `days` before another.
-fn earlier(dice: &mut Dice, moment: DateTime<Utc>, days: i64) -> DateTime<Utc> {
+pub(crate) fn earlier(dice: &mut Dice, moment: DateTime<Utc>, days: i64) -> DateTime<Utc> {
     moment - Duration::seconds(dice.between(0, days * 86_400))
 }
 
 /// Up to three tags, each once.
-fn tags(dice: &mut Dice) -> Datum {
+pub(crate) fn tags(dice: &mut Dice) -> Datum {
     let mut tags: Vec<Datum> = Vec::new();
     for _ in 0..dice.below(4) {
         let tag = Datum::from(dice.pick(vocabulary::TAGS));
@@ -80,7 +82,7 @@ fn tags(dice: &mut Dice) -> Datum {
 }
 
 /// A reference to the record of this id.
-fn reference(entity: Entity, id: &Arc<str>) -> Datum {
+pub(crate) fn reference(entity: Entity, id: &Arc<str>) -> Datum {
     Datum::Reference(entity, Arc::clone(id))
 }
 
@@ -104,6 +106,6 @@ fn listed_ids(world: &World, entity: Entity) -> Vec<Arc<str>> {
 }
 
 /// A text of about 200 kB, as someone pasted it.
-fn huge_text() -> String {
+pub(crate) fn huge_text() -> String {
     "Rapport d'expertise — « voir l'annexe » : cordes, chevilles, sommier. \n".repeat(2_700)
 }

@@ -2,6 +2,7 @@
 
 mod compile;
 mod execute;
+mod fallback;
 mod filter;
 mod page;
 mod refusal;
@@ -106,7 +107,8 @@ impl Api {
                 .map_err(|error| vec![Refusal::new(&error.to_string(), "internal")]);
         }
         let operation = Operation::compile(request, &self.shapes).map_err(|refusal| vec![refusal])?;
-        execute::run(&operation, world, spoil, self.page_size_max).map_err(|refusal| vec![refusal])
+        execute::run(&operation, world, &self.shapes, spoil, self.page_size_max)
+            .map_err(|refusal| vec![refusal])
     }
 }
 

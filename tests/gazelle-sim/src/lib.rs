@@ -8,6 +8,7 @@ mod endpoint;
 mod faults;
 mod generate;
 mod graphql;
+mod model;
 mod record;
 mod server;
 mod stats;

@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
+use crate::model::Model;
+
 /// A kind of record that other records refer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entity {
@@ -13,6 +17,8 @@ pub(crate) enum Entity {
     Piano,
     /// `PrivateTimelineEntry`
     TimelineEntry,
+    /// What a model tells of.
+    Modelled(&'static Model),
 }
 
 /// The value of one field.
@@ -26,6 +32,8 @@ pub(crate) enum Datum {
     Int(i64),
     /// Every scalar that travels as a JSON string, dates and enum values included.
     Text(Arc<str>),
+    /// Every scalar that travels otherwise: a Float, a JSON object.
+    Json(Arc<Json>),
     /// A list, of which elements may be null.
     List(Vec<Datum>),
     /// A nested record that belongs to its parent.
@@ -69,6 +77,11 @@ impl Record {
         self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 
+    /// The set fields.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &Datum)> {
+        self.fields.iter().map(|(name, value)| (*name, value))
+    }
+
     /// The text of a field; of a reference, the id.
     pub(crate) fn text(&self, name: &str) -> Option<&Arc<str>> {
         match self.get(name)? {
@@ -80,6 +93,29 @@ impl Record {
     /// The id, which may be null in Gazelle.
     pub(crate) fn id(&self) -> Option<&Arc<str>> {
         self.text("id")
+    }
+
+    /// The number of a field.
+    pub(crate) fn int(&self, name: &str) -> Option<i64> {
+        match self.get(name)? {
+            Datum::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether a flag is set and true.
+    pub(crate) fn is_set(&self, name: &str) -> bool {
+        self.get(name) == Some(&Datum::Flag(true))
+    }
+
+    /// Adds a correction to a text; an empty or missing one becomes the correction.
+    pub(crate) fn amend(&mut self, name: &'static str, now: &str) {
+        let correction = format!("(corrigé {now})");
+        let text = match self.text(name) {
+            Some(text) if !text.is_empty() => format!("{text} {correction}"),
+            _ => correction,
+        };
+        self.set(name, text);
     }
 
     /// The nested record under a field.
@@ -148,6 +184,12 @@ impl From<Record> for Datum {
 impl From<Arc<Record>> for Datum {
     fn from(record: Arc<Record>) -> Self {
         Self::Object(record)
+    }
+}
+
+impl From<Json> for Datum {
+    fn from(value: Json) -> Self {
+        Self::Json(Arc::new(value))
     }
 }
 

@@ -132,6 +132,14 @@ impl Table {
         self.by_id.insert(id, record);
     }
 
+    /// Replaces a listed record by a changed one of the same id, at the place of its date.
+    pub(crate) fn relist(&mut self, record: Record) {
+        if let Some(position) = record.id().and_then(|id| self.position(id)) {
+            self.slots.remove(position);
+            self.insert(record);
+        }
+    }
+
     /// Removes the records of which `keep` is false.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Record) -> bool) {
         let by_id = &mut self.by_id;

@@ -1,27 +1,18 @@
 //! What a perfect mirror's tables hold, read straight from the simulated records.
 
+mod source;
+
 use std::{collections::HashMap, fmt::Write as _, sync::Arc};
 
 use serde_json::{Map, Value as Json, json};
 
+pub(crate) use self::source::{Column, Part, Source};
 use crate::{
-    clock,
-    record::{Datum, Entity, Record},
+    model::{self, Model},
+    record::{Entity, Record},
     world::World,
 };
-
-/// Where the value of a column comes from.
-enum Source {
-    /// The field at the end of a path; of a reference, the id.
-    Path(&'static [&'static str]),
-    /// The company, else the person.
-    DisplayName,
-    /// The local day of a moment.
-    LocalDay(&'static str),
-}
 use Source::{DisplayName, LocalDay, Path};
-
-type Column = (&'static str, Source);
 
 /// A table that a mirror keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +27,22 @@ pub(crate) enum MirrorTable {
     Timeline,
     /// `measurements`
     Measurements,
+    /// What a model tells of.
+    Modelled(&'static Model),
 }
 
 impl MirrorTable {
-    /// All tables.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Users, Self::Clients, Self::Pianos, Self::Timeline, Self::Measurements];
+    /// All tables, those of the models last.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        [Self::Users, Self::Clients, Self::Pianos, Self::Timeline, Self::Measurements]
+            .into_iter()
+            .chain(Self::modelled())
+    }
+
+    /// The tables of the models.
+    pub(crate) fn modelled() -> impl Iterator<Item = Self> {
+        model::ALL.iter().copied().map(Self::Modelled)
+    }
 
     /// The name in addresses and reports.
     pub(crate) fn name(self) -> &'static str {
@@ -51,12 +52,13 @@ impl MirrorTable {
             Self::Pianos => "pianos",
             Self::Timeline => "timeline",
             Self::Measurements => "measurements",
+            Self::Modelled(model) => model.name,
         }
     }
 
     /// The table of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|table| table.name() == name)
+        Self::all().find(|table| table.name() == name)
     }
 
     /// The entity listed on its own; measurements only live in pianos.
@@ -67,6 +69,7 @@ impl MirrorTable {
             Self::Pianos => Some(Entity::Piano),
             Self::Timeline => Some(Entity::TimelineEntry),
             Self::Measurements => None,
+            Self::Modelled(model) => Some(Entity::Modelled(model)),
         }
     }
 
@@ -77,12 +80,26 @@ impl MirrorTable {
             Self::Pianos => PIANOS,
             Self::Timeline => TIMELINE,
             Self::Measurements => MEASUREMENTS,
+            Self::Modelled(model) => model.columns,
         }
     }
 
     /// The row of a record.
     pub(crate) fn row(self, record: &Record) -> Map<String, Json> {
-        self.columns().iter().map(|(name, source)| ((*name).to_owned(), value(source, record))).collect()
+        source::row(self.columns(), record, None)
+    }
+
+    /// The lists inside its records that become rows of tables of their own.
+    pub(crate) fn parts(self) -> &'static [Part] {
+        match self {
+            Self::Modelled(model) => model.parts,
+            _ => &[],
+        }
+    }
+
+    /// Whether two states of a record are the same to a mirror.
+    pub(crate) fn shows_alike(self, one: &Record, other: &Record) -> bool {
+        self.row(one) == self.row(other) && self.parts().iter().all(|part| part.rows(one) == part.rows(other))
     }
 
     /// The records that become rows, by id.
@@ -106,54 +123,34 @@ pub(crate) fn report(world: &World, table: MirrorTable) -> String {
     };
     let mut records: Vec<_> = table.records(world).into_iter().collect();
     records.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut text = String::from("{\"rows\":[");
-    for (index, (_, record)) in records.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.push_str(&Json::Object(table.row(record)).to_string());
+    let records = || records.iter().map(|(_, record)| record.as_ref());
+    let mut text = String::from("{\"rows\":");
+    write_rows(&mut text, records().map(|record| table.row(record)));
+    text.push_str(",\"parts\":{");
+    for (index, part) in table.parts().iter().enumerate() {
+        let comma = if index > 0 { "," } else { "" };
+        let _ = write!(text, "{comma}\"{}\":", part.name);
+        write_rows(&mut text, records().flat_map(|record| part.rows(record)));
     }
     let placeholders = table.entity().map(|entity| world.placeholders(entity)).unwrap_or_default();
     let placeholders = json!(placeholders.iter().map(AsRef::as_ref).collect::<Vec<&str>>());
-    let skipped = json!({"null_node": null_nodes, "null_id": total_count - null_nodes - records.len()});
+    let skipped = json!({"null_node": null_nodes, "null_id": total_count - null_nodes - records().count()});
     let _ = write!(
         text,
-        "],\"placeholders\":{placeholders},\"skipped\":{skipped},\"total_count\":{total_count}}}"
+        "}},\"placeholders\":{placeholders},\"skipped\":{skipped},\"total_count\":{total_count}}}"
     );
     text
 }
 
-fn value(source: &Source, record: &Record) -> Json {
-    match source {
-        Path(path) => record.path(path).map_or(Json::Null, json_of),
-        DisplayName => display_name(record).map_or(Json::Null, Json::String),
-        LocalDay(field) => record
-            .text(field)
-            .and_then(|text| clock::parse(text))
-            .map_or(Json::Null, |moment| clock::local_day(moment).to_string().into()),
+fn write_rows(text: &mut String, rows: impl Iterator<Item = Map<String, Json>>) {
+    text.push('[');
+    for (index, row) in rows.enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.push_str(&Json::Object(row).to_string());
     }
-}
-
-fn json_of(datum: &Datum) -> Json {
-    match datum {
-        Datum::Null | Datum::Object(_) => Json::Null,
-        Datum::Flag(flag) => (*flag).into(),
-        Datum::Int(number) => (*number).into(),
-        Datum::Text(text) | Datum::Reference(_, text) => text.as_ref().into(),
-        Datum::List(items) => items.iter().map(json_of).collect(),
-    }
-}
-
-fn display_name(client: &Record) -> Option<String> {
-    let part = |path: &[&str]| match client.path(path) {
-        Some(Datum::Text(text)) if !text.trim().is_empty() => Some(text.trim().to_owned()),
-        _ => None,
-    };
-    part(&["companyName"]).or_else(|| {
-        let names = [part(&["defaultContact", "firstName"]), part(&["defaultContact", "lastName"])];
-        let joined = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
-        (!joined.is_empty()).then_some(joined)
-    })
+    text.push(']');
 }
 
 const USERS: &[Column] = &[

@@ -7,6 +7,7 @@ use chrono::{DateTime, Duration, DurationRound, Utc};
 use crate::{
     SimConfig, clock,
     dice::Dice,
+    model,
     record::{Datum, Entity, Record},
     table::Table,
 };
@@ -26,6 +27,8 @@ pub(crate) struct World {
     pub(crate) pianos: Table,
     /// `PrivateTimelineEntry`
     pub(crate) timeline: Table,
+    /// The records of the models, in the order of the registry.
+    modelled: Vec<Table>,
     /// Deleted records, the latest last: they may return.
     pub(crate) removed: Vec<(Entity, Arc<Record>)>,
     real_time: bool,
@@ -46,6 +49,7 @@ impl World {
             clients: Table::new("createdAt", false),
             pianos: Table::new("createdAt", false),
             timeline: Table::new("occurredAt", true),
+            modelled: model::ALL.iter().map(|model| model.table()).collect(),
             removed: Vec::new(),
             real_time: config.now.is_none(),
             changes: 0,
@@ -59,6 +63,7 @@ impl World {
             Entity::Client => &self.clients,
             Entity::Piano => &self.pianos,
             Entity::TimelineEntry => &self.timeline,
+            Entity::Modelled(model) => &self.modelled[model.place()],
         }
     }
 
@@ -69,6 +74,7 @@ impl World {
             Entity::Client => &mut self.clients,
             Entity::Piano => &mut self.pianos,
             Entity::TimelineEntry => &mut self.timeline,
+            Entity::Modelled(model) => &mut self.modelled[model.place()],
         }
     }
 
@@ -101,7 +107,7 @@ impl World {
             Entity::User => &[(Entity::TimelineEntry, "user"), (Entity::Client, "preferredTechnician")],
             Entity::Client => &[(Entity::TimelineEntry, "client"), (Entity::Piano, "client")],
             Entity::Piano => &[(Entity::TimelineEntry, "piano")],
-            Entity::TimelineEntry => &[],
+            Entity::TimelineEntry | Entity::Modelled(_) => &[],
         };
         for (source, field) in sources {
             for (_, record) in self.table(*source).identified() {
@@ -111,6 +117,12 @@ impl World {
                 {
                     missing.insert(Arc::clone(id));
                 }
+            }
+        }
+        for model in model::ALL {
+            for (_, record) in self.table(Entity::Modelled(model)).identified() {
+                let named = model.references.iter().flat_map(|reference| reference.named(record, entity));
+                missing.extend(named.filter(|id| !table.lists(id)));
             }
         }
         missing

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Change;
 use crate::{
+    model,
     record::{Datum, Entity, Record},
     truth::MirrorTable,
 };
@@ -61,6 +62,7 @@ impl Change<'_> {
             self.repoint(Entity::TimelineEntry, "piano", &from, Some(&to), None);
             self.move_measurements(&sender, receiver, &to, &now);
         }
+        self.repoint_models(entity, &from, Some(&to), &now);
         self.world.table_mut(entity).retain(|record| record.id() != Some(&from));
     }
 
@@ -98,6 +100,7 @@ impl Change<'_> {
                     self.bury(Entity::Client, &id);
                     self.world.timeline.retain(|entry| entry.text("client") != Some(&id));
                     self.repoint(Entity::Piano, "client", &id, None, Some(&now));
+                    self.repoint_models(Entity::Client, &id, None, &now);
                     self.world.clients.retain(|client| client.id() != Some(&id));
                 }
             }
@@ -105,10 +108,19 @@ impl Change<'_> {
                 if let Some(id) = self.choose(Entity::Piano, |_| true).and_then(|piano| piano.id().cloned()) {
                     self.bury(Entity::Piano, &id);
                     self.repoint(Entity::TimelineEntry, "piano", &id, None, None);
+                    self.repoint_models(Entity::Piano, &id, None, &now);
                     self.world.pianos.retain(|piano| piano.id() != Some(&id));
                 }
             }
             MirrorTable::Measurements => self.delete_measurement(),
+            MirrorTable::Modelled(model) => {
+                let entity = Entity::Modelled(model);
+                if let Some(id) = self.choose(entity, |_| true).and_then(|record| record.id().cloned()) {
+                    self.bury(entity, &id);
+                    self.repoint_models(entity, &id, None, &now);
+                    self.world.table_mut(entity).retain(|record| record.id() != Some(&id));
+                }
+            }
             // Users are never deleted over there, only made INACTIVE.
             MirrorTable::Users => {}
         }
@@ -133,6 +145,13 @@ impl Change<'_> {
                     && self.world.table(*of).find(id).is_none()
                 {
                     record.set(field, None::<Datum>);
+                }
+            }
+            if let Entity::Modelled(model) = entity {
+                let gone =
+                    |of: Entity, id: &Arc<str>| self.world.table(of).find(id).is_none().then_some(None);
+                for reference in model.references {
+                    reference.repoint(&mut record, &gone, None);
                 }
             }
             self.insert(entity, record);
@@ -186,6 +205,28 @@ impl Change<'_> {
                 record.set("updatedAt", moment);
             }
             self.world.table_mut(entity).replace(record);
+        }
+    }
+
+    /// The same for what the records of the models name.
+    fn repoint_models(&mut self, entity: Entity, from: &Arc<str>, to: Option<&Arc<str>>, now: &str) {
+        let moved = |of: Entity, id: &Arc<str>| (of == entity && id == from).then(|| to.cloned());
+        for model in model::ALL {
+            let table = self.world.table_mut(Entity::Modelled(model));
+            let names = |record: &Record| {
+                model.references.iter().any(|reference| reference.named(record, entity).contains(from))
+            };
+            let naming: Vec<Record> = table
+                .identified()
+                .filter(|(_, record)| names(record))
+                .map(|(_, record)| Record::clone(record))
+                .collect();
+            for mut record in naming {
+                for reference in model.references {
+                    reference.repoint(&mut record, &moved, Some(now));
+                }
+                table.replace(record);
+            }
         }
     }
 

@@ -66,7 +66,7 @@ pub(crate) async fn reset(State(sim): State<Arc<Sim>>, body: Bytes) -> Response 
     }
     sim.reset(&config);
     let world = sim.snapshot();
-    let counts = json!({
+    let mut counts = json!({
         "seed": config.seed,
         "users": world.users.slots().len(),
         "clients": world.clients.slots().len(),
@@ -75,6 +75,11 @@ pub(crate) async fn reset(State(sim): State<Arc<Sim>>, body: Bytes) -> Response 
         "measurements": world.measurements().count(),
         "now": crate::clock::stamp(world.clock),
     });
+    for table in MirrorTable::modelled() {
+        if let Some(entity) = table.entity() {
+            counts[table.name()] = world.table(entity).slots().len().into();
+        }
+    }
     json_text(StatusCode::OK, counts.to_string())
 }
 

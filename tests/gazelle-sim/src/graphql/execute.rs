@@ -7,7 +7,7 @@ use super::{
     compile::{Operation, Step},
     page::{self, Paging},
     root,
-    sdl::Missing,
+    sdl::{Missing, Shapes},
 };
 use crate::{
     record::{Datum, Record},
@@ -27,6 +27,7 @@ struct Writer<'a> {
 pub(super) fn run(
     operation: &Operation,
     world: &World,
+    shapes: &Shapes,
     spoil: Spoil,
     page_size_max: usize,
 ) -> Result<String, Refusal> {
@@ -37,7 +38,7 @@ pub(super) fn run(
             writer.out.push(',');
         }
         writer.out.push_str(&step.prefix);
-        let value = root::resolve(world, step, spoil, page_size_max)
+        let value = root::resolve(world, shapes, step, spoil, page_size_max)
             .map_err(|refusal| refusal.at(&[step.field.as_str()]))?;
         writer.write(value.as_ref(), step)?;
     }
@@ -67,6 +68,9 @@ impl Writer<'_> {
                 let _ = write!(self.out, "{number}");
             }
             Some(Datum::Text(text)) => write_text(&mut self.out, text),
+            Some(Datum::Json(value)) => {
+                let _ = write!(self.out, "{value}");
+            }
             Some(Datum::List(items)) => {
                 self.out.push('[');
                 for (index, item) in items.iter().enumerate() {

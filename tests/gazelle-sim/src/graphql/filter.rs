@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::Refusal;
 use crate::{
     clock,
+    model::Filter,
     record::{Datum, Entity, Record},
     table::Slot,
     world::World,
@@ -15,10 +16,14 @@ use crate::{
 
 /// One condition on a record.
 pub(super) enum Condition {
-    /// Created on this local day or later.
-    CreatedGet(NaiveDate),
-    /// Created on this local day or earlier.
-    CreatedLet(NaiveDate),
+    /// The moment lies on this local day or later.
+    DayGet(&'static str, NaiveDate),
+    /// The moment lies on this local day or earlier.
+    DayLet(&'static str, NaiveDate),
+    /// The flag is this; one that is not set is false.
+    Flag(&'static str, bool),
+    /// A record of the list has in this field one of these texts.
+    AnyOf(&'static str, &'static str, Vec<String>),
     /// The text at the path is one of these.
     OneOf(&'static [&'static str], Vec<String>),
     /// One of the fields contains this text, whatever the case.
@@ -30,8 +35,12 @@ pub(super) enum Condition {
 impl Condition {
     fn holds(&self, record: &Record) -> bool {
         match self {
-            Self::CreatedGet(day) => created_on(record).is_some_and(|created| created >= *day),
-            Self::CreatedLet(day) => created_on(record).is_some_and(|created| created <= *day),
+            Self::DayGet(field, day) => day_of(record, field).is_some_and(|dated| dated >= *day),
+            Self::DayLet(field, day) => day_of(record, field).is_some_and(|dated| dated <= *day),
+            Self::Flag(field, flag) => record.is_set(field) == *flag,
+            Self::AnyOf(list, field, choices) => record.objects(list).any(|element| {
+                element.text(field).is_some_and(|text| choices.iter().any(|choice| **choice == **text))
+            }),
             Self::OneOf(path, choices) => match record.path(path) {
                 Some(Datum::Text(text) | Datum::Reference(_, text)) => {
                     choices.iter().any(|choice| choice.as_str() == text.as_ref())
@@ -47,8 +56,8 @@ impl Condition {
     }
 }
 
-fn created_on(record: &Record) -> Option<NaiveDate> {
-    record.text("createdAt").and_then(|text| clock::parse(text)).map(clock::local_day)
+fn day_of(record: &Record, field: &str) -> Option<NaiveDate> {
+    record.text(field).and_then(|text| clock::parse(text)).map(clock::local_day)
 }
 
 /// The places whose record meets every condition; a null node meets none.
@@ -63,7 +72,7 @@ pub(super) fn pick<'a>(slots: &'a [Slot], conditions: &[Condition]) -> Vec<&'a S
         .collect()
 }
 
-/// The conditions in a `filters` argument of clients or pianos.
+/// The conditions in a `filters` argument.
 pub(super) fn conditions(
     world: &World,
     entity: Entity,
@@ -81,9 +90,20 @@ pub(super) fn conditions(
 
 fn condition(world: &World, entity: Entity, name: &str, value: &Json) -> Result<Condition, Refusal> {
     let day = || value.as_str().and_then(clock::day).unwrap_or_default();
+    let refusal = || Refusal::new(&format!("The filter '{name}' is not simulated"), "notSimulated");
+    if let Entity::Modelled(model) = entity {
+        let (_, filter) = model.filters.iter().find(|(known, _)| *known == name).ok_or_else(refusal)?;
+        return Ok(match filter {
+            Filter::OneOf(path) => Condition::OneOf(path, texts(value)),
+            Filter::Flag(field) => Condition::Flag(field, value.as_bool().unwrap_or_default()),
+            Filter::DayGet(field) => Condition::DayGet(field, day()),
+            Filter::DayLet(field) => Condition::DayLet(field, day()),
+            Filter::AnyOf(list, field) => Condition::AnyOf(list, field, texts(value)),
+        });
+    }
     Ok(match (name, entity) {
-        ("createdGet", _) => Condition::CreatedGet(day()),
-        ("createdLet", _) => Condition::CreatedLet(day()),
+        ("createdGet", _) => Condition::DayGet("createdAt", day()),
+        ("createdLet", _) => Condition::DayLet("createdAt", day()),
         ("hasTimelineActivityGet", _) => Condition::IdIn(active_since(world, entity, day())),
         ("status", _) => Condition::OneOf(&["status"], texts(value)),
         ("clientType", Entity::Client) => Condition::OneOf(&["clientType"], texts(value)),
@@ -91,7 +111,7 @@ fn condition(world: &World, entity: Entity, name: &str, value: &Json) -> Result<
         ("make", Entity::Piano) => Condition::OneOf(&["make"], texts(value)),
         ("serialNumber", Entity::Piano) => Condition::OneOf(&["serialNumber"], texts(value)),
         ("clientId", Entity::Piano) => Condition::OneOf(&["client"], texts(value)),
-        _ => return Err(Refusal::new(&format!("The filter '{name}' is not simulated"), "notSimulated")),
+        _ => return Err(refusal()),
     })
 }
 

@@ -128,7 +128,7 @@ pub(super) fn connection(listing: &Listing<'_>, paging: &Paging, step: &Step) ->
     connection.into()
 }
 
-/// The nodes of a connection inside a record; of those that are not simulated, none.
+/// The nodes of a connection inside a record: the list it has in that field, else none.
 pub(super) fn nested_nodes<'a>(world: &'a World, parent: &Record, step: &Step) -> Listing<'a> {
     let only =
         |field: &str| Listing::Nodes(parent.object(field).cloned().map(Datum::Object).into_iter().collect());
@@ -138,7 +138,10 @@ pub(super) fn nested_nodes<'a>(world: &'a World, parent: &Record, step: &Step) -
         ("PrivateContact", "allEmails") => only("defaultEmail"),
         ("PrivateContact", "allPhones") => only("defaultPhone"),
         ("PrivateContact", "allLocations") => only("defaultLocation"),
-        _ => Listing::Nodes(Vec::new()),
+        (_, field) => Listing::Nodes(match parent.get(field) {
+            Some(Datum::List(nodes)) => nodes.clone(),
+            _ => Vec::new(),
+        }),
     }
 }
 

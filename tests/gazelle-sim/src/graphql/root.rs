@@ -7,12 +7,14 @@ use serde_json::Value as Json;
 use super::{
     CursorFault, Refusal, Spoil,
     compile::Step,
-    filter,
+    fallback, filter,
     page::{self, Listing, Paging},
+    sdl::Shapes,
 };
 use crate::{
     clock,
     dice::Dice,
+    model,
     record::{Datum, Entity, Record},
     table::Slot,
     world::World,
@@ -21,6 +23,7 @@ use crate::{
 /// The value of a root field; `None` leaves it to the field's type.
 pub(super) fn resolve(
     world: &World,
+    shapes: &Shapes,
     step: &Step,
     spoil: Spoil,
     page_size_max: usize,
@@ -39,8 +42,19 @@ pub(super) fn resolve(
         "allClients" => sorted_listing(world, Entity::Client, step)?,
         "allPianos" => sorted_listing(world, Entity::Piano, step)?,
         "allTimelineEntries" => timeline_listing(world, step),
-        _ if step.inner_type.ends_with("Connection") => Listing::Nodes(Vec::new()),
-        _ => return Ok(None),
+        field => {
+            if let Some(model) = model::answered_by(field) {
+                return Ok(by_id(Entity::Modelled(model), &[model.by_id.1]));
+            }
+            if let Some(model) = model::listed_by(field) {
+                sorted_listing(world, Entity::Modelled(model), step)?
+            } else {
+                match fallback::nodes(world.seed, shapes, step) {
+                    Some(nodes) if step.inner_type.ends_with("Connection") => Listing::Nodes(nodes),
+                    nodes => return Ok(nodes.map(Datum::List)),
+                }
+            }
+        }
     };
     let paging = Paging::of(&step.arguments, page_size_max)?;
     Ok(Some(spoiled(page::connection(&listing, &paging, step), spoil)))
@@ -77,15 +91,21 @@ fn sorted_listing<'a>(world: &'a World, entity: Entity, step: &Step) -> Result<L
     let slots = world.table(entity).slots();
     let conditions = filter::conditions(world, entity, &step.arguments)?;
     let sort = step.arguments.get("sortBy").and_then(|sort| sort.get(0)).and_then(Json::as_str);
-    Ok(match (sort.unwrap_or("CREATED_AT_ASC"), conditions.is_empty()) {
-        ("CREATED_AT_ASC", true) => Listing::Forward(slots),
-        ("CREATED_AT_DESC", true) => Listing::Backward(slots),
+    let dated = match entity {
+        Entity::Modelled(model) => model.sort,
+        _ => "CREATED_AT",
+    };
+    // What follows the name of the date is the direction; any other order keeps its whole name.
+    let order = sort.map_or("_ASC", |sort| sort.strip_prefix(dated).unwrap_or(sort));
+    Ok(match (order, conditions.is_empty()) {
+        ("_ASC", true) => Listing::Forward(slots),
+        ("_DESC", true) => Listing::Backward(slots),
         (order, _) => {
             let mut picked: Vec<&Slot> =
                 if conditions.is_empty() { slots.iter().collect() } else { filter::pick(slots, &conditions) };
             match order {
-                "CREATED_AT_ASC" => {}
-                "CREATED_AT_DESC" => picked.reverse(),
+                "_ASC" => {}
+                "_DESC" => picked.reverse(),
                 // The other orders are not simulated field by field: by id is an order as good as any.
                 _ => picked.sort_by_key(|slot| slot.record.as_ref().and_then(|record| record.id().cloned())),
             }

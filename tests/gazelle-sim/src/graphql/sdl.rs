@@ -19,8 +19,13 @@ use crate::clock;
 pub const SCHEMA_SDL: &str = include_str!("../../gazelle-schema.graphql");
 
 /// Enum values that came after the introspection, as real enums grow: (enum, value). The data uses them.
-pub const ADDED_ENUM_VALUES: &[(&str, &str)] =
-    &[("ClientStatus", "DORMANT"), ("PianoType", "PLAYER_GRAND"), ("TimelineEntryType", "VOICE_NOTE")];
+pub const ADDED_ENUM_VALUES: &[(&str, &str)] = &[
+    ("ClientStatus", "DORMANT"),
+    ("PianoType", "PLAYER_GRAND"),
+    ("TimelineEntryType", "VOICE_NOTE"),
+    ("InvoiceStatus", "IN_COLLECTION"),
+    ("EventStatus", "RESCHEDULED"),
+];
 
 /// What an answer needs to know of a field.
 pub(super) struct FieldShape {
@@ -28,6 +33,8 @@ pub(super) struct FieldShape {
     arguments: HashMap<String, Type>,
     /// The type that the field's value, or each element of it, has.
     pub(super) inner_type: String,
+    /// Whether the value is a list.
+    pub(super) is_list: bool,
     /// What stands for a missing value: `null`, or the emptiest value of a non-null type.
     pub(super) missing: Missing,
 }
@@ -47,12 +54,26 @@ pub(super) struct Shapes {
     pub(super) query_type: String,
     objects: HashMap<String, HashMap<String, FieldShape>>,
     inputs: HashMap<String, HashMap<String, Type>>,
+    enums: HashMap<String, Vec<String>>,
 }
 
 impl Shapes {
     /// The shape of a field of an object type.
     pub(super) fn field(&self, type_name: &str, field_name: &str) -> Option<&FieldShape> {
         self.objects.get(type_name)?.get(field_name)
+    }
+
+    /// The fields of an object type, in the order of their names.
+    pub(super) fn fields(&self, type_name: &str) -> Vec<(&str, &FieldShape)> {
+        let fields = self.objects.get(type_name).into_iter().flatten();
+        let mut fields: Vec<_> = fields.map(|(name, shape)| (name.as_str(), shape)).collect();
+        fields.sort_unstable_by_key(|(name, _)| *name);
+        fields
+    }
+
+    /// The values of an enum in the schema file; of any other type, none.
+    pub(super) fn enum_values(&self, type_name: &str) -> &[String] {
+        self.enums.get(type_name).map_or(&[], Vec::as_slice)
     }
 
     /// The type of an argument of a field.
@@ -93,7 +114,13 @@ pub(super) fn load() -> Result<(Shapes, SchemaBuilder), String> {
     for (name, kind) in &kinds {
         builder = register(builder, name, kind)?;
     }
-    Ok((Shapes { query_type, objects: object_shapes(&kinds), inputs: input_shapes(&kinds) }, builder))
+    let shapes = Shapes {
+        query_type,
+        objects: object_shapes(&kinds),
+        inputs: input_shapes(&kinds),
+        enums: enum_values(&kinds),
+    };
+    Ok((shapes, builder))
 }
 
 fn register(builder: SchemaBuilder, name: &str, kind: &TypeKind) -> Result<SchemaBuilder, String> {
@@ -168,6 +195,7 @@ fn object_shapes(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String
             let shape = FieldShape {
                 arguments: argument_types(&field.arguments),
                 inner_type: inner_type(&field.ty.node).to_owned(),
+                is_list: matches!(field.ty.node.base, BaseType::List(_)),
                 missing: missing(&field.ty.node, &by_name),
             };
             (field.name.node.to_string(), shape)
@@ -183,6 +211,17 @@ fn input_shapes(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String,
         _ => None,
     });
     inputs.collect()
+}
+
+fn enum_values(kinds: &[(String, TypeKind)]) -> HashMap<String, Vec<String>> {
+    let enums = kinds.iter().filter_map(|(name, kind)| match kind {
+        TypeKind::Enum(definition) => {
+            let values = definition.values.iter().map(|value| value.node.value.node.to_string());
+            Some((name.clone(), values.collect()))
+        }
+        _ => None,
+    });
+    enums.collect()
 }
 
 fn argument_types(definitions: &[Positioned<InputValueDefinition>]) -> HashMap<String, Type> {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::session::{Session, fixed};
 
-const TABLES: [&str; 5] = ["users", "clients", "pianos", "timeline", "measurements"];
+const TABLES: [&str; 7] =
+    ["users", "clients", "pianos", "timeline", "measurements", "invoices", "appointments"];
 const PAGE: &str = "{ allTimelineEntries(first: 200) { nodes { id type comment client { id companyName }
     piano { id make } user { id } occurredAt } edges { cursor node { id } } totalCount } }";
 

@@ -72,6 +72,23 @@ impl Session {
         rows.iter().map(|row| (row["id"].as_str().unwrap().to_owned(), row.clone())).collect()
     }
 
+    /// The same, with the rows of its parts in each row.
+    pub(crate) async fn truth_and_parts(&self, table: &str) -> BTreeMap<String, Value> {
+        let mut rows = self.truth(table).await;
+        let truth = self.get(&format!("/_sim/truth/{table}")).await;
+        for (name, lines) in truth["parts"].as_object().unwrap() {
+            let parent = if table == "invoices" { "invoice_id" } else { "appointment_id" };
+            for row in rows.values_mut() {
+                row[name] = json!([]);
+            }
+            for line in lines.as_array().unwrap() {
+                let row = rows.get_mut(line[parent].as_str().unwrap()).unwrap();
+                row[name].as_array_mut().unwrap().push(line.clone());
+            }
+        }
+        rows
+    }
+
     /// Every node of a connection, page by page.
     pub(crate) async fn walk(
         &self,
