@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-/// The namespace of every number.
+/// The namespace of every number, unless `METRICS_NAMESPACE` says otherwise: each stack has its own.
 const NAMESPACE: &str = "AssistantGazelle";
 
 /// A number's unit, as CloudWatch names it.
@@ -25,12 +25,13 @@ pub fn measure(dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)]) {
         return;
     }
     let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let line = line(dimensions, numbers, u64::try_from(millis).unwrap_or_default());
+    let namespace = std::env::var("METRICS_NAMESPACE").unwrap_or_else(|_| NAMESPACE.to_owned());
+    let line = line(&namespace, dimensions, numbers, u64::try_from(millis).unwrap_or_default());
     // One write: a line of the log next to it must not cut it in two.
     let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 
-fn line(dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)], millis: u64) -> Value {
+fn line(namespace: &str, dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)], millis: u64) -> Value {
     let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
     let metrics: Vec<Value> =
         numbers.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") })).collect();
@@ -39,7 +40,7 @@ fn line(dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)], millis: u64)
         "_aws".to_owned(),
         json!({
             "Timestamp": millis,
-            "CloudWatchMetrics": [{ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics }],
+            "CloudWatchMetrics": [{ "Namespace": namespace, "Dimensions": [names], "Metrics": metrics }],
         }),
     );
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
@@ -53,8 +54,9 @@ mod tests {
 
     #[test]
     fn a_line_names_its_numbers_their_units_and_their_dimensions() {
-        let line = line(&[("entity", "clients")], &[("Freshness", Unit::Percent, 98.5)], 7);
+        let line = line("ours/test", &[("entity", "clients")], &[("Freshness", Unit::Percent, 98.5)], 7);
         let described = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(described["Namespace"], json!("ours/test"));
         assert_eq!(described["Dimensions"], json!([["entity"]]));
         assert_eq!(described["Metrics"], json!([{"Name": "Freshness", "Unit": "Percent"}]));
         assert_eq!((&line["entity"], &line["Freshness"]), (&json!("clients"), &json!(98.5)));
