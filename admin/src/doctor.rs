@@ -6,11 +6,10 @@ use std::sync::Arc;
 use chrono::Utc;
 use fetcher::config::GazelleConfig;
 use fetcher::gazelle::{ApiError, Authentication, AwsTokenStore, Credentials, Gazelle, TokenStore};
-use secrecy::ExposeSecret;
-use serde_json::{Value, json};
 use shared::entity;
 use shared::env::Settings;
-use shared_db::{DatabaseConfig, Inspection, PoolMode};
+use shared::window::Window;
+use shared_db::{DatabaseConfig, DatabaseSettings, Inspection, PoolMode, SecretDb};
 use shared_runtime::{Queue, SecretError, Secrets};
 use shared_store::{MemoryObjectStore, ObjectStore};
 
@@ -99,7 +98,8 @@ impl Installation {
             alerts_secret: name("ALERTS_SECRET_ID", "gazelle/alerts"),
             schema: settings::schema(settings),
             mode: settings.one_of("DATABASE_MODE", &PoolMode::WORDS, PoolMode::Session),
-            gazelle: GazelleConfig::read(settings),
+            // One record of each is enough.
+            gazelle: GazelleConfig { page_size: 1, ..GazelleConfig::read(settings) },
             raw_bucket: settings.text("RAW_BUCKET"),
             queues: QUEUES
                 .into_iter()
@@ -205,14 +205,15 @@ async fn check_gazelle(
 async fn check_queries(api: &Gazelle, entity: &entity::Entity) -> Outcome {
     let mut asked = 0;
     if let Some(query) = entity.query() {
-        let variables = json!({ "first": 1, "after": null, "since": Utc::now().to_rfc3339() });
-        if let Err(error) = api.ask(&query.document(), &variables).await {
+        let bounds = entity.time_filter().zip(Window::since(Utc::now(), 1));
+        let bounds = bounds.map(|(filter, window)| filter.variables(window)).unwrap_or_default();
+        if let Err(error) = api.page(&query.document(), None, bounds).await {
             return refused(&error);
         }
         asked += 1;
     }
     if let Some(document) = entity.by_id_document(1) {
-        match api.ask(&document, &json!({ "id0": "doctor" })).await {
+        match api.by_id(&document, &["doctor".to_owned()]).await {
             // That there is no such record is what we expect; how the source says so differs.
             Ok(_) | Err(ApiError::NoData(_)) => asked += 1,
             Err(error) => return refused(&error),
@@ -259,15 +260,9 @@ async fn check_database(report: &mut Report, installation: &Installation, secret
 }
 
 async fn database(installation: &Installation, secrets: &Secrets) -> Result<DatabaseConfig, Failure> {
-    let accepted = r#"{"url": "postgres://…", "ca_certificate": "…"}"#;
-    let id = &installation.database_secret;
-    let url = secrets.read_text(id, "url", accepted).await?;
-    let config = DatabaseConfig::new(url.expose_secret(), &installation.schema, installation.mode)?;
-    let fields = secrets.read(id, accepted).await?;
-    Ok(match fields.get("ca_certificate").and_then(Value::as_str).filter(|pem| !pem.is_empty()) {
-        Some(pem) => config.trusting(pem)?,
-        None => config,
-    })
+    let Installation { database_secret, schema, mode, .. } = installation;
+    let settings = DatabaseSettings::new(database_secret.clone(), schema.clone(), *mode);
+    Ok(SecretDb::new(settings, secrets.clone()).config().await?)
 }
 
 fn judged(found: &Inspection, is_verified: bool, latest: i64) -> Vec<(&'static str, Outcome)> {

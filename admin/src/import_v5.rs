@@ -306,6 +306,7 @@ impl<'a> Run<'a> {
             total_count_first: None,
             total_count: None,
             distinct: None,
+            proves_absence: false,
             resumed_from_page: None,
             revision: self.revision,
             error: (status == RunStatus::Failed).then(|| "the import stopped".to_owned()),

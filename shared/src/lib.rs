@@ -14,6 +14,7 @@ pub mod local_day;
 pub mod manifest;
 pub mod matching;
 pub mod message;
+pub mod money;
 pub mod normalise;
 pub mod raw_page;
 pub mod reading;

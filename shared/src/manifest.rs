@@ -46,6 +46,9 @@ pub struct Manifest {
     /// Different ids, and elements without any: counted by a full run that read its list to the end.
     #[serde(default)]
     pub distinct: Option<u64>,
+    /// Whether it lists everything of its window and stored it all: what it lacks is gone.
+    #[serde(default)]
+    pub proves_absence: bool,
     /// The page at which the last invocation took over from an earlier one.
     pub resumed_from_page: Option<u32>,
     /// Counts the writings of this manifest: an older one never overwrites a newer.

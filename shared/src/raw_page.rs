@@ -207,20 +207,64 @@ pub struct Nodes<'a> {
     pub own: Vec<Node<'a>>,
     /// Of each entity nested in it.
     pub children: Vec<(&'static Entity, Vec<Node<'a>>)>,
-    /// Elements that lie outside the window and are not wanted.
-    pub outside_window: u64,
+    /// Elements that are not wanted here: they lie outside the window, or come whole by another page.
+    pub left_out: u64,
     /// Ids asked for one by one, each with what the source said.
     pub answers: Vec<(String, Answer)>,
 }
 
-/// Takes a list apart. An element of any shape becomes a node: nothing is refused here.
+/// Whether the source showed only the beginning of a list inside the record. It is asked for by its id then, with more
+/// of each list.
+fn is_cut_short(entity: &Entity, fields: &BTreeMap<Cow<'_, str>, &RawValue>) -> bool {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Inner {
+        page_info: Option<More>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct More {
+        has_next_page: bool,
+    }
+    entity.parts.iter().any(|part| {
+        let list = fields.get(part.field).filter(|list| list.get().starts_with('{'));
+        let inner = list.and_then(|list| serde_json::from_str::<Inner>(list.get()).ok());
+        inner.and_then(|inner| inner.page_info).is_some_and(|info| info.has_next_page)
+    })
+}
+
+/// The ids of those records that were cut short: of a listing, [`nodes`] leaves them out.
+#[must_use]
+pub fn cut_short(entity: &Entity, elements: &[&RawValue]) -> Vec<String> {
+    if !entity.is_asked_for_by_id() || entity.parts.is_empty() {
+        return Vec::new();
+    }
+    let id_if_cut_short = |node: &&RawValue| {
+        let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(node.get()).ok()?;
+        let id = fields.get("id").and_then(|id| text(id)).filter(|id| is_usable_id(id))?;
+        is_cut_short(entity, &fields).then_some(id)
+    };
+    elements.iter().filter_map(id_if_cut_short).collect()
+}
+
+/// Takes a listing apart. An element of any shape becomes a node: nothing is refused here.
 #[must_use]
 pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawValue]) -> Nodes<'a> {
+    take(entity, window, elements, entity.is_asked_for_by_id())
+}
+
+/// `may_be_asked`: what is cut short comes whole by another page.
+fn take<'a>(
+    entity: &Entity,
+    window: Option<Window>,
+    elements: &[&'a RawValue],
+    may_be_asked: bool,
+) -> Nodes<'a> {
     let filter = entity.time_filter().zip(window);
     let mut taken = Nodes {
         own: Vec::with_capacity(elements.len()),
         children: entity.children().map(|(child, _)| (child, Vec::new())).collect(),
-        outside_window: 0,
+        left_out: 0,
         answers: Vec::new(),
     };
     for element in elements {
@@ -230,11 +274,15 @@ pub fn nodes<'a>(entity: &Entity, window: Option<Window>, elements: &[&'a RawVal
             let instant =
                 fields.get(filter.field).and_then(|at| text(at)).and_then(|at| crate::row::instant(&at));
             if instant.is_some_and(|instant| !window.contains(instant)) {
-                taken.outside_window += 1;
+                taken.left_out += 1;
                 continue;
             }
         }
         let id = fields.get("id").and_then(|id| text(id)).filter(|id| is_usable_id(id));
+        if may_be_asked && id.is_some() && is_cut_short(entity, &fields) {
+            taken.left_out += 1;
+            continue;
+        }
         for ((_, list), (_, field)) in taken.children.iter_mut().zip(entity.children()) {
             let nested: Vec<&'a RawValue> =
                 fields.get(field).and_then(|list| serde_json::from_str(list.get()).ok()).unwrap_or_default();
@@ -259,7 +307,7 @@ pub fn nodes_of_page<'a>(entity: &Entity, object: &'a [u8]) -> Result<Nodes<'a>,
         let found = by_id(page.payload.get(), &asked).map_err(PageNodesError::Payload)?;
         // Of a nested record an answer tells no more than that it is there.
         let elements = if entity.query().is_some() { found.elements } else { Vec::new() };
-        return Ok(Nodes { answers: found.answers, ..nodes(entity, None, &elements) });
+        return Ok(Nodes { answers: found.answers, ..take(entity, None, &elements, false) });
     }
     let query = entity.query().ok_or(PageNodesError::UnknownEntity)?;
     let listing = listing(query, page.payload.get()).map_err(PageNodesError::Payload)?;
@@ -318,7 +366,7 @@ mod tests {
         let Some(Ok(listing)) = timeline().query().map(|query| listing(query, response)) else { panic!() };
         let nodes = nodes(timeline(), window, &listing.nodes);
         let ids: Vec<_> = nodes.own.iter().filter_map(|node| node.id.as_deref()).collect();
-        assert_eq!((ids, nodes.outside_window), (vec!["in", "undated"], 1));
+        assert_eq!((ids, nodes.left_out), (vec!["in", "undated"], 1));
     }
 
     #[test]

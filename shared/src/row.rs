@@ -1,7 +1,9 @@
 //! A record on its way to its table: columns, cells, and why a record may be refused.
 
-use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use serde_json::Value;
+
+use crate::entity::Part;
 
 /// A record as it was staged.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +46,10 @@ pub enum Kind {
     TextArray,
     /// A decimal number, exact.
     Number,
+    /// An amount of money. The source states whole minor units; a rule puts it into units of its currency.
+    Money,
+    /// The time of a day.
+    Time,
     /// A JSON document.
     Json,
 }
@@ -59,7 +65,8 @@ impl Kind {
             Self::Timestamp => "timestamptz",
             Self::Date => "date",
             Self::TextArray => "text[]",
-            Self::Number => "numeric",
+            Self::Number | Self::Money => "numeric",
+            Self::Time => "time",
             Self::Json => "jsonb",
         }
     }
@@ -146,8 +153,28 @@ pub struct Row {
     pub id: String,
     /// The cells, in the order of the entity's columns.
     pub cells: Vec<Option<String>>,
+    /// What lies inside the record, in the order of the entity's parts.
+    pub parts: Vec<Lines>,
     /// Fields that could not be read and were left empty, and what was repaired.
     pub notes: Vec<String>,
+}
+
+/// A list inside a record, as rows of its own table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lines {
+    /// The elements that are records.
+    pub lines: Vec<Line>,
+    /// Whether these are all: what a list that is missing or cut short lacks, proves nothing.
+    pub is_whole: bool,
+}
+
+/// An element of a list inside a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its place in the list, from 1.
+    pub line: i32,
+    /// One cell per column of its part, in their order.
+    pub cells: Vec<Option<String>>,
 }
 
 /// The key of the object that stands in for a record which `jsonb` refuses.
@@ -158,7 +185,7 @@ impl Row {
     ///
     /// # Errors
     /// The record is no object, has no id, or is a wrapper.
-    pub fn read(record: Record<'_>, columns: &[Column]) -> Result<Self, Rejection> {
+    pub fn read(record: Record<'_>, columns: &[Column], parts: &[Part]) -> Result<Self, Rejection> {
         let Record { raw, parent_id } = record;
         let fields = match raw {
             Value::Null => return Err(Rejection::NullNode),
@@ -170,21 +197,10 @@ impl Row {
             return Err(Rejection::Unrepresentable { reason });
         }
         let id = id_of(fields.get("id")).ok_or(Rejection::NoId)?;
-        let mut row = Self { id, cells: Vec::with_capacity(columns.len()), notes: Vec::new() };
-        for column in columns {
-            if column.path == PARENT {
-                row.cells.push(parent_id.map(str::to_owned));
-                continue;
-            }
-            let value = if column.path.is_empty() { &Value::Null } else { field(raw, column.path) };
-            let cell = if is_empty(value) { None } else { cell(value, column.kind) };
-            let cell = cell.filter(|id| column.references.is_none() || is_usable_id(id));
-            if cell.is_none() && !is_empty(value) {
-                row.notes.push(format!("{} is no {}", column.path.join("."), column.kind.sql_type()));
-            }
-            row.cells.push(cell.or_else(|| (column.kind == Kind::TextArray).then(|| "{}".to_owned())));
-        }
-        Ok(row)
+        let mut notes = Vec::new();
+        let cells = cells(raw, parent_id, columns, "", &mut notes);
+        let parts = parts.iter().map(|part| lines(raw, part, &mut notes)).collect();
+        Ok(Self { id, cells, parts, notes })
     }
 
     /// The cell of the column of that name.
@@ -202,6 +218,61 @@ impl Row {
             *cell = value;
         }
     }
+}
+
+/// What a record can be noted for; a list of nonsense would have thousands.
+const NOTES_MAX: usize = 50;
+
+/// One cell per column; what cannot be read is left empty, with a note. `place` stands before the field's path in it.
+fn cells(
+    raw: &Value,
+    parent_id: Option<&str>,
+    columns: &[Column],
+    place: &str,
+    notes: &mut Vec<String>,
+) -> Vec<Option<String>> {
+    let mut read = |column: &Column| {
+        if column.path == PARENT {
+            return parent_id.map(str::to_owned);
+        }
+        let value = if column.path.is_empty() { &Value::Null } else { field(raw, column.path) };
+        let cell = if is_empty(value) { None } else { cell(value, column.kind) };
+        let cell = cell.filter(|id| column.references.is_none() || is_usable_id(id));
+        if cell.is_none() && !is_empty(value) && notes.len() < NOTES_MAX {
+            notes.push(format!("{place}{} is no {}", column.path.join("."), column.kind.sql_type()));
+        }
+        cell.or_else(|| (column.kind == Kind::TextArray).then(|| "{}".to_owned()))
+    };
+    columns.iter().map(&mut read).collect()
+}
+
+/// The elements of the list in that field: of an array, or of a connection's nodes.
+#[must_use]
+pub fn elements<'a>(raw: &'a Value, field: &str) -> &'a [Value] {
+    let list = raw.get(field).unwrap_or(&Value::Null);
+    list.as_array().or_else(|| list.get("nodes")?.as_array()).map_or(&[], Vec::as_slice)
+}
+
+fn lines(raw: &Value, part: &Part, notes: &mut Vec<String>) -> Lines {
+    let list = raw.get(part.field).unwrap_or(&Value::Null);
+    let is_list = list.is_array() || list.get("nodes").is_some_and(Value::is_array);
+    if !is_list && !list.is_null() {
+        notes.push(format!("{} is no list", part.field));
+    }
+    let is_cut_short = field(list, &["pageInfo", "hasNextPage"]).as_bool() == Some(true);
+    if is_cut_short {
+        notes.push(format!("{} goes on where the source stopped", part.field));
+    }
+    let mut lines = Vec::new();
+    for (element, line) in elements(raw, part.field).iter().zip(1..) {
+        let place = format!("{}[{line}].", part.field);
+        if element.is_object() {
+            lines.push(Line { line, cells: cells(element, None, part.columns, &place, notes) });
+        } else if notes.len() < NOTES_MAX {
+            notes.push(format!("{}[{line}] is no object", part.field));
+        }
+    }
+    Lines { lines, is_whole: is_list && !is_cut_short }
 }
 
 /// Known ids have 20 to 24 bytes; an index of PostgreSQL takes about 2,700.
@@ -236,6 +307,7 @@ fn cell(value: &Value, kind: Kind) -> Option<String> {
             _ => return None,
         },
         Kind::Int => i32::try_from(value.as_i64()?).ok()?.to_string(),
+        Kind::Money => value.as_i64()?.to_string(),
         Kind::Bool => value.as_bool()?.to_string(),
         Kind::Timestamp => instant_text(instant(value.as_str()?)?),
         Kind::Date => date_text(NaiveDate::parse_from_str(value.as_str()?, "%Y-%m-%d").ok()?),
@@ -244,6 +316,7 @@ fn cell(value: &Value, kind: Kind) -> Option<String> {
             array_literal(items.map(Value::as_str).collect::<Option<Vec<_>>>()?)
         }
         Kind::Number => value.as_number()?.to_string(),
+        Kind::Time => NaiveTime::parse_from_str(value.as_str()?, "%H:%M:%S").ok()?.to_string(),
         Kind::Json => value.to_string(),
     })
 }
@@ -296,7 +369,7 @@ mod tests {
     ];
 
     fn read(raw: &Value) -> Result<Row, Rejection> {
-        Row::read(Record { raw, parent_id: None }, COLUMNS)
+        Row::read(Record { raw, parent_id: None }, COLUMNS, &[])
     }
 
     #[test]
@@ -308,6 +381,7 @@ mod tests {
             Ok(Row {
                 id: "x".to_owned(),
                 cells: vec![None, None, None, Some("{}".to_owned())],
+                parts: Vec::new(),
                 notes: vec![
                     "contact.name is no text".to_owned(),
                     "year is no int".to_owned(),
@@ -331,6 +405,39 @@ mod tests {
         }
         assert_eq!(read(&Value::Null), Err(Rejection::NullNode));
         assert_eq!(read(&json!([1])), Err(Rejection::NotAnObject));
+    }
+
+    #[test]
+    fn the_list_inside_a_record_becomes_lines_and_only_a_whole_one_says_what_is_not_there() {
+        const PARTS: &[Part] = &[Part {
+            table: "items",
+            parent: "record_id",
+            field: "allItems",
+            columns: &[Column::new("n", Kind::Int, &["n"])],
+        }];
+        let read = |list: Value| {
+            let raw = json!({"id": "x", "allItems": list});
+            let row = Row::read(Record { raw: &raw, parent_id: None }, &[], PARTS).ok();
+            row.map(|mut row| {
+                let part = row.parts.remove(0);
+                let lines: Vec<_> =
+                    part.lines.into_iter().map(|line| (line.line, line.cells[0].clone())).collect();
+                (lines, part.is_whole, row.notes.len())
+            })
+        };
+        let one = |line| vec![(line, Some("7".to_owned()))];
+        for (list, expected) in [
+            (json!([{"n": 7}]), (one(1), true, 0)),
+            (json!({"nodes": [null, {"n": 7}], "pageInfo": {"hasNextPage": false}}), (one(2), true, 1)),
+            (json!({"nodes": [{"n": 7}], "pageInfo": {"hasNextPage": true}}), (one(1), false, 1)),
+            (json!({"nodes": []}), (vec![], true, 0)),
+            (json!([{"n": "seven"}]), (vec![(1, None)], true, 1)),
+            (Value::Null, (vec![], false, 0)),
+            (json!({"nodes": null}), (vec![], false, 1)),
+            (json!("none"), (vec![], false, 1)),
+        ] {
+            assert_eq!(read(list.clone()), Some(expected), "{list}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Rules on the way from a record to its row: what is refused, what is repaired, what is derived. Whatever
 //! no rule speaks of is kept as it is, values that we have never seen included.
 
-use crate::row::{Column, Record, Rejection, Row};
+use serde_json::Value;
+
+use crate::entity::Entity;
+use crate::row::{self, Column, Kind, Record, Rejection, Row};
 
 /// A rule, by its name.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +39,17 @@ impl Rule {
 pub struct Draft<'a> {
     /// The record.
     pub record: Record<'a>,
-    columns: &'static [Column],
+    entity: &'a Entity,
     row: Row,
+}
+
+/// An element of a list inside a record, under way.
+#[derive(Debug)]
+pub struct DraftLine<'a> {
+    /// The element.
+    pub raw: &'a Value,
+    columns: &'static [Column],
+    cells: &'a mut [Option<String>],
 }
 
 impl<'a> Draft<'a> {
@@ -45,9 +57,10 @@ impl<'a> Draft<'a> {
     ///
     /// # Errors
     /// The record is no object, has no id, is a wrapper, or a rule refuses it.
-    pub fn run(record: Record<'a>, columns: &'static [Column], rules: &[Rule]) -> Result<Row, Rejection> {
-        let mut draft = Self { record, columns, row: Row::read(record, columns)? };
-        for rule in rules {
+    pub fn run(record: Record<'a>, entity: &'a Entity) -> Result<Row, Rejection> {
+        let row = Row::read(record, entity.columns, entity.parts)?;
+        let mut draft = Self { record, entity, row };
+        for rule in entity.rules {
             match rule.effect {
                 Effect::Refuses(check) => check(&draft)?,
                 Effect::Repairs(change) | Effect::Derives(change) => change(&mut draft),
@@ -59,7 +72,7 @@ impl<'a> Draft<'a> {
     /// The cell of the column of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.row.get(self.columns, name)
+        self.row.get(self.entity.columns, name)
     }
 
     /// The cell as a number.
@@ -70,12 +83,65 @@ impl<'a> Draft<'a> {
 
     /// Fills the column of that name.
     pub fn set(&mut self, name: &str, value: Option<String>) {
-        self.row.set(self.columns, name, value);
+        self.row.set(self.entity.columns, name, value);
+    }
+
+    /// The elements of the list that fills that table, and whether these are all.
+    pub fn lines(&mut self, table: &str) -> (Vec<DraftLine<'_>>, bool) {
+        let parts = self.entity.parts.iter().zip(&mut self.row.parts);
+        let Some((part, list)) = parts.into_iter().find(|(part, _)| part.table == table) else {
+            return (Vec::new(), false);
+        };
+        let elements = row::elements(self.record.raw, part.field);
+        let lines = list.lines.iter_mut().filter_map(|line| {
+            let raw = elements.get(usize::try_from(line.line - 1).ok()?)?;
+            Some(DraftLine { raw, columns: part.columns, cells: &mut line.cells })
+        });
+        (lines.collect(), list.is_whole)
+    }
+
+    /// The record's own cells, as those of an element.
+    pub fn own(&mut self) -> DraftLine<'_> {
+        DraftLine { raw: self.record.raw, columns: self.entity.columns, cells: &mut self.row.cells }
     }
 
     /// Notes what was repaired. Never a customer's words: notes are read by whoever runs the pipeline.
     pub fn note(&mut self, note: impl Into<String>) {
         self.row.notes.push(note.into());
+    }
+}
+
+impl DraftLine<'_> {
+    /// The cell of the column of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.cells.get(self.place(name)?)?.as_deref()
+    }
+
+    /// The cell as a whole number.
+    #[must_use]
+    pub fn whole_number(&self, name: &str) -> Option<i64> {
+        self.get(name)?.parse().ok()
+    }
+
+    /// Fills the column of that name.
+    pub fn set(&mut self, name: &str, value: Option<String>) {
+        if let Some(cell) = self.place(name).and_then(|place| self.cells.get_mut(place)) {
+            *cell = value;
+        }
+    }
+
+    /// Changes every cell that holds an amount of money.
+    pub fn each_amount(&mut self, change: impl Fn(i64) -> Option<String>) {
+        for (column, cell) in self.columns.iter().zip(self.cells.iter_mut()) {
+            if column.kind == Kind::Money {
+                *cell = cell.as_deref().and_then(|minor| change(minor.parse().ok()?));
+            }
+        }
+    }
+
+    fn place(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
     }
 }
 

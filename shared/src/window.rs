@@ -1,6 +1,6 @@
 //! Periods of time.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,13 @@ impl Window {
     #[must_use]
     pub fn contains(&self, instant: DateTime<Utc>) -> bool {
         instant >= self.start && self.end.is_none_or(|end| instant < end)
+    }
+
+    /// From so many days before that instant on.
+    #[must_use]
+    pub fn since(instant: DateTime<Utc>, days: u32) -> Option<Self> {
+        let start = instant.checked_sub_signed(TimeDelta::days(i64::from(days)))?;
+        Some(Self { start, end: None })
     }
 
     /// The instants of whole local days, both inclusive.

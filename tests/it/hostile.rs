@@ -290,11 +290,7 @@ async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, o
     let keys = source.keys();
     let mut first: Option<Vec<Vec<Value>>> = None;
     for seed in 1..=24_u64 {
-        sqlx::raw_sql("truncate users, clients, pianos, timeline_entries, timeline_entries_keys, measurements, match_decisions,
-            admin_actions, sync_status, staged_pages, stg_users, stg_clients, stg_pianos, stg_timeline_entries, stg_measurements")
-            .execute(&mut mirror.connection().await)
-            .await
-            .expect("a clean start");
+        mirror.empty().await;
         let mut order: Vec<(u64, &String)> = keys
             .iter()
             .enumerate()

@@ -2,7 +2,7 @@
 //! deleted that is not proven to be gone.
 
 use gazelle_sim::SimConfig;
-use pipeline_tests::mirror::entity;
+use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::TICK;
 use serde_json::{Value, json};
@@ -56,16 +56,9 @@ async fn each_mode_brings_what_it_can_see_and_two_full_runs_bring_everything(
 async fn an_unchanged_full_run_writes_no_production_row(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
-    let physical = || async {
-        let mut all = Vec::new();
-        for entity in entity::ALL {
-            let sql = format!("select id, version, xmin::text, ctid::text from {} order by id", entity.table);
-            all.push(pipeline.mirror.rows(&sql).await);
-        }
-        all
-    };
+    let physical = || async { Mirror::physical(&mut pipeline.mirror.connection().await).await };
     let before = physical().await;
-    assert!(before.iter().map(Vec::len).sum::<usize>() > 1_000);
+    assert!(before.len() > 1_000);
     pipeline.sync(&Mode::Full).await;
     assert_eq!(physical().await, before);
 }
@@ -111,11 +104,7 @@ async fn too_many_deletions_are_withheld_until_a_person_confirms_them(
 ) {
     for (deletes, name) in [(60, "sixty percent"), (100, "an empty listing")] {
         let pipeline = Pipeline::open(small(), options.clone()).await;
-        sqlx::raw_sql("truncate users, clients, pianos, timeline_entries, timeline_entries_keys, measurements, missing_records,
-            admin_actions, sync_status, staged_pages, stg_users, stg_clients, stg_pianos, stg_timeline_entries, stg_measurements")
-            .execute(&mut pipeline.mirror.connection().await)
-            .await
-            .expect("a clean start");
+        pipeline.mirror.empty().await;
         pipeline.sync(&Mode::Full).await;
         let live = "select count(*) from clients where deleted_at is null and not is_placeholder";
         let before = pipeline.mirror.value(live).await;

@@ -32,6 +32,7 @@ fn with_a_bug() -> &'static Entity {
         table: users.table,
         staging_table: users.staging_table,
         source: Source::Query(source),
+        parts: &[],
         columns: users.columns,
         partitioned_by: None,
         rules: RULES,

@@ -72,6 +72,41 @@ impl Mirror {
         Db::new(&config.expect("the test database's address"))
     }
 
+    /// The production tables: of every entity and of its parts.
+    #[must_use]
+    pub fn production_tables() -> Vec<&'static str> {
+        let parts = |entity: &'static Entity| entity.parts.iter().map(|part| part.table);
+        entity::ALL
+            .into_iter()
+            .flat_map(|entity| std::iter::once(entity.table).chain(parts(entity)))
+            .collect()
+    }
+
+    /// Empties every table that is filled from the source, and forgets what was staged.
+    pub async fn empty(&self) {
+        let staging = entity::ALL.into_iter().map(|entity| entity.staging_table);
+        let tables: Vec<&str> = Self::production_tables().into_iter().chain(staging).collect();
+        let sql = format!(
+            "truncate {}, timeline_entries_keys, match_decisions, missing_records, admin_actions, sync_status, staged_pages",
+            tables.join(", ")
+        );
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection().await).await.expect("a clean start");
+    }
+
+    /// What any write to a production row would change: where each lies, and who wrote it.
+    pub async fn physical(connection: &mut PgConnection) -> Vec<Value> {
+        let mut all = Vec::new();
+        for table in Self::production_tables() {
+            let sql = format!(
+                "select '{table}' as entity, to_jsonb(t)->'id' as id, to_jsonb(t)->'version' as version,
+                    xmin::text, ctid::text
+                 from {table} t order by tableoid, ctid"
+            );
+            all.extend(rows(connection, &sql).await);
+        }
+        all
+    }
+
     /// Stages every object, in the order of their keys; answers those that failed.
     pub async fn stage(&self, source: &MemorySource) -> Vec<String> {
         let staged = stager::stage::stage(&self.db, source, &source.keys()).await;

@@ -100,13 +100,27 @@ impl HandRun {
                 nodes.len()
             ),
         };
-        let metadata = json!({
+        self.put(source, &payload, nodes.len(), None)
+    }
+
+    /// Puts an answer by id into the bucket, as its next page.
+    pub fn answer(&mut self, source: &MemorySource, id: &str, record: &Value) -> String {
+        self.pages += 1;
+        self.records += 1;
+        self.put(source, &json!({"data": {"r0": record}}).to_string(), 1, Some(id))
+    }
+
+    fn put(&self, source: &MemorySource, payload: &str, count: usize, asked: Option<&str>) -> String {
+        let mut metadata = json!({
             "schema_version": 1, "entity": self.entity.name, "mode": "full", "run_id": self.run_id,
             "page": self.pages, "cursor": null,
             "fetched_at": self.started_at + TimeDelta::seconds(i64::from(self.pages)),
             "endpoint": "http://127.0.0.1", "api_version": "private", "query_sha256": "", "window": null,
-            "record_count": nodes.len(), "fetcher_version": "test",
+            "record_count": count, "fetcher_version": "test",
         });
+        if let Some(id) = asked {
+            metadata["asked"] = json!([id]);
+        }
         let key = key::raw_page(self.entity.name, &self.run_id, self.pages);
         source.put(&key, format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#));
         key
@@ -135,6 +149,7 @@ impl HandRun {
             total_count_first: Some(self.records),
             total_count: Some(self.records),
             distinct: None,
+            proves_absence: false,
             resumed_from_page: None,
             revision,
             error: None,

@@ -148,8 +148,11 @@ impl Source {
             .flat_map(|(key, bytes)| {
                 let page: Value =
                     serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{key}: {error}"));
-                let data = page["payload"]["data"].as_object().expect("data").values().next().cloned();
-                let data = data.expect("a root");
+                let data = page["payload"]["data"].as_object().expect("data");
+                if page["metadata"].get("asked").is_some() {
+                    return data.values().filter(|record| !record.is_null()).cloned().collect();
+                }
+                let data = data.values().next().cloned().expect("a root");
                 data.as_array().or_else(|| data["nodes"].as_array()).cloned().expect("records")
             })
             .collect()

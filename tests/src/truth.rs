@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use shared::entity::Entity;
+use shared::entity::{Entity, Part};
 use sqlx::PgConnection;
 
 use crate::mirror::rows;
@@ -18,32 +18,55 @@ pub async fn mirrored(connection: &mut PgConnection, entity: &Entity) -> BTreeMa
         .collect()
 }
 
-/// What is missing, what is too much, and which fields differ.
+/// What is missing, what is too much, and which fields differ; the rows of parts included.
 pub async fn differences(connection: &mut PgConnection, entity: &Entity, truth: &Value) -> Vec<String> {
-    let mut mirrored = mirrored(connection, entity).await;
+    let ours = mirrored(connection, entity).await;
+    let theirs = truth["rows"].as_array().expect("rows").iter();
+    let theirs = theirs.map(|row| (row["id"].as_str().expect("an id").to_owned(), row));
+    let mut all = compared(entity.table, ours, theirs);
+    for Part { table, parent, .. } in entity.parts {
+        let sql = format!(
+            "select p.* from {table} p join {} t on t.id = p.{parent}
+             where p.deleted_at is null and t.deleted_at is null and not t.is_placeholder",
+            entity.table
+        );
+        let key = |row: &Value| format!("{}/{}", row[*parent].as_str().unwrap_or_default(), row["line"]);
+        let ours = rows(connection, &sql).await.into_iter().map(|row| (key(&row), row)).collect();
+        let theirs = truth["parts"][table].as_array().unwrap_or_else(|| panic!("a truth of {table}"));
+        all.extend(compared(table, ours, theirs.iter().map(|row| (key(row), row))));
+    }
+    all
+}
+
+fn compared<'a>(
+    table: &str,
+    mut ours: BTreeMap<String, Value>,
+    theirs: impl Iterator<Item = (String, &'a Value)>,
+) -> Vec<String> {
     let mut differences = Vec::new();
-    for theirs in truth["rows"].as_array().expect("rows") {
-        let id = theirs["id"].as_str().expect("an id");
-        let Some(ours) = mirrored.remove(id) else {
-            differences.push(format!("{id} is missing"));
+    for (id, theirs) in theirs {
+        let Some(ours) = ours.remove(&id) else {
+            differences.push(format!("{table} {id} is missing"));
             continue;
         };
         for (field, value) in theirs.as_object().expect("a row") {
-            let ours = ours.get(field).unwrap_or_else(|| panic!("{} has no column {field}", entity.table));
+            let ours = ours.get(field).unwrap_or_else(|| panic!("{table} has no column {field}"));
             if !is_same(ours, value) {
-                differences.push(format!("{id}.{field}: {ours:.60} ≠ {value:.60}"));
+                differences.push(format!("{table} {id}.{field}: {ours:.60} ≠ {value:.60}"));
             }
         }
     }
-    differences.extend(mirrored.keys().map(|id| format!("{id} is not in the source")));
+    differences.extend(ours.keys().map(|id| format!("{table} {id} is not in the source")));
     differences
 }
 
-/// Equal, or the same instant written in two ways, or the empty text, which the mirror holds as null.
+/// Equal, or the same instant or number written in two ways, or the empty text, which the mirror holds as null.
 fn is_same(ours: &Value, theirs: &Value) -> bool {
     if theirs.as_str().is_some_and(str::is_empty) {
         return ours.is_null();
     }
     let instant = |value: &Value| value.as_str().and_then(shared::row::instant);
-    ours == theirs || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
+    ours == theirs
+        || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
+        || ours.is_number() && ours.as_f64() == theirs.as_f64()
 }

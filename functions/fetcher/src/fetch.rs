@@ -3,7 +3,7 @@
 //! Runs of one lane follow each other under a lease; lanes go on side by side. A request that no tick
 //! repeats is written down first, so that neither a busy lane nor a crash loses it.
 
-use chrono::{TimeDelta, Utc};
+use chrono::Utc;
 use futures::future::join_all;
 use rand::RngExt;
 use shared::entity::{Absence, Entity, Source};
@@ -84,7 +84,9 @@ pub async fn fetch<S: RawSink>(
     let lane = job.mode.lane();
     if lane != FREQUENT {
         write_down(parts.states, job).await?;
-        return Ok(serve(parts, job, job.entity, lane, on_page).await);
+        let mut reports = serve(parts, job, job.entity, lane, on_page).await;
+        reports.extend(follow_up(parts, job, on_page).await);
+        return Ok(reports);
     }
     // Every tick also takes up what an earlier invocation has left in other lanes.
     let nested = job.entity.children().map(|(child, _)| child);
@@ -93,11 +95,22 @@ pub async fn fetch<S: RawSink>(
     lanes
         .extend(nested.filter(|child| child.absence != Absence::MeansNothing).map(|child| (child, "verify")));
     let served = lanes.into_iter().map(|(entity, lane)| serve(parts, job, entity, lane, on_page));
-    Ok(join_all(served).await.into_iter().flatten().collect())
+    let mut reports: Vec<Report> = join_all(served).await.into_iter().flatten().collect();
+    reports.extend(follow_up(parts, job, on_page).await);
+    Ok(reports)
+}
+
+/// Asks at once for what the runs have just found to be cut short.
+async fn follow_up<S: RawSink>(parts: Parts<'_, S>, job: &Job, on_page: OnPage<'_>) -> Vec<Report> {
+    let may_be_cut_short = job.entity.is_asked_for_by_id() && !job.entity.parts.is_empty();
+    if may_be_cut_short && Instant::now() < job.deadline {
+        return serve(parts, job, job.entity, "verify", on_page).await;
+    }
+    Vec::new()
 }
 
 /// Writes a request down among those that wait.
-async fn write_down(states: &ObjectStore, job: &Job) -> Result<(), StateError> {
+pub(crate) async fn write_down(states: &ObjectStore, job: &Job) -> Result<(), StateError> {
     let key = key::state(job.entity.name, job.mode.lane());
     let mut lost = 0;
     loop {
@@ -260,19 +273,16 @@ async fn is_another_lane_at_work(states: &ObjectStore, entity: &'static Entity) 
 
 fn new_checkpoint(job: &Job, entity: &'static Entity, state: &LaneState, ask: Ask) -> Checkpoint {
     let now = Utc::now();
-    let reach = |days: u32, from| {
-        entity.time_filter()?;
-        let start = chrono::DateTime::checked_sub_signed(from, TimeDelta::days(i64::from(days)))?;
-        Some(Window { start, end: None })
-    };
+    let filter = entity.time_filter();
     let window = match &ask.mode {
         Mode::Full | Mode::Verify { .. } => None,
         Mode::Repair(window) => Some(*window),
         // Days before now: the watermark is minutes old.
-        Mode::Incremental { lookback_days: Some(days) } => reach(*days, now),
-        Mode::Incremental { lookback_days: None } => {
-            state.watermark.and_then(|watermark| reach(job.lookback_days, watermark))
-        }
+        Mode::Incremental { lookback_days: Some(days) } => filter.and_then(|_| Window::since(now, *days)),
+        // The first one fetches everything.
+        Mode::Incremental { lookback_days: None } => filter
+            .zip(state.watermark)
+            .and_then(|(filter, watermark)| filter.frequent_window(now, watermark, job.lookback_days)),
     };
     // A nested entity has no pages of its own: it is asked for by id alone.
     let is_by_id = matches!(ask.mode, Mode::Verify { .. }) || matches!(entity.source, Source::Nested { .. });
@@ -290,6 +300,7 @@ fn new_checkpoint(job: &Job, entity: &'static Entity, state: &LaneState, ask: As
         total_count_first: None,
         total_count: None,
         source_errors: None,
+        cut_short: Vec::new(),
         manifest_revision: 0,
         stalls: 0,
         may_pass_over: false,

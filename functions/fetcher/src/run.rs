@@ -8,15 +8,15 @@ use std::fmt::Write as _;
 use chrono::Utc;
 use serde_json::value::RawValue;
 use shared::by_id::{self, Answer};
-use shared::entity::{Entity, Shape};
+use shared::entity::{Entity, Shape, TimeFilter};
 use shared::key;
 use shared::manifest::RunStatus;
 use shared::raw_page::{self, Listing, Metadata, RawPage};
-use shared::request::Mode;
+use shared::request::{IDS_MAX, Mode};
 use tokio::time::{Duration, Instant};
 use tracing::info;
 
-use crate::fetch::{BegunRun, Job, OnPage, Parts};
+use crate::fetch::{BegunRun, Job, OnPage, Parts, write_down};
 use crate::fetch_error::{FetchError, PAGES_PER_RUN_MAX};
 use crate::known_pages::KnownPages;
 use crate::raw_sink::{RawSink, SinkError, Stored};
@@ -51,12 +51,22 @@ pub(crate) struct Run<'a, S> {
     saved_at: Instant,
 }
 
+/// What a question for records that were cut short ends in: it stores nothing of which a listing showed something else.
+const CUT_SHORT: &str = "-cut-short";
+
 /// How an invocation leaves a run that did not break.
 enum Outcome {
     /// The deadline is near.
     Paused,
     /// Every page is stored.
     Complete,
+}
+
+/// Whether the run lists everything, or everything of its period: what it lacks is gone.
+fn is_complete(entity: &Entity, checkpoint: &Checkpoint) -> bool {
+    let is_frequent = checkpoint.ask.mode == (Mode::Incremental { lookback_days: None });
+    let proves_absence = entity.time_filter().is_some_and(TimeFilter::proves_absence);
+    checkpoint.ask.mode == Mode::Full || is_frequent && proves_absence && checkpoint.window.is_some()
 }
 
 impl<'a, S: RawSink> Run<'a, S> {
@@ -67,7 +77,7 @@ impl<'a, S: RawSink> Run<'a, S> {
             job,
             entity,
             lane,
-            tally: (checkpoint.ask.mode == Mode::Full).then(Tally::default),
+            tally: is_complete(entity, &checkpoint).then(Tally::default),
             checkpoint,
             resumed_from_page,
             known,
@@ -87,6 +97,10 @@ impl<'a, S: RawSink> Run<'a, S> {
     async fn walk(&mut self, on_page: OnPage<'_>) -> Result<Outcome, FetchError> {
         if !self.is_frequent() {
             self.save_manifest(RunStatus::Running, None, None).await?;
+        } else if self.resumed_from_page.is_some() && self.tally.is_some() && self.checkpoint.pages_passed > 0
+        {
+            // What was on the pages passed over is not known any more.
+            self.begin_again();
         }
         loop {
             let is_on_time = Instant::now() < self.job.deadline;
@@ -102,15 +116,40 @@ impl<'a, S: RawSink> Run<'a, S> {
             on_page(&self.checkpoint);
         }
         self.count_distinct().await?;
+        self.ask_for_cut_short().await?;
         Ok(Outcome::Complete)
+    }
+
+    /// Reads the listing from its first page once more, and stores every page of it.
+    fn begin_again(&mut self) {
+        let checkpoint = &mut self.checkpoint;
+        checkpoint.next = Next::Page(None);
+        (checkpoint.page, checkpoint.pages_passed, checkpoint.records_passed) = (0, 0, 0);
+        checkpoint.may_pass_over = false;
+        self.tally = self.tally.is_some().then(Tally::default);
+        self.cursors.clear();
+    }
+
+    /// Writes down that the records that were cut short are to be asked for by id.
+    async fn ask_for_cut_short(&mut self) -> Result<(), FetchError> {
+        for (place, ids) in self.checkpoint.cut_short.chunks(IDS_MAX).enumerate() {
+            let job = Job {
+                mode: Mode::Verify { ids: ids.to_vec() },
+                request_id: format!("{}-{place}{CUT_SHORT}", self.checkpoint.run_id),
+                ..self.job.clone()
+            };
+            write_down(self.parts.states, &job).await?;
+        }
+        Ok(())
     }
 
     /// Fetches one page, stores it where it holds anything new, and moves the checkpoint behind it.
     async fn fetch_page(&mut self, cursor: Option<&str>) -> Result<(), FetchError> {
         let query = self.entity.query().ok_or(FetchError::NoQuery { entity: self.entity.name })?;
         let page = self.checkpoint.page + 1;
-        let since = self.checkpoint.window.map(|window| window.start);
-        let body = self.parts.api.page(&query.document(), cursor, since).await?;
+        let bounds = self.entity.time_filter().zip(self.checkpoint.window);
+        let bounds = bounds.map(|(filter, window)| filter.variables(window)).unwrap_or_default();
+        let body = self.parts.api.page(&query.document(), cursor, bounds).await?;
         let listing = self.listing(page, &body)?;
         let is_unchanged = self.known.as_mut().is_some_and(|known| known.is_unchanged(page, &listing));
         if (is_unchanged && self.checkpoint.may_pass_over) || self.is_outside(&listing) {
@@ -118,6 +157,11 @@ impl<'a, S: RawSink> Run<'a, S> {
             if self.saved_at.elapsed() > RENEW_AFTER {
                 self.save_state().await?;
             }
+            return Ok(());
+        }
+        if self.is_frequent() && self.tally.is_some() && self.checkpoint.pages_passed > 0 {
+            // A listing that proves what is gone is stored whole, or, where nothing is new, not at all.
+            self.begin_again();
             return Ok(());
         }
         match self.store(page, cursor, None, listing.nodes.len(), &body).await? {
@@ -152,6 +196,13 @@ impl<'a, S: RawSink> Run<'a, S> {
             let unclear = found.answers.iter().filter(|(_, answer)| *answer == Answer::Unclear).count();
             if unclear > 0 {
                 self.note_errors(page, &format!("{unclear} ids without a clear answer"));
+            }
+            let cut_short = raw_page::cut_short(self.entity, &found.elements).len();
+            if cut_short > 0 {
+                self.note_errors(
+                    page,
+                    &format!("{cut_short} records whose lists go on where the source stopped"),
+                );
             }
             let records = found.elements.len();
             self.store(page, None, Some(some), records, &body).await?;
@@ -257,6 +308,11 @@ impl<'a, S: RawSink> Run<'a, S> {
         }
         let count = listing.nodes.len() as u64;
         let checkpoint = &mut self.checkpoint;
+        if is_stored {
+            checkpoint.cut_short.extend(raw_page::cut_short(self.entity, &listing.nodes));
+            checkpoint.cut_short.sort_unstable();
+            checkpoint.cut_short.dedup();
+        }
         checkpoint.next = next;
         checkpoint.page = page;
         if is_stored {

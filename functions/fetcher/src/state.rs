@@ -82,6 +82,9 @@ pub struct Checkpoint {
     pub total_count: Option<u64>,
     /// Messages of partial answers, shortened.
     pub source_errors: Option<String>,
+    /// Records of which the source showed only the beginning of a list inside: asked for by id when the run ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cut_short: Vec<String>,
     /// Manifests written.
     pub manifest_revision: u32,
     /// Invocations in a row that began without getting a page further.

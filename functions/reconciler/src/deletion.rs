@@ -27,7 +27,7 @@ impl Asker for Queue {
 /// The database is in trouble. What was done before stays so; the rest is done at the next bell.
 pub async fn serve(db: &Db, asker: &impl Asker, share_max_percent: u32) -> Result<(), Error> {
     for entity in shared_db::entities_with_absence(db).await? {
-        if let Some(swept) = shared_db::conclude_sweep(db, entity, share_max_percent).await? {
+        while let Some(swept) = shared_db::conclude_sweep(db, entity, share_max_percent).await? {
             let (entity, missing, live, run_id) = (entity.name, swept.missing, swept.live, &swept.run_id);
             if swept.is_withheld {
                 error!(

@@ -30,10 +30,14 @@ pub(crate) async fn archive(
     let mut done = Done::default();
     let mut trouble = None;
     for entity in entity::ALL {
-        // An entity's trouble never touches another's.
-        if let Err(error) = archive_entity(db, store, entity, before, deadline, &mut done).await {
-            error!(entity = entity.name, "What is old of {} stays in staging: {error}", entity.name);
-            trouble = trouble.or(Some(error));
+        match archive_entity(db, store, entity, before, deadline, &mut done).await {
+            Ok(()) => {}
+            Err(TaskError::Database(error)) if shared_db::is_out_of_reach(&error) => return Err(error.into()),
+            // An entity's trouble never touches another's.
+            Err(error) => {
+                error!(entity = entity.name, "What is old of {} stays in staging: {error}", entity.name);
+                trouble = trouble.or(Some(error));
+            }
         }
     }
     trouble.map_or(Ok(done), Err)

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
 use lambda_runtime::{Error, LambdaEvent};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use shared::alert::Class;
 use shared::message::{self, Message, Notification};
@@ -18,7 +18,7 @@ use tracing::{error, info, warn};
 use crate::config::StagerConfig;
 use crate::raw_source::S3RawSource;
 use crate::stage::{StageError, Staged, stage};
-use crate::task::{self, Announcer, Task};
+use crate::task::{self, Announcer, Task, TaskError};
 
 /// What a part of the archive takes at most, and its deletion.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
@@ -106,7 +106,16 @@ impl Stager {
     async fn serve_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
         let task = Task::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
         let db = self.db.get().await?;
-        let done = task.run(db, &self.source, self, Utc::now(), deadline).await?;
+        let done = match task.run(db, &self.source, self, Utc::now(), deadline).await {
+            Ok(done) => done,
+            // The outage is told as one; the next hour, or the next night, does what this one could not.
+            Err(TaskError::Database(error)) if task.is_scheduled() && shared_db::is_out_of_reach(&error) => {
+                warn!("Put off until the schedule calls again: {task:?}");
+                self.alerts.raise(Class::DatabaseUnreachable, "", &error.to_string()).await;
+                return Ok(json!({ "put_off": true }));
+            }
+            Err(error) => return Err(error.into()),
+        };
         info!(objects = done.objects, announced = done.announced, records = done.records, "Done: {task:?}");
         Ok(serde_json::to_value(done)?)
     }

@@ -106,6 +106,12 @@ pub trait Announcer: Send + Sync {
 }
 
 impl Task {
+    /// Whether a schedule asks for it again and again, and no person waits for it.
+    #[must_use]
+    pub const fn is_scheduled(&self) -> bool {
+        matches!(self, Self::Audit { .. } | Self::Archive { .. })
+    }
+
     /// Reads a task.
     ///
     /// # Errors

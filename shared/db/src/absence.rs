@@ -1,10 +1,11 @@
 //! Deletions: what complete listings lack, asked for, and in the end marked as deleted. Never removed.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use shared::by_id::Answer;
-use shared::entity::{self, Absence, Entity, Source};
+use shared::entity::{self, Absence, Entity, Part, Source, TimeFilter};
 use shared::heritage;
+use shared::row::instant_text;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::{Db, Tx};
@@ -14,6 +15,8 @@ const DELETED_AT_ONCE: i64 = 5_000;
 /// Full runs within half a day past which no further one is asked for: a source that hides records at
 /// random would keep us sweeping.
 const SWEEPS_MAX: i64 = 6;
+/// So many missing records are no mass deletion, whatever share of a small table they are.
+const FEW: i64 = 5;
 /// A question that was not answered for so long was lost.
 const ANSWER_WITHIN: &str = "interval '1 day'";
 
@@ -53,7 +56,7 @@ pub async fn entities_with_absence(db: &Db) -> Result<Vec<&'static Entity>, sqlx
             select distinct entity from missing_records
             union
             select distinct sync_type from sync_status
-            where mode = 'full' and fetch_status = 'success' and swept_at is null
+            where (mode = 'full' or window_start is not null) and fetch_status = 'success' and swept_at is null
             ",
         )
         .fetch_all(tx.connection())
@@ -64,6 +67,23 @@ pub async fn entities_with_absence(db: &Db) -> Result<Vec<&'static Entity>, sqlx
         |entity: &&'static Entity| entity.absence != Absence::MeansNothing && names.contains(&entity.name);
     Ok(entity::ALL.into_iter().filter(is_wanted).collect())
 }
+
+/// The entity's newest complete listing that was not looked at yet: of everything first, then of a period.
+const NEWEST: &str = r"
+    update sync_status s set swept_at = clock_timestamp()
+    from (
+        select run_id, started_at, window_start, window_end from sync_status c
+        where sync_type = $1 and (mode = 'full' or window_start is not null)
+            and fetch_status = 'success' and swept_at is null and pages_staged >= pages_expected
+            and not exists (select from sync_status q where q.run_id = c.run_id and q.records_quarantined > 0)
+        order by window_start is not null, started_at desc
+        limit 1
+    ) newest
+    where s.sync_type = $1 and (s.mode = 'full' or s.window_start is not null)
+        and (s.window_start is null) = (newest.window_start is null)
+        and s.swept_at is null and s.started_at <= newest.started_at
+    returning newest.run_id, newest.window_start, newest.window_end
+    ";
 
 /// Notes what the newest complete listing lacks, if there is one that was not looked at yet. A listing is
 /// complete when the fetcher proved it so and every page of it is staged.
@@ -77,39 +97,33 @@ pub async fn conclude_sweep(
 ) -> Result<Option<Swept>, sqlx::Error> {
     let mut tx = db.begin().await?;
     take_turns(&mut tx, entity).await?;
-    let newest = tx
-        .query(
-            r"
-            update sync_status s set swept_at = clock_timestamp()
-            from (
-                select run_id, started_at from sync_status c
-                where sync_type = $1 and mode = 'full' and fetch_status = 'success' and swept_at is null
-                    and pages_staged >= pages_expected
-                    and not exists (select from sync_status q where q.run_id = c.run_id and q.records_quarantined > 0)
-                order by started_at desc
-                limit 1
-            ) newest
-            where s.sync_type = $1 and s.mode = 'full' and s.swept_at is null and s.started_at <= newest.started_at
-            returning newest.run_id
-            ",
-        )
-        .bind(entity.name)
-        .fetch_optional(tx.connection())
-        .await?;
-    let Some(newest) = newest else {
+    let Some(newest) = tx.query(NEWEST).bind(entity.name).fetch_optional(tx.connection()).await? else {
         tx.rollback().await?;
         return Ok(None);
     };
-    let run_id: String = newest.try_get(0)?;
-    let (missing, live) = note_missing(&mut tx, entity, &run_id).await?;
-    let is_withheld = missing.saturating_mul(100) > live.saturating_mul(i64::from(share_max_percent));
-    let swept = Swept { run_id, missing, live, is_withheld };
+    let run_id: String = newest.try_get("run_id")?;
+    let start: Option<DateTime<Utc>> = newest.try_get("window_start")?;
+    let period = entity.dated_by().zip(start.zip(newest.try_get("window_end")?));
+    let (missing, live) = note_missing(&mut tx, entity, &run_id, period).await?;
+    let is_large = missing.saturating_mul(100) > live.saturating_mul(i64::from(share_max_percent));
+    // A few are believed when the source, asked for each of them, knows none.
+    let is_asked_for = matches!(entity.absence, Absence::AskedFor { .. });
+    let is_believed = is_asked_for && missing <= FEW && missing < live;
+    let swept = Swept { run_id, missing, live, is_withheld: is_large && !is_believed };
     withhold(&mut tx, entity, &swept, share_max_percent).await?;
     tx.commit().await?;
     Ok(Some(swept))
 }
 
-async fn note_missing(tx: &mut Tx, entity: &Entity, run_id: &str) -> Result<(i64, i64), sqlx::Error> {
+/// The column that holds a record's instant, and the first and last of a period.
+type Period = (&'static str, (DateTime<Utc>, DateTime<Utc>));
+
+async fn note_missing(
+    tx: &mut Tx,
+    entity: &Entity,
+    run_id: &str,
+    period: Option<Period>,
+) -> Result<(i64, i64), sqlx::Error> {
     // These join table with table, once a week.
     tx.query("select set_config('enable_hashjoin', 'on', true)").execute(tx.connection()).await?;
     let (table, staging) = (entity.table, entity.staging_table);
@@ -118,6 +132,18 @@ async fn note_missing(tx: &mut Tx, entity: &Entity, run_id: &str) -> Result<(i64
         let (prefix, length) = (twins.prefix, twins.prefix.len());
         format!("and not (left(t.id, {length}) <> '{prefix}' and t.synced_at = '{}')", heritage::FETCHED_AT)
     });
+    // Its first and its last day are not believed: whose days the source means is unknown.
+    let within = period.map_or_else(String::new, |(column, (start, end))| {
+        let (start, end) = (instant_text(start + TimeDelta::days(1)), instant_text(end - TimeDelta::days(1)));
+        format!("and t.{column} >= '{start}' and t.{column} < '{end}'")
+    });
+    // A complete listing of a period comes every few minutes: an answer may be on its way, and what was found although
+    // it is not listed need not be asked for each time.
+    let is_asked_anew = if period.is_none() {
+        "true"
+    } else {
+        "m.answer = 'unclear' or m.asked_at < now() - interval '1 hour'"
+    };
     // What arrived after the listing began was seen since: by another run, or by this one.
     let sql = format!(
         r"
@@ -130,22 +156,26 @@ async fn note_missing(tx: &mut Tx, entity: &Entity, run_id: &str) -> Result<(i64
         where t.deleted_at is null and not t.is_placeholder
             and (t.synced_at is null or t.synced_at < sweep.started_at)
             {foreign}
+            {within}
             and not exists (select from {staging} s where s.gazelle_id = t.id and s.fetched_at >= sweep.started_at)
         on conflict (entity, id) do update set
             run_id = excluded.run_id,
-            missing_since = excluded.missing_since,
             times = m.times + 1,
-            asked_at = null,
-            answer = null
+            missing_since = case when {is_asked_anew} then excluded.missing_since else m.missing_since end,
+            asked_at = case when {is_asked_anew} then null else m.asked_at end,
+            answer = case when {is_asked_anew} then null else m.answer end
         "
     );
     let noted = tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
-    tx.query("delete from missing_records where entity = $1 and run_id <> $2")
-        .bind(entity.name)
-        .bind(run_id)
-        .execute(tx.connection())
-        .await?;
-    let sql = format!("select count(*) from {table} where deleted_at is null and not is_placeholder");
+    // What is missing no more; of what lies outside the period nothing is known.
+    let of_period = period.map_or_else(String::new, |_| {
+        format!("and exists (select from {table} t where t.id = m.id {within})")
+    });
+    let sql = format!("delete from missing_records m where m.entity = $1 and m.run_id <> $2 {of_period}");
+    tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
+    let sql = format!(
+        "select count(*) from {table} t where t.deleted_at is null and not t.is_placeholder {within}"
+    );
     let live: i64 = tx.query(AssertSqlSafe(sql)).fetch_one(tx.connection()).await?.try_get(0)?;
     Ok((i64::try_from(noted.rows_affected()).unwrap_or(i64::MAX), live))
 }
@@ -157,11 +187,14 @@ async fn withhold(
     swept: &Swept,
     share_max_percent: u32,
 ) -> Result<(), sqlx::Error> {
-    tx.query("update missing_records set withheld = $2 and confirmed_by is null where entity = $1")
-        .bind(entity.name)
-        .bind(swept.is_withheld)
-        .execute(tx.connection())
-        .await?;
+    tx.query(
+        "update missing_records set withheld = $2 and confirmed_by is null where entity = $1 and run_id = $3",
+    )
+    .bind(entity.name)
+    .bind(swept.is_withheld)
+    .bind(&swept.run_id)
+    .execute(tx.connection())
+    .await?;
     if swept.is_withheld {
         let details = json!({
             "run_id": swept.run_id, "missing": swept.missing, "rows": swept.live,
@@ -184,6 +217,7 @@ async fn withhold(
             r"
             update admin_actions set resolved_at = now(), resolved_by = 'reconciler'
             where kind = 'deletion_withheld' and entity = $1 and resolved_at is null
+                and not exists (select from missing_records m where m.entity = $1 and m.withheld)
             ",
         )
         .bind(entity.name)
@@ -259,7 +293,8 @@ pub async fn mark_asked(db: &Db, entity: &Entity, question: &Question) -> Result
     tx.commit().await
 }
 
-/// Notes what the source said of missing records; one that is there is missing no more.
+/// Notes what the source said of missing records; one that is there is missing no more, or, where complete listings
+/// come every few minutes, missing no more for a while.
 pub(crate) async fn record_answers(
     tx: &mut Tx,
     entity: &Entity,
@@ -284,16 +319,17 @@ pub(crate) async fn record_answers(
             update missing_records m set answer = said.answer
             from said
             -- An answer from before says nothing of what is missing since.
-            where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and said.answer <> 'found'
+            where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and (said.answer <> 'found' or $5)
         )
         delete from missing_records m using said
-        where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and said.answer = 'found'
+        where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and said.answer = 'found' and not $5
         ",
     )
     .bind(entity.name)
     .bind(answers.iter().map(|(_, (id, _))| id.as_str()).collect::<Vec<_>>())
     .bind(words.collect::<Vec<_>>())
     .bind(answers.iter().map(|(at, _)| *at).collect::<Vec<_>>())
+    .bind(entity.time_filter().is_some_and(TimeFilter::proves_absence))
     .execute(tx.connection())
     .await?;
     Ok(())
@@ -308,13 +344,25 @@ pub async fn delete_missing(db: &Db, entity: &'static Entity) -> Result<u64, sql
         Absence::MeansNothing => return Ok(0),
         Absence::ShownTwice => "times >= 2 or confirmed_by is not null".to_owned(),
         Absence::AskedFor { .. } => format!(
-            "answer = 'gone' or times >= 2 and (answer = 'unclear' or asked_at < now() - {ANSWER_WITHIN})"
+            "answer = 'gone' or times >= 2 and (answer = 'unclear' or answer is null and asked_at < now() - {ANSWER_WITHIN})"
         ),
     };
     let (table, staging) = (entity.table, entity.staging_table);
     let (join, placed) = entity.partitioned_by.map_or_else(Default::default, |by| {
         (format!("join {table}_keys k on k.id = d.id"), format!("and t.{by} = k.{by}"))
     });
+    let parts: String = entity
+        .parts
+        .iter()
+        .map(|Part { table, parent, .. }| {
+            format!(
+                ", deleted_{table} as (
+                    update {table} p set deleted_at = d.deleted_at, updated_at = clock_timestamp()
+                    from deleted d where p.{parent} = d.id
+                )"
+            )
+        })
+        .collect();
     let sql = format!(
         r"
         with proven as (
@@ -342,8 +390,9 @@ pub async fn delete_missing(db: &Db, entity: &'static Entity) -> Result<u64, sql
             from doomed d {join}
             where t.id = d.id {placed} and t.deleted_at is null
                 and (t.synced_at is null or t.synced_at < d.missing_since)
-            returning t.id
+            returning t.id, t.deleted_at
         )
+        {parts}
         select (select count(*) from deleted), (select count(*) from proven)
         "
     );

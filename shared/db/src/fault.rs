@@ -8,6 +8,16 @@ pub fn is_data_error(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23" | "54")))
 }
 
+/// Whether the database could not be reached, or is shutting down or starting: SQLSTATE classes 08, 53 and 57, and
+/// whatever happens before a statement arrives.
+#[must_use]
+pub fn is_out_of_reach(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| matches!(code.get(..2), Some("08" | "53" | "57")))
+        || matches!(error, Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed)
+}
+
 /// The database's message without the values in it: those may be a customer's.
 pub(crate) fn reason(error: &sqlx::Error) -> String {
     error.as_database_error().map_or_else(

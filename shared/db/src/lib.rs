@@ -13,6 +13,7 @@ mod heritage;
 mod matching;
 mod migrate;
 mod overview;
+mod part;
 mod partition;
 mod placeholder;
 mod promotion;
@@ -34,7 +35,7 @@ pub use absence::{
 pub use archive::{Part, archivable, delete_archived, restore_archived};
 pub use audit::{prepare_replay, unheard_runs, unknown_pages};
 pub use connect::{BadDatabaseConfig, DatabaseConfig, Db, PoolMode, Tx};
-pub use fault::is_data_error;
+pub use fault::{is_data_error, is_out_of_reach};
 pub use heritage::{
     Compared, Comparison, Difference, Heritage, HeritageError, KEY, OldNested, OldRow, OldTable, inherit,
     outdated,

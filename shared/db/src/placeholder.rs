@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use shared::entity::{self, Entity};
+use shared::row::Column;
 use sqlx::{AssertSqlSafe, Row};
 
 use crate::connect::Tx;
@@ -49,22 +50,27 @@ pub struct MadeUp {
 /// The database refused or was out of reach.
 pub async fn make_placeholders(
     tx: &mut Tx,
-    entity: &Entity,
+    entity: &'static Entity,
     candidates: &[crate::Candidate],
 ) -> Result<Vec<MadeUp>, sqlx::Error> {
-    let mut references: Vec<Reference<'_>> = candidates
-        .iter()
-        .flat_map(|candidate| {
-            entity.columns.iter().zip(&candidate.row.cells).filter_map(|(column, cell)| {
-                Some(Reference {
-                    target: column.references?,
-                    id: cell.as_deref()?,
-                    column: column.name,
-                    record_id: &candidate.row.id,
-                })
+    let of_cells = |columns: &'static [Column], cells, record_id| {
+        columns.iter().zip(cells).filter_map(move |(column, cell): (_, &Option<String>)| {
+            Some(Reference {
+                target: column.references?,
+                id: cell.as_deref()?,
+                column: column.name,
+                record_id,
             })
         })
-        .collect();
+    };
+    let mut references: Vec<Reference<'_>> = Vec::new();
+    for crate::Candidate { row, .. } in candidates {
+        references.extend(of_cells(entity.columns, &row.cells, &row.id));
+        for (part, list) in entity.parts.iter().zip(&row.parts) {
+            references
+                .extend(list.lines.iter().flat_map(|line| of_cells(part.columns, &line.cells, &row.id)));
+        }
+    }
     references.sort_unstable();
     let mut made = Vec::new();
     for target in entity::ALL {

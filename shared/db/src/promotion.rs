@@ -14,6 +14,7 @@ use uuid::Uuid;
 use crate::connect::Tx;
 use crate::fault::{is_data_error, reason};
 use crate::heritage::Fill;
+use crate::part::Parts;
 
 /// A staged record that has become a row.
 #[derive(Debug)]
@@ -128,6 +129,8 @@ pub(crate) struct Statements<'e> {
     upsert: String,
     /// For a partitioned table.
     places: Option<Places>,
+    /// For the lists inside the records.
+    parts: Option<Parts>,
 }
 
 /// How each id of a partitioned table is kept in one place.
@@ -147,7 +150,7 @@ impl<'e> Statements<'e> {
             let kind = entity.columns.get(column)?.kind.sql_type();
             Some(Places { column, note: note_sql(entity, by, kind), shift: shift_sql(entity, by, kind) })
         });
-        Self { entity, upsert: upsert_sql(entity), places }
+        Self { entity, upsert: upsert_sql(entity), places, parts: Parts::new(entity) }
     }
 
     /// Answers the places of the candidates whose rows changed.
@@ -165,7 +168,11 @@ impl<'e> Statements<'e> {
             .bind(candidates.iter().map(|candidate| candidate.row.id.as_str()).collect::<Vec<_>>());
         let query =
             (0..self.entity.columns.len()).fold(query, |query, column| query.bind(cells(candidates, column)));
-        places(&query.fetch_all(connection).await?, candidates)
+        let changed = places(&query.fetch_all(&mut *connection).await?, candidates)?;
+        if let Some(parts) = &self.parts {
+            parts.write(connection, persistent, candidates).await?;
+        }
+        Ok(changed)
     }
 }
 

@@ -24,6 +24,12 @@ pub struct DatabaseSettings {
 }
 
 impl DatabaseSettings {
+    /// Those settings.
+    #[must_use]
+    pub const fn new(secret_id: String, schema: String, mode: PoolMode) -> Self {
+        Self { secret_id, schema, mode }
+    }
+
     /// Reads the settings.
     pub fn read(settings: &mut Settings<'_>) -> Self {
         Self {
@@ -89,6 +95,14 @@ impl SecretDb {
     #[must_use]
     pub fn new(settings: DatabaseSettings, secrets: Secrets) -> Self {
         Self { address: Arc::new(Address { settings, secrets }), db: OnceCell::new() }
+    }
+
+    /// What the secret says now.
+    ///
+    /// # Errors
+    /// The secret cannot be read or used.
+    pub async fn config(&self) -> Result<DatabaseConfig, UnreachableDb> {
+        self.address.read().await
     }
 
     /// The pool. Does not connect yet. An address that the server refuses is read anew, once per attempt.

@@ -46,7 +46,7 @@ impl StagedRun {
             });
             run.pages += 1;
             run.fetched += i32::try_from(nodes.len()).unwrap_or(i32::MAX);
-            run.outside += i32::try_from(page.nodes.outside_window).unwrap_or(i32::MAX);
+            run.outside += i32::try_from(page.nodes.left_out).unwrap_or(i32::MAX);
             run.started_at = run.started_at.min(metadata.fetched_at);
         }
         runs
@@ -141,16 +141,18 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
     let names: Vec<&str> =
         std::iter::once(entity.name).chain(entity.children().map(|(child, _)| child.name)).collect();
     let ended = (manifest.status != RunStatus::Running).then(|| manifest.status.as_str());
+    let complete_for = manifest.window.filter(|_| manifest.proves_absence);
     let mut tx = db.begin().await?;
     tx.query(
         r"
         insert into sync_status as s (run_id, sync_type, mode, started_at, fetch_status, pages_expected,
             source_count, error_summary, manifest_revision, pages_passed, records_passed, source_count_first,
-            records_distinct)
+            records_distinct, window_start, window_end)
         select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7 end,
             case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10, $11,
             case when sync_type = $8 then $12 else 0 end, case when sync_type = $8 then $13 end,
-            case when sync_type = $8 then $14 end
+            case when sync_type = $8 then $14 end, case when sync_type = $8 then $15 end,
+            case when sync_type = $8 then $16 end
         from unnest($2::text[]) as u(sync_type)
         -- Parent before child, as staging does: in another order two of them could wait for each other.
         order by sync_type <> $8, sync_type
@@ -166,6 +168,8 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
             records_passed = excluded.records_passed,
             source_count_first = coalesce(excluded.source_count_first, s.source_count_first),
             records_distinct = excluded.records_distinct,
+            window_start = excluded.window_start,
+            window_end = excluded.window_end,
             -- A failed run that was resumed is judged anew.
             status = case when s.status = 'failed' then 'running' else s.status end,
             completed_at = case when s.status = 'failed' then null else s.completed_at end
@@ -186,6 +190,8 @@ pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> R
     .bind(i32::try_from(manifest.records_passed).unwrap_or(i32::MAX))
     .bind(manifest.total_count_first.and_then(|count| i64::try_from(count).ok()))
     .bind(manifest.distinct.and_then(|count| i64::try_from(count).ok()))
+    .bind(complete_for.map(|window| window.start))
+    .bind(complete_for.and_then(|window| window.end))
     .execute(tx.connection())
     .await?;
     ask_for_help(&mut tx, entity, manifest).await?;

@@ -25,9 +25,10 @@ pub(super) static CLIENT: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
+    parts: &[],
     rules: RULES,
     placeholder: &[("company_name", "Inconnu ({id})"), ("display_name", "Inconnu ({id})")],
-    absence: Absence::AskedFor { root: "client" },
+    absence: Absence::AskedFor { root: "client", argument: "id" },
     twins: None,
     matching: Some(Matching {
         columns: client::COLUMNS,

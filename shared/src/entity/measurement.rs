@@ -13,9 +13,10 @@ pub(super) static MEASUREMENT: Entity = Entity {
     source: Source::Nested { parent: "pianos", field: "allPianoMeasurements" },
     columns: COLUMNS,
     partitioned_by: None,
+    parts: &[],
     rules: RULES,
     placeholder: &[],
-    absence: Absence::AskedFor { root: "pianoMeasurement" },
+    absence: Absence::AskedFor { root: "pianoMeasurement", argument: "id" },
     twins: None,
     matching: None,
 };

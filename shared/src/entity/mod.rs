@@ -6,13 +6,24 @@ mod piano;
 mod timeline_entry;
 mod user;
 
+use std::fmt::Write as _;
+
+use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
+
+use crate::local_day;
 use crate::matching::Matching;
 use crate::row::{Column, Record, Rejection, Row};
 use crate::rule::{Draft, Rule};
+use crate::window::Window;
 
 /// Every entity, parents before children, so that a first sync needs few placeholders.
-pub static ALL: [&Entity; 5] =
-    [&user::USER, &client::CLIENT, &piano::PIANO, &timeline_entry::TIMELINE_ENTRY, &measurement::MEASUREMENT];
+pub static ALL: [&Entity; 5] = [
+    &user::USER,
+    &client::CLIENT,
+    &piano::PIANO,
+    &timeline_entry::TIMELINE_ENTRY,
+    &measurement::MEASUREMENT,
+];
 
 /// One kind of record: where it comes from, what its columns are, where it goes.
 #[derive(Debug)]
@@ -31,6 +42,8 @@ pub struct Entity {
     pub columns: &'static [Column],
     /// The column by whose month the production table is partitioned, if it is.
     pub partitioned_by: Option<&'static str>,
+    /// The lists inside a record that become rows of tables of their own, and live and die with it.
+    pub parts: &'static [Part],
     /// What is refused, repaired and derived on the way from a record to its row, in that order.
     pub rules: &'static [Rule],
     /// What a row made up for an unknown id says; `{id}` stands for that id. Empty: never made up.
@@ -75,9 +88,25 @@ pub enum Absence {
     ShownTwice,
     /// Missing from one, it is asked for by its id; not found, it is taken for deleted.
     AskedFor {
-        /// The field of the query root that answers one record by its `id`.
+        /// The field of the query root that answers one record.
         root: &'static str,
+        /// The argument that takes its id.
+        argument: &'static str,
     },
+}
+
+/// A list inside each record of an entity, such as the items of an invoice. Its elements have no life of their own:
+/// they come, change and go with the record, and `line`, their place in the list, tells them apart.
+#[derive(Debug)]
+pub struct Part {
+    /// Their table: `invoice_items`.
+    pub table: &'static str,
+    /// The column that names the record: `invoice_id`.
+    pub parent: &'static str,
+    /// The field of the record that holds them: a list, or a connection that is asked for `first: $inner`.
+    pub field: &'static str,
+    /// Every column that the source fills.
+    pub columns: &'static [Column],
 }
 
 /// Where an entity's records come from.
@@ -119,13 +148,44 @@ pub enum Shape {
     },
 }
 
-/// The one filter by time that a connection offers.
+/// How a connection is narrowed by time.
 #[derive(Debug)]
 pub struct TimeFilter {
-    /// The argument, greater or equal; there is no upper bound at the source.
-    pub argument: &'static str,
-    /// The field of a record that it compares.
+    /// The input object in which the bounds stand, if they do not stand among the arguments.
+    pub input: Option<&'static str>,
+    /// The lower bound, itself included.
+    pub since: &'static str,
+    /// The upper bound, itself included, where the source has one.
+    pub until: Option<&'static str>,
+    /// What the bounds are.
+    pub bound: Bound,
+    /// The field of a record that they are compared with.
     pub field: &'static str,
+    /// Which period a frequent run fetches.
+    pub reach: Reach,
+}
+
+/// What a bound in time is at the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// An instant, UTC.
+    Instant,
+    /// A day of the firm.
+    Day,
+}
+
+/// Which period a frequent run fetches, once everything was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// What is dated after the last run, and some days before it.
+    SinceLastRun,
+    /// So many days before and after today. Such a listing is complete for its period: what it lacks is gone.
+    Around {
+        /// Days before today.
+        back: u32,
+        /// Days after today.
+        ahead: u32,
+    },
 }
 
 impl Entity {
@@ -134,7 +194,7 @@ impl Entity {
     /// # Errors
     /// The record can never be a row; says why.
     pub fn transform(&self, record: Record<'_>) -> Result<Row, Rejection> {
-        Draft::run(record, self.columns, self.rules)
+        Draft::run(record, self)
     }
 
     /// The query, for an entity that has one of its own.
@@ -146,12 +206,25 @@ impl Entity {
         }
     }
 
+    /// Whether its own records, whole, can be asked for by id.
+    #[must_use]
+    pub fn is_asked_for_by_id(&self) -> bool {
+        self.query().is_some() && matches!(self.absence, Absence::AskedFor { .. })
+    }
+
     /// The entities whose records lie inside this one's, each with the field that holds them.
     pub fn children(&self) -> impl Iterator<Item = (&'static Entity, &'static str)> {
         ALL.into_iter().filter_map(|child| match child.source {
             Source::Nested { parent, field } if parent == self.name => Some((child, field)),
             _ => None,
         })
+    }
+
+    /// The column that holds the field which the time filter compares.
+    #[must_use]
+    pub fn dated_by(&self) -> Option<&'static str> {
+        let field = self.time_filter()?.field;
+        self.columns.iter().find(|column| column.path == [field]).map(|column| column.name)
     }
 
     /// The time filter, for an entity that can be fetched by window.
@@ -169,34 +242,107 @@ impl Entity {
     /// None where the source offers no such field.
     #[must_use]
     pub fn by_id_document(&self, count: usize) -> Option<String> {
-        let Absence::AskedFor { root } = self.absence else { return None };
+        let Absence::AskedFor { root, argument } = self.absence else { return None };
         // Of a nested record only whether it is there: its content comes with its parent.
         let selection = self.query().map_or("id", |query| query.selection);
         let variables: Vec<String> = (0..count).map(|place| format!("$id{place}: String!")).collect();
-        let fields: String =
-            (0..count).map(|place| format!(" r{place}: {root}(id: $id{place}) {{ {selection} }}")).collect();
-        Some(format!("query {root}ById({}) {{{fields} }}", variables.join(", ")))
+        let fields: String = (0..count)
+            .map(|place| format!(" r{place}: {root}({argument}: $id{place}) {{ {selection} }}"))
+            .collect();
+        let (variables, inner) = (variables.join(", "), inner_variable(selection));
+        Some(format!("query {root}ById({variables}{inner}) {{{fields} }}"))
     }
 }
 
 impl Query {
-    /// The document sent for one page. Variables: `$first`, `$after` and, with a window, `$since`.
+    /// The document sent for one page. Variables: `$first`, `$after`, of a window `$since` and `$until`, and of lists
+    /// inside a record `$inner`.
     #[must_use]
     pub fn document(&self) -> String {
         let Self { root, selection, shape } = self;
+        let inner = inner_variable(selection);
         match shape {
-            Shape::List => format!("query {root} {{ {root} {{ {selection} }} }}"),
+            Shape::List if inner.is_empty() => format!("query {root} {{ {root} {{ {selection} }} }}"),
+            Shape::List => format!("query {root}({}) {{ {root} {{ {selection} }} }}", &inner[2..]),
             Shape::Connection { arguments, window } => {
-                let (variable, argument) = window.as_ref().map_or_else(Default::default, |window| {
-                    (", $since: CoreDateTime", format!(", {}: $since", window.argument))
-                });
+                let (variables, bounds) = window.as_ref().map(TimeFilter::in_document).unwrap_or_default();
                 format!(
-                    "query {root}($first: Int!, $after: String{variable}) {{ \
-                     {root}(first: $first, after: $after{argument}{arguments}) {{ \
+                    "query {root}($first: Int!, $after: String{variables}{inner}) {{ \
+                     {root}(first: $first, after: $after{bounds}{arguments}) {{ \
                      totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }} }}"
                 )
             }
         }
+    }
+}
+
+/// The declaration of the variable by which lists inside a record are asked for, where the selection has any.
+fn inner_variable(selection: &str) -> &'static str {
+    if selection.contains(INNER) { ", $inner: Int!" } else { "" }
+}
+
+/// The variable that says how many elements of a list inside a record are asked for at most.
+pub const INNER: &str = "$inner";
+
+impl TimeFilter {
+    /// What a document declares for it, and the arguments in which it uses that.
+    fn in_document(&self) -> (String, String) {
+        let kind = match self.bound {
+            Bound::Instant => "CoreDateTime",
+            Bound::Day => "CoreDate",
+        };
+        let mut variables = format!(", $since: {kind}");
+        let mut bounds = format!("{}: $since", self.since);
+        if let Some(until) = self.until {
+            let _ = write!(variables, ", $until: {kind}");
+            let _ = write!(bounds, ", {until}: $until");
+        }
+        let arguments = match self.input {
+            Some(input) => format!(", {input}: {{ {bounds} }}"),
+            None => format!(", {bounds}"),
+        };
+        (variables, arguments)
+    }
+
+    /// The values of its variables for that window.
+    #[must_use]
+    pub fn variables(&self, window: Window) -> Vec<(&'static str, String)> {
+        let word = |instant: DateTime<Utc>| match self.bound {
+            Bound::Instant => instant.to_rfc3339_opts(SecondsFormat::Secs, true),
+            Bound::Day => local_day::of(instant).to_string(),
+        };
+        // The source's bound is the last instant inside, ours the first after it.
+        let last = window.end.filter(|_| self.until.is_some()).map(|end| word(end - TimeDelta::seconds(1)));
+        [("since", Some(word(window.start))), ("until", last)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    /// The period of a frequent run: of one that began then, where the last one began at `watermark`.
+    #[must_use]
+    pub fn frequent_window(
+        &self,
+        now: DateTime<Utc>,
+        watermark: DateTime<Utc>,
+        lookback_days: u32,
+    ) -> Option<Window> {
+        match self.reach {
+            Reach::SinceLastRun => Window::since(watermark, lookback_days),
+            Reach::Around { back, ahead } => {
+                let today = local_day::of(now);
+                // A day more at each end: whether its last hours are listed depends on whose days the source means.
+                let first = today.checked_sub_days(Days::new(u64::from(back) + 1))?;
+                let last = today.checked_add_days(Days::new(u64::from(ahead) + 1))?;
+                Window::of_days(first, last, local_day::ZONE)
+            }
+        }
+    }
+
+    /// Whether a frequent run lists everything of its period, so that what it lacks is gone.
+    #[must_use]
+    pub const fn proves_absence(&self) -> bool {
+        matches!(self.reach, Reach::Around { .. })
     }
 }
 
@@ -227,19 +373,23 @@ mod tests {
     fn names_and_tables_are_unique_and_fit_into_an_sql_identifier() {
         let mut seen = BTreeSet::new();
         for entity in ALL {
-            for name in [entity.name, entity.table, entity.staging_table] {
+            let parts = entity.parts.iter().map(|part| part.table);
+            for name in [entity.name, entity.table, entity.staging_table].into_iter().chain(parts.clone()) {
                 assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
                 assert!(name.len() <= 40, "{name}");
             }
             assert_eq!(entity.staging_table, format!("stg_{}", entity.table));
-            assert!(seen.insert(entity.table), "{} twice", entity.table);
+            for table in parts.chain([entity.table]) {
+                assert!(seen.insert(table), "{table} twice");
+            }
         }
     }
 
     #[test]
     fn a_parent_stands_before_the_children_that_refer_to_it() {
         for (place, entity) in ALL.into_iter().enumerate() {
-            for target in entity.columns.iter().filter_map(|column| column.references) {
+            let parts = entity.parts.iter().flat_map(|part| part.columns);
+            for target in entity.columns.iter().chain(parts).filter_map(|column| column.references) {
                 let parent = ALL.into_iter().position(|other| other.name == target);
                 assert!(parent.is_some_and(|parent| parent < place), "{} → {target}", entity.name);
                 assert!(
@@ -260,6 +410,18 @@ mod tests {
             }
             if let Some(column) = entity.partitioned_by {
                 assert!(names.contains(column), "{}: partitioned by {column}", entity.name);
+                assert!(entity.parts.is_empty(), "{}: parts refer to one place by the id alone", entity.name);
+            }
+            if let Some(filter) = entity.time_filter() {
+                assert!(entity.dated_by().is_some(), "{}: no column holds {}", entity.name, filter.field);
+            }
+            for part in entity.parts {
+                let names: BTreeSet<_> = part.columns.iter().map(|column| column.name).collect();
+                assert_eq!(names.len(), part.columns.len(), "{}: a column twice", part.table);
+                assert!(!names.contains(part.parent) && !names.contains("line"), "{}: its own", part.table);
+                assert!(part.columns.iter().all(|column| !column.protected), "{}: kept by hand", part.table);
+                let is_selected = |selection: &str| selection.contains(part.field);
+                assert!(entity.query().is_some_and(|query| is_selected(query.selection)), "{}", part.table);
             }
         }
     }

@@ -28,9 +28,10 @@ pub(super) static PIANO: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
+    parts: &[],
     rules: &[Rule::new("a piano was built between 1700 and 2100", Effect::Repairs(leave_out_absurd_year))],
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
-    absence: Absence::AskedFor { root: "piano" },
+    absence: Absence::AskedFor { root: "piano", argument: "id" },
     twins: None,
     matching: Some(Matching {
         columns: piano::COLUMNS,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Absence, Entity, Query, Shape, Source, TimeFilter, Title, Twins};
+use super::{Absence, Bound, Entity, Query, Reach, Shape, Source, TimeFilter, Title, Twins};
 use crate::local_day;
 use crate::reading::{Quantity, readings};
 use crate::row::{Column, Kind, Rejection, date_text, instant};
@@ -21,11 +21,20 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
                     appointment { id } invoice { id } estimate { id }",
         shape: Shape::Connection {
             arguments: "",
-            window: Some(TimeFilter { argument: "occurredAtGet", field: "occurredAt" }),
+            // There is no upper bound at the source.
+            window: Some(TimeFilter {
+                input: None,
+                since: "occurredAtGet",
+                until: None,
+                bound: Bound::Instant,
+                field: "occurredAt",
+                reach: Reach::SinceLastRun,
+            }),
         },
     }),
     columns: COLUMNS,
     partitioned_by: Some("occurred_at"),
+    parts: &[],
     rules: RULES,
     placeholder: &[],
     // There is no field that answers one entry by its id.

@@ -17,6 +17,7 @@ pub(super) static USER: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
+    parts: &[],
     rules: &[],
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
     // Over there a user only becomes INACTIVE, and whether the list still holds those is unknown.

@@ -16,6 +16,7 @@ use tracing::warn;
 use super::pace::Pace;
 use super::token::{Credentials, TokenError};
 use crate::config::GazelleConfig;
+use shared::entity::INNER;
 use shared_store::{ObjectStore, StateError};
 
 /// Past this many tries the run ends and resumes at the next tick: waiting longer costs Lambda time.
@@ -29,6 +30,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// No try begins later: one page with all its tries must fit into the lease and the deadline's margin.
 const PAGE_BUDGET: Duration = Duration::from_mins(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Elements of a list inside a record: a record that has more is asked for by itself.
+const INNER_FIRST: u32 = 100;
+/// Elements of a list inside a record that is asked for by its id.
+const INNER_FIRST_BY_ID: u32 = 1_000;
 /// A page is a few megabytes at most; more would be an attack on our memory.
 const BODY_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -143,7 +148,7 @@ impl Gazelle {
         &self.url
     }
 
-    /// Asks for one page; answers the response's body, which holds data.
+    /// Asks for one page, with those bounds in time; answers the response's body, which holds data.
     ///
     /// # Errors
     /// There is no usable answer, now or for good.
@@ -151,11 +156,14 @@ impl Gazelle {
         &self,
         document: &str,
         cursor: Option<&str>,
-        since: Option<DateTime<Utc>>,
+        bounds: Vec<(&'static str, String)>,
     ) -> Result<String, ApiError> {
         let mut variables = json!({ "first": self.page_size, "after": cursor });
-        if let Some(since) = since {
-            variables["since"] = json!(since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        for (name, bound) in bounds {
+            variables[name] = json!(bound);
+        }
+        if document.contains(INNER) {
+            variables["inner"] = json!(INNER_FIRST);
         }
         self.ask(document, &variables).await
     }
@@ -165,8 +173,11 @@ impl Gazelle {
     /// # Errors
     /// There is no usable answer, now or for good.
     pub async fn by_id(&self, document: &str, ids: &[String]) -> Result<String, ApiError> {
-        let variables: Map<String, Value> =
+        let mut variables: Map<String, Value> =
             ids.iter().enumerate().map(|(place, id)| (format!("id{place}"), json!(id))).collect();
+        if document.contains(INNER) {
+            variables.insert("inner".to_owned(), json!(INNER_FIRST_BY_ID));
+        }
         self.ask(document, &Value::Object(variables)).await
     }
 

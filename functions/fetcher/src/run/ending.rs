@@ -6,7 +6,7 @@ use shared::manifest::{self, Manifest, RunStatus};
 use shared::request::Mode;
 use tokio::time::Instant;
 
-use super::{FETCHER_VERSION, Outcome, Run};
+use super::{CUT_SHORT, FETCHER_VERSION, Outcome, Run, is_complete};
 use crate::fetch::FREQUENT;
 use crate::fetch_error::FetchError;
 use crate::known_pages::KnownPages;
@@ -57,7 +57,7 @@ impl<S: RawSink> Run<'_, S> {
         self.save_manifest(status, ended_at, error.map(|error| (error, action))).await?;
         let is_over = matches!(status, RunStatus::Success | RunStatus::Partial);
         let (states, entity) = (self.parts.states, self.entity.name);
-        if is_over && !self.is_frequent() {
+        if is_over && !self.is_frequent() && !self.checkpoint.ask.request_id.ends_with(CUT_SHORT) {
             KnownPages::forget(states, entity).await?;
         }
         let is_moved_under = status == RunStatus::Partial && self.checkpoint.source_errors.is_none();
@@ -170,6 +170,7 @@ impl<S: RawSink> Run<'_, S> {
             total_count_first: checkpoint.total_count_first,
             total_count: checkpoint.total_count,
             distinct: self.distinct,
+            proves_absence: is_complete(self.entity, checkpoint) && checkpoint.pages_passed == 0,
             resumed_from_page: self.resumed_from_page,
             revision: checkpoint.manifest_revision,
             error,
