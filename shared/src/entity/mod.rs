@@ -1,6 +1,7 @@
 //! The registry: what is mirrored. An entity is data; the engines that move it never name one.
 
 mod client;
+mod invoice;
 mod measurement;
 mod piano;
 mod timeline_entry;
@@ -17,12 +18,13 @@ use crate::rule::{Draft, Rule};
 use crate::window::Window;
 
 /// Every entity, parents before children, so that a first sync needs few placeholders.
-pub static ALL: [&Entity; 5] = [
+pub static ALL: [&Entity; 6] = [
     &user::USER,
     &client::CLIENT,
     &piano::PIANO,
     &timeline_entry::TIMELINE_ENTRY,
     &measurement::MEASUREMENT,
+    &invoice::INVOICE,
 ];
 
 /// One kind of record: where it comes from, what its columns are, where it goes.
