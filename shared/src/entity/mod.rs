@@ -1,5 +1,6 @@
 //! The registry: what is mirrored. An entity is data; the engines that move it never name one.
 
+mod appointment;
 mod client;
 mod invoice;
 mod measurement;
@@ -18,13 +19,14 @@ use crate::rule::{Draft, Rule};
 use crate::window::Window;
 
 /// Every entity, parents before children, so that a first sync needs few placeholders.
-pub static ALL: [&Entity; 6] = [
+pub static ALL: [&Entity; 7] = [
     &user::USER,
     &client::CLIENT,
     &piano::PIANO,
     &timeline_entry::TIMELINE_ENTRY,
     &measurement::MEASUREMENT,
     &invoice::INVOICE,
+    &appointment::APPOINTMENT,
 ];
 
 /// One kind of record: where it comes from, what its columns are, where it goes.
