@@ -58,7 +58,8 @@ test: ## Passe tous les tests, sur une pile à eux
 	$(STACK) counts --name test; \
 	$(VENV)/bin/python infra/checks/update.py --stack test; \
 	$(VENV)/bin/python infra/checks/permissions.py --stack test; \
-	$(PAGES) --stack test
+	$(PAGES) --stack test; \
+	$(VENV)/bin/python infra/checks/recipe.py
 
 .PHONY: compat
 compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compat PG_BIN=/usr/lib/postgresql/15/bin
@@ -66,6 +67,10 @@ compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compa
 	$(STACK) pgbouncer >/dev/null; \
 	export DATABASE_URL="$$(STACK_PG_BIN='$(PG_BIN)' $(STACK) postgres --name compat | tail -n 1)"; \
 	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 pooled promotion replaying secured staging zero_trust
+
+.PHONY: recipe
+recipe: setup ## Suit la recette de CONTRIBUTING.md dans une copie : une entité de plus, construite et synchronisée
+	@$(VENV)/bin/python infra/checks/recipe.py
 
 .PHONY: pages
 pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux

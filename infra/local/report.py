@@ -164,7 +164,20 @@ class Progress:
 # -------------------------------------------------------------------------------- table
 
 
+def _by_entity(lines: list[Line]) -> list[Line]:
+    """What follows a run, such as questions by id, counts with it."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        first = found.setdefault(line.entity, line)
+        if first is not line:
+            status = first.status if line.status == "success" else line.status
+            counts = tuple(map(sum, zip(first.counts, line.counts, strict=True)))
+            found[line.entity] = Line(line.entity, first.run_id, status, first.seconds + line.seconds, counts)
+    return list(found.values())
+
+
 def _print_table(lines: list[Line], seconds: float) -> None:
+    lines = _by_entity(lines)
     rows = [[line.entity, *map(str, line.counts), f"{line.seconds:.1f} s", line.status] for line in lines]
     sums = [sum(line.counts[i] for line in lines) for i in range(len(COLUMNS))]
     rows.append(["total", *map(str, sums), f"{seconds:.1f} s", ""])

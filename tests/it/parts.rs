@@ -1,0 +1,158 @@
+//! Lists inside records: their rows come, change and go with the record, for every part of the registry.
+
+use pipeline_tests::mirror::Mirror;
+use pipeline_tests::pages::{HandRun, MemorySource};
+use serde_json::{Value, json};
+use shared::entity::{self, Entity, Part};
+use shared::manifest::RunStatus;
+use shared::row::{Column, Kind};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::promotion::sync;
+use crate::staging::record;
+
+fn parts() -> impl Iterator<Item = (&'static Entity, &'static Part)> {
+    entity::ALL.into_iter().flat_map(|entity| entity.parts.iter().map(move |part| (entity, part)))
+}
+
+/// An element with a text in each of its texts, and an id of that kind in each reference.
+fn element(part: &Part, word: &str) -> Value {
+    let mut element = json!({});
+    for Column { path, kind, references, .. } in part.columns {
+        if let ([.., _], Kind::Text) = (path, kind) {
+            let value = references.map_or_else(|| word.to_owned(), |target| format!("{target}_{word}"));
+            let place = path.iter().fold(&mut element, |value, name| &mut value[*name]);
+            *place = json!(value);
+        }
+    }
+    element
+}
+
+/// A record that holds that list in the field of the part, as a connection.
+fn holding(part: &Part, id: &str, words: &[&str], has_more: bool) -> Value {
+    let nodes: Vec<Value> = words.iter().map(|word| element(part, word)).collect();
+    let mut record = record(id);
+    record[part.field] = json!({"pageInfo": {"hasNextPage": has_more}, "nodes": nodes});
+    record
+}
+
+/// The places of the part's rows of a record.
+async fn lines(mirror: &Mirror, part: &Part, id: &str) -> Vec<i64> {
+    let sql = format!(
+        "select line from {} where {} = '{id}' and deleted_at is null order by line",
+        part.table, part.parent
+    );
+    mirror.rows(&sql).await.iter().filter_map(|row| row["line"].as_i64()).collect()
+}
+
+#[sqlx::test(migrations = false)]
+async fn the_rows_of_a_list_are_those_of_its_newest_record_and_a_missing_list_takes_none_away(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    assert!(parts().count() > 0);
+    for (entity, part) in parts() {
+        let id = format!("{}_1", part.table);
+        let mut nothing = record(&id);
+        nothing[part.field] = Value::Null;
+        for (minute, record, expected) in [
+            (1, holding(part, &id, &["a", "b", "c"], false), vec![1, 2, 3]),
+            (2, holding(part, &id, &["b"], false), vec![1]),
+            (3, nothing, vec![1]),
+            (4, holding(part, &id, &[], false), vec![]),
+            (5, holding(part, &id, &["a", "b"], false), vec![1, 2]),
+            // Late: it was fetched before.
+            (2, holding(part, &id, &["x", "y", "z"], false), vec![1, 2]),
+        ] {
+            let minute = minute + 100 * i64::try_from(part.table.len()).unwrap_or(0);
+            sync(&mirror, entity, minute, &[record]).await;
+            assert_eq!(lines(&mirror, part, &id).await, expected, "{}, minute {minute}", part.table);
+        }
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_element_that_is_none_costs_neither_the_others_nor_the_record(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    for (entity, part) in parts() {
+        let mut odd = record("odd");
+        odd[part.field] = json!({"nodes": [null, element(part, "a"), 7, [], "text", {}], "pageInfo": 5});
+        let mut wrong = record("wrong");
+        wrong[part.field] = json!("no list");
+        let sound = holding(part, "sound", &["b"], false);
+        let minute = i64::try_from(part.table.len()).unwrap_or(0);
+        sync(&mirror, entity, minute, &[odd, wrong, sound]).await;
+        let of = |id: &'static str| lines(&mirror, part, id);
+        assert_eq!((of("odd").await, of("wrong").await, of("sound").await), (vec![2, 6], vec![], vec![1]));
+        let notes = format!("select note from {} where gazelle_id = 'odd'", entity.staging_table);
+        let note = mirror.value(&notes).await.to_string();
+        for place in [1, 3, 4, 5] {
+            assert!(note.contains(&format!("{}[{place}] is no object", part.field)), "{note}");
+        }
+        let sql = format!("truncate {} cascade; truncate {}", entity.table, entity.staging_table);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut mirror.connection().await).await.expect("empty");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn whoever_an_element_refers_to_and_nobody_has_sent_is_made_up_once(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    for (entity, part) in parts() {
+        sync(&mirror, entity, 1, &[holding(part, part.table, &[part.table, part.table], false)]).await;
+        for column in part.columns {
+            let Some(target) = column.references else { continue };
+            let id = format!("{target}_{}", part.table);
+            let sql = format!(
+                "select is_placeholder from {} where id = '{id}'",
+                pipeline_tests::mirror::entity(target).table
+            );
+            assert_eq!(mirror.rows(&sql).await, [json!({"is_placeholder": true})], "{}", part.table);
+            let sql = format!("select {} as id from {}", column.name, part.table);
+            assert_eq!(mirror.rows(&sql).await, [json!({"id": id}), json!({"id": id})], "{}", part.table);
+            let sql =
+                format!("select count(*) from admin_actions where kind = 'placeholder' and subject = '{id}'");
+            assert_eq!(mirror.value(&sql).await, json!(1));
+        }
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_a_source_cut_short_is_left_to_the_answer_by_id_and_takes_nothing_away_if_that_is_short_too(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let mirror = Mirror::open(options).await;
+    for (entity, part) in parts().filter(|(entity, _)| entity.is_asked_for_by_id()) {
+        let id = format!("{}_long", part.table);
+        let minute = 100 * i64::try_from(part.table.len()).unwrap_or(0);
+        sync(&mirror, entity, minute, &[holding(part, &id, &["a", "b", "c"], false)]).await;
+        // In a listing: not staged at all.
+        let short = holding(part, &id, &["a"], true);
+        let source = MemorySource::default();
+        let mut run = HandRun::new(entity, minute + 1);
+        run.page(&source, std::slice::from_ref(&short));
+        run.end(&source, RunStatus::Success);
+        assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
+        let staged = format!("select count(*) from {} where gazelle_id = '{id}'", entity.staging_table);
+        assert_eq!(mirror.value(&staged).await, json!(1), "{}", part.table);
+        // As an answer by id: staged, and what it lacks proves nothing.
+        let source = MemorySource::default();
+        let mut run = HandRun::new(entity, minute + 2);
+        run.answer(&source, &id, &short);
+        run.end(&source, RunStatus::Success);
+        assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
+        mirror.reconcile().await;
+        assert_eq!(mirror.value(&staged).await, json!(2), "{}", part.table);
+        assert_eq!(lines(&mirror, part, &id).await, [1, 2, 3], "{}", part.table);
+        let sql = format!("select note from {} where gazelle_id = '{id}'", entity.staging_table);
+        let notes = json!(mirror.rows(&sql).await).to_string();
+        assert!(notes.contains("goes on where the source stopped"), "{notes}");
+    }
+}

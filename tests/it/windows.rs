@@ -1,0 +1,186 @@
+//! Listings that are complete for a period prove what is gone from it; lists inside a record come whole, however
+//! long they are.
+
+use chrono::{Days, Utc};
+use gazelle_sim::SimConfig;
+use pipeline_tests::mirror::entity;
+use pipeline_tests::pipeline::Pipeline;
+use pipeline_tests::source::{Source, TICK};
+use serde_json::{Value, json};
+use shared::entity::{self, Entity, TimeFilter};
+use shared::request::{Mode, SyncRequest};
+use shared::{local_day, row};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+fn small() -> SimConfig {
+    SimConfig { clients: 100, pianos: 120, timeline: 300, ..SimConfig::default() }
+}
+
+/// The entities of which a tick lists a whole period.
+fn of_a_period() -> impl Iterator<Item = &'static Entity> {
+    entity::ALL.into_iter().filter(|entity| entity.time_filter().is_some_and(TimeFilter::proves_absence))
+}
+
+fn ids(moved: &Value) -> Vec<String> {
+    moved.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The rows of the period that is believed: a day less at each end than what is fetched.
+async fn in_period(pipeline: &Pipeline, entity: &Entity, condition: &str) -> Vec<String> {
+    let (filter, column) = entity.time_filter().zip(entity.dated_by()).expect("a filter by time");
+    let window = filter.frequent_window(Utc::now(), Utc::now(), 0).expect("a window");
+    let (start, end) =
+        (window.start + chrono::TimeDelta::days(1), window.end.expect("an end") - chrono::TimeDelta::days(1));
+    let sql = format!(
+        "select id from {} where {column} >= '{}' and {column} < '{}' and {condition} order by id",
+        entity.table,
+        row::instant_text(start),
+        row::instant_text(end)
+    );
+    ids(&pipeline.mirror.rows(&sql).await.iter().map(|row| row["id"].clone()).collect())
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_is_gone_from_the_period_is_marked_by_a_tick_and_what_is_gone_elsewhere_by_a_full_run(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pipeline = Pipeline::open(small(), options).await;
+    pipeline.tick().await;
+    pipeline.assert_equals_the_source("a first tick").await;
+    for entity in of_a_period() {
+        let near = in_period(&pipeline, entity, "true").await;
+        let moved =
+            pipeline.source.control("/_sim/advance", &json!({"deletes": 12, "entity": entity.name})).await;
+        let gone = ids(&moved[entity.name]["deleted"]);
+        let (inside, outside): (Vec<String>, Vec<String>) =
+            gone.into_iter().partition(|id| near.contains(id));
+        assert!(!inside.is_empty() && !outside.is_empty(), "{}: {inside:?} {outside:?}", entity.name);
+        pipeline.tick().await;
+        assert_eq!(pipeline.deleted(entity).await, sorted(&inside), "{}", entity.name);
+        for part in entity.parts {
+            let sql = format!(
+                "select count(*) from {} p join {} t on t.id = p.{}
+                 where (p.deleted_at is null) <> (t.deleted_at is null)",
+                part.table, entity.table, part.parent
+            );
+            assert_eq!(pipeline.mirror.value(&sql).await, json!(0), "{} goes with its record", part.table);
+        }
+        pipeline.sync(&Mode::Full).await;
+        let all = sorted(&[inside.clone(), outside].concat());
+        assert_eq!(pipeline.deleted(entity).await, all, "{}", entity.name);
+        pipeline.source.control("/_sim/advance", &json!({"restores": 12, "entity": entity.name})).await;
+        pipeline.tick().await;
+        let back = pipeline.deleted(entity).await;
+        assert!(inside.iter().all(|id| !back.contains(id)), "{}: {back:?}", entity.name);
+        pipeline.sync(&Mode::Full).await;
+        pipeline.assert_equals_the_source("all have returned").await;
+    }
+}
+
+fn sorted(ids: &[String]) -> Vec<String> {
+    let mut ids = ids.to_vec();
+    ids.sort();
+    ids
+}
+
+#[sqlx::test(migrations = false)]
+async fn what_a_listing_of_a_period_merely_hides_is_asked_for_once_and_stays(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pipeline = Pipeline::open(small(), options).await;
+    pipeline.tick().await;
+    for entity in of_a_period() {
+        let near = in_period(&pipeline, entity, "true").await;
+        // As a source may that no longer lists what is cancelled: the records are there, and asked for they answer.
+        let root = entity.query().expect("a query").root;
+        pipeline.source.control("/_sim/faults", &json!({"null_nodes": 0.1, "root_field": root})).await;
+        pipeline.tick().await;
+        pipeline.source.heal().await;
+        let missing = format!(
+            "select count(*) from missing_records where entity = '{}' and answer = 'found'",
+            entity.name
+        );
+        let hidden = pipeline.mirror.value(&missing).await;
+        assert!(hidden.as_i64() > Some(0) && hidden.as_i64() < i64::try_from(near.len()).ok(), "{hidden}");
+        assert_eq!(pipeline.deleted(entity).await, Vec::<String>::new(), "{}", entity.name);
+        let again = pipeline.source.fetch(entity, TICK).await;
+        assert!(again.iter().all(|report| report.mode != "verify"), "{again:?}");
+        pipeline.settle().await;
+        assert_eq!(pipeline.mirror.value(&missing).await, json!(0), "listed again, missing no more");
+        pipeline.assert_equals_the_source("shown again").await;
+    }
+}
+
+#[tokio::test]
+async fn a_quiet_tick_of_a_period_stores_nothing_and_a_change_in_it_stores_all_of_it() {
+    for entity in of_a_period() {
+        let mut source = Source::small().await;
+        source.page_size = 10;
+        source.fetch(entity, TICK).await;
+        let first = source.fetch(entity, TICK).await;
+        assert!(first[0].status == "success" && first[0].pages > 2, "{first:?}");
+        let quiet = source.fetch(entity, TICK).await;
+        let [report] = &quiet[..] else { panic!("{quiet:?}") };
+        assert_eq!((report.status, report.pages, report.pages_passed), ("success", 0, first[0].pages));
+        source.control("/_sim/advance", &json!({"creates": 3, "entity": entity.name})).await;
+        let changed = source.fetch(entity, TICK).await;
+        assert_eq!((changed[0].status, changed[0].pages_passed), ("success", 0), "{changed:?}");
+        assert!(changed[0].pages >= first[0].pages, "{changed:?} after {first:?}");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_repair_of_a_period_takes_its_days_alone(_: PgPoolOptions, options: PgConnectOptions) {
+    for entity in of_a_period() {
+        let pipeline = Pipeline::open(small(), options.clone()).await;
+        pipeline.mirror.empty().await;
+        let (first, last) = (Utc::now().date_naive(), Utc::now().date_naive() + Days::new(20));
+        let payload = json!({"entity": entity.name, "start": first.to_string(), "end": last.to_string()});
+        let request = SyncRequest::parse(&payload, local_day::ZONE).expect("a request");
+        pipeline.source.fetch(entity, request.mode).await;
+        pipeline.settle().await;
+        let column = entity.dated_by().expect("a date");
+        let days = format!(
+            "select count(*) as n, min(({column} at time zone 'America/Montreal')::date)::text as first,
+                max(({column} at time zone 'America/Montreal')::date)::text as last from {}",
+            entity.table
+        );
+        let found = pipeline.mirror.rows(&days).await;
+        let day = |name: &str| found[0][name].as_str().unwrap_or_default().to_owned();
+        assert!(found[0]["n"].as_i64() > Some(5), "{found:?}");
+        assert!(day("first") >= first.to_string() && day("last") <= last.to_string(), "{found:?}");
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn a_list_that_is_longer_than_a_page_inside_a_record_comes_whole(
+    _: PgPoolOptions,
+    options: PgConnectOptions,
+) {
+    let pipeline = Pipeline::open(SimConfig { clients: 240, ..small() }, options).await;
+    let invoices = entity("invoices");
+    let runs = pipeline.source.fetch(invoices, TICK).await;
+    let asked: Vec<&str> = runs.iter().filter(|run| run.mode == "verify").map(|run| run.status).collect();
+    assert_eq!(asked, ["success"], "what is cut short is asked for at once: {runs:?}");
+    pipeline.settle().await;
+    let longest =
+        "select count(*) as n, invoice_id as id from invoice_items group by 2 order by 1 desc limit 1";
+    let longest = pipeline.mirror.rows(longest).await;
+    assert!(longest[0]["n"].as_i64() > Some(100), "{longest:?}");
+    let staged = format!("select count(*) from stg_invoices where gazelle_id = {}", longest[0]["id"])
+        .replace('"', "'");
+    assert_eq!(pipeline.mirror.value(&staged).await, json!(1), "the short version is not staged");
+    // A quiet tick does not ask again.
+    for _ in 0..2 {
+        let quiet = pipeline.source.fetch(invoices, TICK).await;
+        assert_eq!(
+            quiet.iter().map(|run| (run.mode.clone(), run.pages)).collect::<Vec<_>>(),
+            [("incremental".to_owned(), 0)]
+        );
+    }
+    pipeline.sync(&Mode::Full).await;
+    pipeline.assert_equals_the_source("a full run").await;
+    assert_eq!(pipeline.deleted(invoices).await, Vec::<String>::new());
+}
