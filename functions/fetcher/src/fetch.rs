@@ -84,8 +84,8 @@ pub async fn fetch<S: RawSink>(
     let lane = job.mode.lane();
     if lane != FREQUENT {
         write_down(parts.states, job).await?;
-        let mut reports = serve(parts, job, job.entity, lane, on_page).await;
-        reports.extend(follow_up(parts, job, on_page).await);
+        let mut reports = Box::pin(serve(parts, job, job.entity, lane, on_page)).await;
+        reports.extend(Box::pin(follow_up(parts, job, on_page)).await);
         return Ok(reports);
     }
     // Every tick also takes up what an earlier invocation has left in other lanes.
@@ -96,7 +96,7 @@ pub async fn fetch<S: RawSink>(
         .extend(nested.filter(|child| child.absence != Absence::MeansNothing).map(|child| (child, "verify")));
     let served = lanes.into_iter().map(|(entity, lane)| serve(parts, job, entity, lane, on_page));
     let mut reports: Vec<Report> = join_all(served).await.into_iter().flatten().collect();
-    reports.extend(follow_up(parts, job, on_page).await);
+    reports.extend(Box::pin(follow_up(parts, job, on_page)).await);
     Ok(reports)
 }
 
