@@ -131,6 +131,32 @@ async fn a_quiet_tick_of_a_period_stores_nothing_and_a_change_in_it_stores_all_o
     }
 }
 
+#[tokio::test]
+async fn a_listing_of_a_period_that_has_only_lost_its_end_is_stored_whole() {
+    for entity in of_a_period() {
+        let mut source = Source::open(SimConfig { clients: 20, timeline: 10, ..SimConfig::default() }).await;
+        source.page_size = 1;
+        source.fetch(entity, TICK).await;
+        source.fetch(entity, TICK).await;
+        let column = entity.dated_by().expect("a date");
+        let filter = entity.time_filter().expect("a filter by time");
+        let window = filter.frequent_window(Utc::now(), Utc::now(), 0).expect("a window");
+        let mut has_lost_its_end = false;
+        while !has_lost_its_end {
+            let truth = source.truth(entity).await;
+            let instant = |row: &Value| row[column].as_str().and_then(row::instant);
+            let listed = truth["rows"].as_array().into_iter().flatten();
+            let listed = listed.filter(|row| instant(row).is_some_and(|at| window.contains(at)));
+            let last =
+                listed.max_by_key(|row| (instant(row), row["id"].to_string())).expect("a listing").clone();
+            let moved = source.control("/_sim/advance", &json!({"deletes": 1, "entity": entity.name})).await;
+            has_lost_its_end = moved[entity.name]["deleted"][0] == last["id"];
+            let tick = source.fetch(entity, TICK).await;
+            assert!(tick[0].status == "success" && !(has_lost_its_end && tick[0].pages == 0), "{tick:?}");
+        }
+    }
+}
+
 #[sqlx::test(migrations = false)]
 async fn a_repair_of_a_period_takes_its_days_alone(_: PgPoolOptions, options: PgConnectOptions) {
     for entity in of_a_period() {

@@ -63,6 +63,11 @@ impl KnownPages {
         is_unchanged
     }
 
+    /// Whether the listing had more pages when the list was written.
+    pub(crate) fn were_more(&self) -> bool {
+        self.object.value.pages.len() > self.seen.len()
+    }
+
     /// Writes down what a run that read its list to the end has seen.
     pub(crate) async fn save(mut self, store: &ObjectStore, run_id: &RunId, query_sha256: &str) {
         self.object.value = PagesState {

@@ -105,6 +105,8 @@ impl<'a, S: RawSink> Run<'a, S> {
         loop {
             let is_on_time = Instant::now() < self.job.deadline;
             match self.checkpoint.next.clone() {
+                // What stood on its last pages is gone.
+                Next::Close if self.is_shorter() => self.begin_again(),
                 Next::Close => break,
                 Next::Page(_) | Next::Ids(_) if !is_on_time => return Ok(Outcome::Paused),
                 Next::Page(_) if self.checkpoint.page >= PAGES_PER_RUN_MAX => {
@@ -118,6 +120,12 @@ impl<'a, S: RawSink> Run<'a, S> {
         self.count_distinct().await?;
         self.ask_for_cut_short().await?;
         Ok(Outcome::Complete)
+    }
+
+    /// Whether a listing that proves what is gone holds what it held before, and fewer pages of it.
+    fn is_shorter(&self) -> bool {
+        let is_passed_over = self.checkpoint.pages_passed > 0 && self.checkpoint.may_pass_over;
+        self.tally.is_some() && is_passed_over && self.known.as_ref().is_some_and(KnownPages::were_more)
     }
 
     /// Reads the listing from its first page once more, and stores every page of it.
@@ -152,7 +160,8 @@ impl<'a, S: RawSink> Run<'a, S> {
         let body = self.parts.api.page(&query.document(), cursor, bounds).await?;
         let listing = self.listing(page, &body)?;
         let is_unchanged = self.known.as_mut().is_some_and(|known| known.is_unchanged(page, &listing));
-        if (is_unchanged && self.checkpoint.may_pass_over) || self.is_outside(&listing) {
+        let is_passed_over = is_unchanged && self.checkpoint.may_pass_over;
+        if is_passed_over || self.tally.is_none() && self.is_outside(&listing) {
             self.advance(page, cursor, &listing, false)?;
             if self.saved_at.elapsed() > RENEW_AFTER {
                 self.save_state().await?;

@@ -166,18 +166,23 @@ async fn note_missing(
             answer = case when {is_asked_anew} then null else m.answer end
         "
     );
-    let noted = tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
+    tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
     // What is missing no more; of what lies outside the period nothing is known.
     let of_period = period.map_or_else(String::new, |_| {
         format!("and exists (select from {table} t where t.id = m.id {within})")
     });
     let sql = format!("delete from missing_records m where m.entity = $1 and m.run_id <> $2 {of_period}");
     tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
+    // What was found although it is not listed is no candidate for deletion.
     let sql = format!(
-        "select count(*) from {table} t where t.deleted_at is null and not t.is_placeholder {within}"
+        "select
+            (select count(*) from missing_records m
+             where m.entity = $1 and m.run_id = $2 and m.answer is distinct from 'found'),
+            (select count(*) from {table} t where t.deleted_at is null and not t.is_placeholder {within})"
     );
-    let live: i64 = tx.query(AssertSqlSafe(sql)).fetch_one(tx.connection()).await?.try_get(0)?;
-    Ok((i64::try_from(noted.rows_affected()).unwrap_or(i64::MAX), live))
+    let counts =
+        tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).fetch_one(tx.connection()).await?;
+    Ok((counts.try_get(0)?, counts.try_get(1)?))
 }
 
 /// Holds the deletions back, or lets them go, and asks a person where they are held.
