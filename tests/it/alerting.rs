@@ -274,14 +274,9 @@ async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
         secrets.get_secret_value().secret_id(variable("DATABASE_SECRET")).send().await.expect("a secret");
     put(r#"{"url": "postgres://nobody:nothing@127.0.0.1:9/none"}"#).await.expect("a secret");
     restart("ALERTER_FUNCTION");
-    restart("STAGER_FUNCTION");
-    // What a schedule asks for is put off, and no function stops for it.
-    let nightly = ground.stack.invoke("STAGER_FUNCTION", &json!({"task": "archive"})).await;
     ground.look().await;
     put(right.secret_string().unwrap_or_default()).await.expect("a secret");
-    assert_eq!(nightly, Ok(json!({"put_off": true})));
     restart("ALERTER_FUNCTION");
-    restart("STAGER_FUNCTION");
     let told = ground.inbox.wait(ground.begun, &["🔴 La base de données ne répond pas"], SOON).await;
     assert!(!told.text.contains("nothing"), "no password: {}", told.text);
     let mails = Value::from(ground.inbox.mails().await).to_string();

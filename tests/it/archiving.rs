@@ -1,12 +1,16 @@
 //! Settled staging rows leave the database only when the archive holds them, and come back with one command.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::MemorySource;
 use serde_json::{Value, json};
+use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 use stager::task::{Announcer, Done, Task, TaskError};
+use tokio::time::Instant;
 
 use crate::promotion::sync;
 use crate::staging::record;
@@ -165,4 +169,20 @@ async fn nothing_is_deleted_that_the_archive_does_not_give_back(_: PgPoolOptions
     let refused = run(&mirror, &Spoils(MemorySource::default()), &json!({"task": "archive"})).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(staged(&mirror).await, before);
+}
+
+#[tokio::test]
+async fn what_a_schedule_asks_for_stops_at_once_where_there_is_no_database_and_is_known_as_put_off() {
+    // No one listens there.
+    let config = DatabaseConfig::new("postgres://nobody@127.0.0.1:1/none", "gazelle", PoolMode::Session);
+    let (db, source) = (Db::new(&config.expect("an address")), MemorySource::default());
+    let task = Task::parse(&json!({"task": "archive"})).expect("a task");
+    let begin = Instant::now();
+    let stopped = task.run(&db, &source, &Silent, Utc::now(), begin + Duration::from_mins(5)).await;
+    let Err(TaskError::Database(error)) = stopped else { panic!("{stopped:?}") };
+    assert!(shared_db::is_out_of_reach(&error) && task.is_scheduled(), "{error}");
+    // Once, not once for each entity.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    let by_hand = json!({"task": "replay", "entity": "users", "start": "2026-01-01", "end": "2026-01-02"});
+    assert!(!Task::parse(&by_hand).expect("a task").is_scheduled(), "a person waits for it");
 }
