@@ -82,13 +82,14 @@ def copied() -> Path:
     for tool in ("venv", "venv.lock", "tools", "sam"):
         if (LOCAL / tool).exists():
             (project / ".local" / tool).symlink_to(LOCAL / tool)
-    # Hard links: the libraries are the same, and the copy's own crates are other files.
-    own = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / deploy.target() / "release"
-    release = project / "target" / deploy.target() / "release"
-    release.mkdir(parents=True)
-    for part in ("deps", "build", ".fingerprint"):
-        if (own / part).is_dir():
-            tools.output_of(["cp", "-al", str(own / part), str(release / part)], "La copie des bibliothèques a échoué")
+    # The libraries are the same, so that only the project's own crates are compiled again. `release` holds what runs while
+    # compiling, such as macros. No links: cargo writes some of these files in place.
+    own = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    for folder in (Path("release"), Path(deploy.target()) / "release"):
+        (project / "target" / folder).mkdir(parents=True)
+        for part in ("deps", "build", ".fingerprint"):
+            if (own / folder / part).is_dir():
+                tools.output_of(["cp", "-a", "--reflink=auto", str(own / folder / part), str(project / "target" / folder / part)], "La copie des bibliothèques a échoué")
     return project
 
 
