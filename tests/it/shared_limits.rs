@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gazelle_sim::SimConfig;
-use pipeline_tests::mirror::entity;
 use pipeline_tests::process::{Exchange, Ground, Process, Proxy};
 use pipeline_tests::stack::variable;
 use serde_json::{Value, json};
+use shared::entity;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
@@ -22,6 +22,12 @@ const ENTRIES: usize = 154_000;
 fn tokens(access_token: &str, refresh_token: &str) -> Value {
     json!({"client_id": "sim-client", "client_secret": "sim-secret", "access_token": access_token,
         "refresh_token": refresh_token, "expires_at": "2999-01-01T00:00:00Z"})
+}
+
+fn assert_every_entity_succeeded(runs: &[Value]) {
+    let succeeded = runs.iter().filter(|run| run["status"] == "success").count();
+    let entities = entity::fetched().count();
+    assert_eq!((succeeded, runs.len()), (entities, entities), "{runs:#?}");
 }
 
 /// A small source behind OAuth, whose access token has expired.
@@ -141,9 +147,9 @@ async fn a_token_that_ends_a_hundred_times_under_three_processes_is_refreshed_a_
 async fn when_both_tokens_have_ended_a_person_is_asked() {
     let ground = behind_oauth().await;
     let process = ground.start().await;
-    // Four runs at once meet the token that has ended: one of them renews it.
+    // A run of each entity meets the token that has ended, all at once: one of them renews it.
     let runs = process.invoke(&json!({"entity": "all"})).await.runs();
-    assert!(runs.len() == 4 && runs.iter().all(|run| run["status"] == "success"), "{runs:#?}");
+    assert_every_entity_succeeded(&runs);
     assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (1, 0));
     ground.control("/_sim/expire", &json!({"refresh": true, "access": true})).await;
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
@@ -227,7 +233,7 @@ async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
     ground.put("state/timeline/incremental.json", &json!({"schema_version": 2, "state": state})).await;
     let tick = json!({"entity": "all"});
     let first = ground.start().await.invoke(&tick).await.runs();
-    assert!(first.iter().all(|run| run["status"] == "success"), "{first:#?}");
+    assert_every_entity_succeeded(&first);
     ground.control("/_sim/reset", &json!({})).await;
     ground.proxy.forget();
     let sweep = ground.start().await;
@@ -235,7 +241,8 @@ async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
         tokio::spawn(async move { sweep.invoke(&json!({"entity": "all", "mode": "full"})).await.runs() });
     // Each run has begun with a manifest: else the first tick would take up what it finds waiting.
     let is_begun = |exchange: &&Exchange| exchange.verb == "PUT" && exchange.key.starts_with("runs/");
-    ground.proxy.wait_for(|exchanges| exchanges.iter().filter(is_begun).count() >= 4).await;
+    let entities = entity::fetched().count();
+    ground.proxy.wait_for(|exchanges| exchanges.iter().filter(is_begun).count() >= entities).await;
     let begin = Instant::now();
     let mut took = Vec::new();
     for count in 0_u32.. {
@@ -247,12 +254,11 @@ async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
         let runs = ground.start_with(&directly()).await.invoke(&tick).await.runs();
         took.push(due.elapsed());
         assert!(due.elapsed() < INTERVAL, "tick {count} took {:.1?}: {runs:#?}", due.elapsed());
-        let succeeded: Vec<&Value> = runs.iter().filter(|run| run["status"] == "success").collect();
-        assert_eq!((succeeded.len(), runs.len()), (4, 4), "tick {count}: {runs:#?}");
+        assert_every_entity_succeeded(&runs);
     }
     let swept = sweeping.await.expect("a sweep");
     let lasted = begin.elapsed();
-    assert!(swept.len() == 4 && swept.iter().all(|run| run["status"] == "success"), "{swept:#?}");
+    assert_every_entity_succeeded(&swept);
     let manifests = ground.objects("runs/timeline/").await;
     let full = manifests.values().find(|manifest| manifest["mode"] == "full").expect("a manifest");
     assert_eq!((&full["distinct"], &full["total_count"]), (&json!(ENTRIES), &json!(ENTRIES)), "{full:#}");
@@ -270,7 +276,7 @@ async fn memory_does_not_grow_with_the_list() {
     for entries in [5_000, ENTRIES] {
         let ground = Ground::open(SimConfig { timeline: entries, ..SimConfig::default() }, &[]).await;
         let process = ground.start_with(&directly()).await;
-        let runs = process.invoke(&json!({"entity": entity("timeline").name, "mode": "full"})).await.runs();
+        let runs = process.invoke(&json!({"entity": "timeline", "mode": "full"})).await.runs();
         assert_eq!(
             (&runs[0]["status"], &runs[0]["records"]),
             (&json!("success"), &json!(entries)),
