@@ -70,8 +70,9 @@ async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
                 "status_500", "drop_connection", "truncate", "invalid_json", "graphql_error", "shift_pages",
                 "null_nodes",
             ];
-            let name = names[usize::try_from(dice.below(7)).unwrap_or(0)];
-            let rate = [0.02, 0.1, 0.3][usize::try_from(dice.below(3)).unwrap_or(0)];
+            let name = names[dice.place(names.len())];
+            let rates = [0.02, 0.1, 0.3];
+            let rate = rates[dice.place(rates.len())];
             pipeline.source.control("/_sim/faults", &json!({name: rate})).await;
             format!("{name} at {rate}")
         }
@@ -94,9 +95,9 @@ async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
 /// A run, perhaps killed at one of its writes or at any other moment.
 async fn fetch(pipeline: &Pipeline, dice: &mut Dice) -> String {
     let modes = [TICK, TICK, TICK, NIGHTLY, Mode::Full];
-    let mode = &modes[usize::try_from(dice.below(5)).unwrap_or(0)];
+    let mode = &modes[dice.place(modes.len())];
     let entities: Vec<_> = entity::fetched().collect();
-    let entity = entities[usize::try_from(dice.below(4)).unwrap_or(0)];
+    let entity = entities[dice.place(entities.len())];
     let killed = match dice.below(3) {
         0 => None,
         1 => Some(Duration::from_millis(dice.below(40))),
