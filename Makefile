@@ -105,7 +105,8 @@ bench: build ## Mesure le débit : pages brutes → production, 100 000 enregist
 	@trap '$(STACK) down --name bench --purge' EXIT; \
 	export DATABASE_URL="$$($(STACK) postgres --name bench | tail -n 1)"; \
 	target/$(CARGO_BUILD_TARGET)/release/throughput; \
-	target/$(CARGO_BUILD_TARGET)/release/throughput bad
+	target/$(CARGO_BUILD_TARGET)/release/throughput bad; \
+	target/$(CARGO_BUILD_TARGET)/release/throughput parts
 
 .PHONY: fuzz
 fuzz: build ## Tord 12 millions d'entrées au hasard : rien ne doit paniquer (deux minutes)

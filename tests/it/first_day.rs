@@ -8,6 +8,8 @@ use aws_sdk_secretsmanager::Client as SecretsClient;
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::variable;
 use serde_json::{Value, json};
+use shared_db::{DatabaseSettings, PoolMode, SecretDb};
+use shared_runtime::Secrets;
 
 use crate::deployed::turn;
 
@@ -219,4 +221,31 @@ async fn a_new_database_password_is_taken_up_without_a_deployment_and_without_a_
     let refused =
         shared_db::DatabaseConfig::new(&old, "gazelle", shared_db::PoolMode::Direct).expect("an address");
     assert!(refused.connect().await.is_err(), "the old password is void");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_has_moved_is_found_by_a_process_that_knew_its_old_address() {
+    let (_turn, _stack) = turn().await;
+    let secrets = Secrets::new(&shared_runtime::aws_config().await);
+    let id = "first-day/moved";
+    let right = stored(&variable("DATABASE_SECRET")).await.expect("a secret")["url"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let (server, rest) = right.rsplit_once(':').expect("a port");
+    let wrong = [
+        ("nobody listens", format!("{server}:1{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))),
+        ("no such database", right.replace(rest, &rest.replace('/', "/no_such_"))),
+        ("no such role", right.replace("gazelle_app", "nobody")),
+    ];
+    for (what, wrong) in wrong {
+        let settings = DatabaseSettings::new(id.to_owned(), "gazelle".to_owned(), PoolMode::Session);
+        let db = SecretDb::new(settings, secrets.clone());
+        for (url, is_served) in [(&wrong, false), (&right, true)] {
+            let text = json!({ "url": url }).to_string();
+            secrets.store(id, &text.into()).await.expect("a secret");
+            let begun = db.get().await.expect("an address").begin().await;
+            assert_eq!(begun.is_ok(), is_served, "{what}: {:?}", begun.err());
+        }
+    }
 }

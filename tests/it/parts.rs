@@ -1,11 +1,10 @@
 //! Lists inside records: their rows come, change and go with the record, for every part of the registry.
 
 use pipeline_tests::mirror::Mirror;
-use pipeline_tests::pages::{HandRun, MemorySource};
+use pipeline_tests::pages::{HandRun, MemorySource, element, list_of};
 use serde_json::{Value, json};
 use shared::entity::{self, Entity, Part};
 use shared::manifest::RunStatus;
-use shared::row::{Column, Kind};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;
@@ -15,24 +14,10 @@ fn parts() -> impl Iterator<Item = (&'static Entity, &'static Part)> {
     entity::ALL.into_iter().flat_map(|entity| entity.parts.iter().map(move |part| (entity, part)))
 }
 
-/// An element with a text in each of its texts, and an id of that kind in each reference.
-fn element(part: &Part, word: &str) -> Value {
-    let mut element = json!({});
-    for Column { path, kind, references, .. } in part.columns {
-        if let ([.., _], Kind::Text) = (path, kind) {
-            let value = references.map_or_else(|| word.to_owned(), |target| format!("{target}_{word}"));
-            let place = path.iter().fold(&mut element, |value, name| &mut value[*name]);
-            *place = json!(value);
-        }
-    }
-    element
-}
-
 /// A record that holds that list in the field of the part, as a connection.
 fn holding(part: &Part, id: &str, words: &[&str], has_more: bool) -> Value {
-    let nodes: Vec<Value> = words.iter().map(|word| element(part, word)).collect();
     let mut record = record(id);
-    record[part.field] = json!({"pageInfo": {"hasNextPage": has_more}, "nodes": nodes});
+    record[part.field] = list_of(part, words, has_more);
     record
 }
 

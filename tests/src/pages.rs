@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use shared::entity::{Entity, Shape};
+use shared::entity::{Entity, Part, Shape};
 use shared::key::{self, RunId};
 use shared::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
+use shared::row::{Column, Kind};
 use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 
 /// A bucket in memory.
@@ -159,4 +160,25 @@ impl HandRun {
         let bytes = serde_json::to_vec(&manifest).expect("a manifest is JSON");
         source.put(&key::manifest(self.entity.name, &self.run_id), bytes);
     }
+}
+
+/// An element of a part's list with a text in each of its texts, and an id of that kind in each reference.
+#[must_use]
+pub fn element(part: &Part, word: &str) -> Value {
+    let mut element = json!({});
+    for Column { path, kind, references, .. } in part.columns {
+        if let ([.., _], Kind::Text) = (path, kind) {
+            let value = references.map_or_else(|| word.to_owned(), |target| format!("{target}_{word}"));
+            let place = path.iter().fold(&mut element, |value, name| &mut value[*name]);
+            *place = json!(value);
+        }
+    }
+    element
+}
+
+/// A part's list with an element for each word, as a connection.
+#[must_use]
+pub fn list_of(part: &Part, words: &[&str], has_more: bool) -> Value {
+    let nodes: Vec<Value> = words.iter().map(|word| element(part, word)).collect();
+    json!({"pageInfo": {"hasNextPage": has_more}, "nodes": nodes})
 }

@@ -1,7 +1,9 @@
 //! Connections: how the pool is made and how every transaction begins.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow, PgSslMode};
@@ -43,6 +45,8 @@ pub struct DatabaseConfig {
     options: PgConnectOptions,
     schema: String,
     mode: PoolMode,
+    /// Of the address and of whom it trusts: whether two say the same is seen without keeping them.
+    digest: u64,
 }
 
 /// What stands between us and the server.
@@ -101,7 +105,7 @@ impl DatabaseConfig {
         }
         let options = verified(options, url.contains("sslrootcert="))?;
         let options = options.application_name("assistant-gazelle").disable_statement_logging();
-        Ok(Self { options, schema: schema.to_owned(), mode })
+        Ok(Self { options, schema: schema.to_owned(), mode, digest: digest(0, url) })
     }
 
     /// Trusts the authorities of a PEM text instead of Supabase's.
@@ -113,6 +117,7 @@ impl DatabaseConfig {
             return Err(BadDatabaseConfig::Certificate);
         }
         self.options = self.options.ssl_root_cert_from_pem(pem.as_bytes().to_vec());
+        self.digest = digest(self.digest, pem);
         Ok(self)
     }
 
@@ -150,13 +155,10 @@ fn verified(options: PgConnectOptions, names_root: bool) -> Result<PgConnectOpti
     }
 }
 
-/// Whether the server knows us no more: a password that was changed, a role that is gone. A pooler may say so in
-/// the words of the server behind it.
-fn is_refused(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| {
-        error.code().is_some_and(|code| code.starts_with("28"))
-            || error.message().contains("authentication failed")
-    })
+fn digest(before: u64, text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (before, text).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Whether the connection ended, and not the statement: the server restarted, a pooler let go, a network forgot.
@@ -182,8 +184,10 @@ pub struct Db {
     persistent: bool,
     /// Whether a session keeps what is set on it.
     is_session: bool,
-    /// Where the address is read anew once it is refused.
+    /// Where the address is read anew once it does not serve.
     address: Option<Arc<Address>>,
+    /// The digest of the address in use.
+    used: Arc<AtomicU64>,
 }
 
 impl Db {
@@ -220,34 +224,41 @@ impl Db {
             persistent: config.mode != PoolMode::Transaction,
             is_session: config.mode != PoolMode::Transaction,
             address: None,
+            used: Arc::new(AtomicU64::new(config.digest)),
         }
     }
 
-    /// The same, reading its address anew when that is refused.
+    /// The same, reading its address anew when that does not serve.
     pub(crate) fn at(mut self, address: Arc<Address>) -> Self {
         self.address = Some(address);
         self
     }
 
-    /// Whether there may be a new password: reads the address once more if this error says that ours is refused.
-    async fn is_renewed(&self, error: &sqlx::Error) -> bool {
-        let Some(address) = self.address.as_ref().filter(|_| is_refused(error)) else { return false };
+    /// Whether the secret names another address than the one that did not serve: another password, another server.
+    async fn is_renewed(&self, used: u64) -> bool {
+        let Some(address) = &self.address else { return false };
         let Ok(config) = address.read().await else { return false };
+        if config.digest == used {
+            return false;
+        }
         self.pool.set_connect_options(config.options);
+        self.used.store(config.digest, Ordering::Relaxed);
         true
     }
 
-    /// Does what changes nothing once more where a connection turns out to be dead, and where our address is old.
+    /// Does what changes nothing once more where a connection turns out to be dead, and where our address is old:
+    /// whatever the server, a pooler or the network say to an old one, the secret knows.
     async fn patiently<T>(
         &self,
         attempt: impl AsyncFn() -> Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
         let (mut broken, mut is_renewed) = (0, false);
         loop {
+            let used = self.used.load(Ordering::Relaxed);
             match attempt().await {
                 // All that the pool holds may have ended together.
                 Err(error) if broken < CONNECTIONS_MAX && is_broken(&error) => broken += 1,
-                Err(error) if !is_renewed && self.is_renewed(&error).await => is_renewed = true,
+                Err(_) if !is_renewed && self.is_renewed(used).await => is_renewed = true,
                 done => return done,
             }
         }

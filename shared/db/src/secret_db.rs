@@ -105,7 +105,7 @@ impl SecretDb {
         self.address.read().await
     }
 
-    /// The pool. Does not connect yet. An address that the server refuses is read anew, once per attempt.
+    /// The pool. Does not connect yet. An address that does not serve is read anew, once per attempt.
     ///
     /// # Errors
     /// The secret cannot be read or used.

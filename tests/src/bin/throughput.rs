@@ -1,7 +1,9 @@
 //! `throughput`: how fast raw pages become production rows, and in how much memory.
 //!
 //! Writes raw pages into a folder, then stages and reconciles them in a process each, as the functions
-//! do: ten pages a batch. `throughput bad` measures what one bad record costs the others. Needs `DATABASE_URL`, a database that may be wiped of the schema it uses.
+//! do: ten pages a batch. `throughput bad` measures what one bad record costs the others, `throughput parts`
+//! what the lists inside records cost. Needs `DATABASE_URL`, a database that may be wiped of the schema it
+//! uses.
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
@@ -15,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use pipeline_tests::bad_kind::BadKind;
 use pipeline_tests::dice::Dice;
-use pipeline_tests::mirror::entity;
-use pipeline_tests::pages::{HandRun, MemorySource};
+use pipeline_tests::pages::{HandRun, MemorySource, list_of};
 use pipeline_tests::work::{self, Folder, record};
+use serde_json::json;
+use shared::entity::{self, Entity};
 use shared::manifest::RunStatus;
 use shared_db::migrate;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
@@ -34,8 +37,9 @@ async fn main() {
         ("stage", Some(folder)) => stage(&folder).await,
         ("reconcile", Some(_)) => reconcile().await,
         ("bad", None) => measure_bad().await,
+        ("parts", None) => measure_parts().await,
         (records, None) => measure(records.parse().expect("a number of records")).await,
-        _ => panic!("accepted: throughput [records], throughput bad"),
+        _ => panic!("accepted: throughput [records], throughput bad, throughput parts"),
     }
 }
 
@@ -61,10 +65,7 @@ async fn measure(records: usize) {
             report(pass, "both", records, whole.elapsed(), "");
         }
     }
-    let count = format!("select count(*) from {SCHEMA}.timeline_entries");
-    let rows: i64 =
-        sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
-    assert_eq!(usize::try_from(rows).ok(), Some(records), "every record is a row");
+    assert_eq!(rows(&mut connection, "timeline_entries").await, records, "every record is a row");
     drop_schema(&mut connection).await;
     connection.close().await.expect("a goodbye");
     fs::remove_dir_all(folder).expect("a clean end");
@@ -79,14 +80,14 @@ fn report(pass: &str, verb: &str, records: usize, took: Duration, memory: &str) 
 fn write_pages(folder: &Path, records: usize) -> usize {
     let nodes: Vec<String> = (0..records).map(record).collect();
     for (name, minute) in [("first", 0), ("second", 10)] {
-        write_run(&folder.join(name), minute, &nodes);
+        write_run(&folder.join(name), timeline(), minute, &nodes);
     }
     nodes.iter().map(String::len).sum()
 }
 
-fn write_run(folder: &Path, minute: i64, nodes: &[String]) {
+fn write_run(folder: &Path, entity: &'static Entity, minute: i64, nodes: &[String]) {
     let source = MemorySource::default();
-    let mut run = HandRun::new(entity("timeline"), minute);
+    let mut run = HandRun::new(entity, minute);
     for page in nodes.chunks(RECORDS_PER_PAGE) {
         run.raw_page(&source, page);
     }
@@ -111,10 +112,6 @@ async fn measure_bad() {
         }
     }
     eprintln!();
-    let median = |times: &mut Vec<Duration>| {
-        times.sort();
-        times[times.len() / 2]
-    };
     let clean = median(&mut took[0]);
     println!("throughput with one bad record in {BATCH}, against a clean batch (medians of {ROUNDS}):");
     for (kind, times) in kinds.iter().zip(&mut took).skip(1) {
@@ -128,24 +125,96 @@ async fn one_batch(folder: &Path, kind: &BadKind, round: usize) -> Duration {
     let mut nodes: Vec<String> = (0..BATCH).map(record).collect();
     let place = Dice(round as u64 + 1).place(BATCH);
     nodes[place] = kind.spoil(&nodes[place]);
-    write_run(folder, 0, &nodes);
+    write_run(folder, timeline(), 0, &nodes);
     let mut connection = clean_schema().await;
     if let Some(sql) = kind.refusal() {
         sqlx::raw_sql(sql).execute(&mut connection).await.expect("a constraint");
     }
-    let begin = Instant::now();
-    work::stage(SCHEMA, folder, None).await;
-    work::reconcile(SCHEMA, || true).await;
-    let took = begin.elapsed();
-    let count = format!("select count(*) from {SCHEMA}.timeline_entries");
-    let rows: i64 =
-        sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut connection).await.expect("a count");
+    let took = stage_and_reconcile(folder).await;
     let expected = BATCH - usize::from(kind.is_bad());
-    assert_eq!(usize::try_from(rows).ok(), Some(expected), "{}", kind.what);
+    assert_eq!(rows(&mut connection, "timeline_entries").await, expected, "{}", kind.what);
     drop_schema(&mut connection).await;
     connection.close().await.expect("a goodbye");
     fs::remove_dir_all(folder).expect("a clean end");
     took
+}
+
+/// Elements in each list inside a record.
+const ELEMENTS: [&str; 3] = ["a", "b", "c"];
+
+/// What a row of a list costs against a row of a record, for each entity whose records hold lists.
+async fn measure_parts() {
+    let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
+    println!(
+        "rows/s of records with lists of {}, against records with empty ones (medians of {ROUNDS}):",
+        ELEMENTS.len()
+    );
+    for entity in entity::ALL.into_iter().filter(|entity| !entity.parts.is_empty()) {
+        let mut took: [Vec<Vec<Duration>>; 2] = [vec![Vec::new(); 2], vec![Vec::new(); 2]];
+        for _ in 0..ROUNDS {
+            for (words, took) in [&[][..], &ELEMENTS[..]].into_iter().zip(&mut took) {
+                let passes = with_lists(&folder, entity, words).await;
+                took.iter_mut().zip(passes).for_each(|(all, one)| all.push(one));
+            }
+        }
+        let [mut empty, mut full] = took;
+        let rows = 1 + ELEMENTS.len() * entity.parts.len();
+        for (place, pass) in ["first", "again, unchanged"].into_iter().enumerate() {
+            let (empty, full) = (median(&mut empty[place]), median(&mut full[place]));
+            let ratio = empty.as_secs_f64() * rows as f64 / full.as_secs_f64();
+            println!("{ratio:>6.2}  {}, {pass}: {rows} rows a record instead of 1", entity.name);
+            assert!(ratio >= 1.0, "{}, {pass}: a row of a list costs more than a record", entity.name);
+        }
+    }
+}
+
+/// How long a batch takes whose records hold those lists, and how long the same pages again.
+async fn with_lists(folder: &Path, entity: &'static Entity, words: &[&str]) -> [Duration; 2] {
+    let nodes: Vec<String> = (0..BATCH)
+        .map(|number| {
+            let mut record = json!({"id": format!("{}_{number:020x}", entity.name)});
+            for part in entity.parts {
+                record[part.field] = list_of(part, words, false);
+            }
+            record.to_string()
+        })
+        .collect();
+    let mut connection = clean_schema().await;
+    let mut took = [Duration::ZERO; 2];
+    for (minute, took) in (0..).zip(&mut took) {
+        write_run(folder, entity, minute, &nodes);
+        *took = stage_and_reconcile(folder).await;
+        fs::remove_dir_all(folder).expect("a clean end");
+        assert_eq!(rows(&mut connection, entity.table).await, BATCH, "{}", entity.name);
+        for part in entity.parts {
+            assert_eq!(rows(&mut connection, part.table).await, BATCH * words.len(), "{}", part.table);
+        }
+    }
+    drop_schema(&mut connection).await;
+    connection.close().await.expect("a goodbye");
+    took
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+async fn stage_and_reconcile(folder: &Path) -> Duration {
+    let begin = Instant::now();
+    work::stage(SCHEMA, folder, None).await;
+    work::reconcile(SCHEMA, || true).await;
+    begin.elapsed()
+}
+
+async fn rows(connection: &mut PgConnection, table: &str) -> usize {
+    let sql = format!("select count(*) from {SCHEMA}.{table}");
+    let rows: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.expect("a count");
+    usize::try_from(rows).expect("a count")
+}
+
+fn timeline() -> &'static Entity {
+    entity::find("timeline").expect("an entity of the registry")
 }
 
 async fn clean_schema() -> PgConnection {
