@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Victim;
 use super::wire::{Message, response};
+
+/// What has not happened after this does not happen.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Stands between a process and a service that it calls.
 #[derive(Debug)]
@@ -124,10 +129,12 @@ impl Proxy {
         self.tap.exchanges.send_modify(Vec::clear);
     }
 
-    /// Returns when what was answered is as wanted.
+    /// Returns when what was answered is as wanted; panics when it is not for three minutes.
     pub async fn wait_for(&self, wanted: impl Fn(&[Exchange]) -> bool) {
         let mut exchanges = self.tap.exchanges.subscribe();
-        exchanges.wait_for(|so_far| wanted(so_far)).await.expect("a proxy that lives");
+        let waiting = exchanges.wait_for(|so_far| wanted(so_far));
+        let met = timeout(PATIENCE, waiting).await.expect("what was waited for");
+        drop(met.expect("a proxy that lives"));
     }
 }
 
