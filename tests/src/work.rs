@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
+use shared::entity::{self, Entity};
 use shared_db::{DatabaseConfig, Db, PoolMode};
 use stager::raw_source::{Found, Listed, RawSource, SourceError};
 
 use crate::dice::Dice;
-use crate::mirror::entity;
 use crate::pages::MemorySource;
 
 /// Pages that SQS announces together.
@@ -59,6 +59,15 @@ impl Folder {
     }
 }
 
+/// What most is read of.
+///
+/// # Panics
+/// The registry has none of that name.
+#[must_use]
+pub fn timeline() -> &'static Entity {
+    entity::find("timeline").expect("an entity of the registry")
+}
+
 /// The database of `DATABASE_URL`, in that schema.
 #[must_use]
 pub fn config(schema: &str) -> DatabaseConfig {
@@ -80,15 +89,18 @@ pub async fn stage(schema: &str, folder: &Path, seed: Option<u64>) {
     }
 }
 
-/// Promotes timeline entries until none waits, and goes on until `is_over` says that no more will come.
-pub async fn reconcile(schema: &str, is_over: impl Fn() -> bool) -> reconciler::reconcile::Drained {
+/// Promotes an entity's records until none waits, and goes on until `is_over` says that no more will come.
+pub async fn reconcile(
+    schema: &str,
+    entity: &'static Entity,
+    is_over: impl Fn() -> bool,
+) -> reconciler::reconcile::Drained {
     let db = Db::new(&config(schema));
     let deadline = tokio::time::Instant::now() + Duration::from_hours(1);
     loop {
         // Asked first: what comes afterwards is drained after it.
         let is_last = is_over();
-        let drained =
-            reconciler::reconcile::drain(&db, entity("timeline"), deadline).await.expect("a database");
+        let drained = reconciler::reconcile::drain(&db, entity, deadline).await.expect("a database");
         if is_last {
             return drained;
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use pipeline_tests::bad_kind::BadKind;
 use pipeline_tests::dice::Dice;
 use pipeline_tests::pages::{HandRun, MemorySource, list_of};
-use pipeline_tests::work::{self, Folder, record};
+use pipeline_tests::work::{self, Folder, record, timeline};
 use serde_json::json;
 use shared::entity::{self, Entity};
 use shared::manifest::RunStatus;
@@ -130,7 +130,7 @@ async fn one_batch(folder: &Path, kind: &BadKind, round: usize) -> Duration {
     if let Some(sql) = kind.refusal() {
         sqlx::raw_sql(sql).execute(&mut connection).await.expect("a constraint");
     }
-    let took = stage_and_reconcile(folder).await;
+    let took = stage_and_reconcile(folder, timeline()).await;
     let expected = BATCH - usize::from(kind.is_bad());
     assert_eq!(rows(&mut connection, "timeline_entries").await, expected, "{}", kind.what);
     drop_schema(&mut connection).await;
@@ -183,7 +183,7 @@ async fn with_lists(folder: &Path, entity: &'static Entity, words: &[&str]) -> [
     let mut took = [Duration::ZERO; 2];
     for (minute, took) in (0..).zip(&mut took) {
         write_run(folder, entity, minute, &nodes);
-        *took = stage_and_reconcile(folder).await;
+        *took = stage_and_reconcile(folder, entity).await;
         fs::remove_dir_all(folder).expect("a clean end");
         assert_eq!(rows(&mut connection, entity.table).await, BATCH, "{}", entity.name);
         for part in entity.parts {
@@ -200,10 +200,10 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-async fn stage_and_reconcile(folder: &Path) -> Duration {
+async fn stage_and_reconcile(folder: &Path, entity: &'static Entity) -> Duration {
     let begin = Instant::now();
     work::stage(SCHEMA, folder, None).await;
-    work::reconcile(SCHEMA, || true).await;
+    work::reconcile(SCHEMA, entity, || true).await;
     begin.elapsed()
 }
 
@@ -211,10 +211,6 @@ async fn rows(connection: &mut PgConnection, table: &str) -> usize {
     let sql = format!("select count(*) from {SCHEMA}.{table}");
     let rows: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(connection).await.expect("a count");
     usize::try_from(rows).expect("a count")
-}
-
-fn timeline() -> &'static Entity {
-    entity::find("timeline").expect("an entity of the registry")
 }
 
 async fn clean_schema() -> PgConnection {
@@ -237,7 +233,7 @@ async fn stage(folder: &Path) {
 }
 
 async fn reconcile() {
-    let drained = work::reconcile(SCHEMA, || true).await;
+    let drained = work::reconcile(SCHEMA, timeline(), || true).await;
     assert!(drained.is_empty, "{drained:?}");
     println!(
         "{} (promoted {}, unchanged {}, failed {})",

@@ -14,7 +14,7 @@ async fn main() {
     match words[..] {
         ["stage", folder, seed] => work::stage(&schema, Path::new(folder), seed.parse().ok()).await,
         ["reconcile", file] => {
-            work::reconcile(&schema, || Path::new(file).exists()).await;
+            work::reconcile(&schema, work::timeline(), || Path::new(file).exists()).await;
         }
         _ => panic!("accepted: worker stage <folder> <seed>, worker reconcile <file>"),
     }
