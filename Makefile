@@ -66,7 +66,7 @@ compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compa
 	@trap '$(STACK) down --name compat --purge' EXIT; \
 	$(STACK) pgbouncer >/dev/null; \
 	export DATABASE_URL="$$(STACK_PG_BIN='$(PG_BIN)' $(STACK) postgres --name compat | tail -n 1)"; \
-	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 pooled promotion replaying secured staging zero_trust
+	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 parts pooled promotion replaying secured staging windows zero_trust
 
 .PHONY: recipe
 recipe: setup ## Suit la recette de CONTRIBUTING.md dans une copie : une entité de plus, construite et synchronisée
