@@ -146,7 +146,8 @@ pub async fn write(
     minute: i64,
 ) -> Result<(Report, MemorySource), ImportError> {
     let store = ObjectStore::Memory(MemoryObjectStore::default());
-    let report = import(&Db::new(&mirror.administrator()), schema, Some(&store), at(minute)).await?;
+    let db = Db::new(&mirror.administrator());
+    let report = Box::pin(import(&db, schema, Some(&store), at(minute))).await?;
     let source = MemorySource::default();
     if let ObjectStore::Memory(store) = &store {
         for (key, bytes) in store.objects() {

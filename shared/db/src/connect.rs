@@ -237,7 +237,8 @@ impl Db {
     /// Whether the secret names another address than the one that did not serve: another password, another server.
     async fn is_renewed(&self, used: u64) -> bool {
         let Some(address) = &self.address else { return false };
-        let Ok(config) = address.read().await else { return false };
+        // In a box of its own: every statement's future holds this one.
+        let Ok(config) = Box::pin(address.read()).await else { return false };
         if config.digest == used {
             return false;
         }

@@ -37,7 +37,7 @@ async fn main() {
         ("stage", Some(folder)) => stage(&folder).await,
         ("reconcile", Some(_)) => reconcile().await,
         ("bad", None) => measure_bad().await,
-        ("parts", None) => measure_parts().await,
+        ("parts", None) => Box::pin(measure_parts()).await,
         (records, None) => measure(records.parse().expect("a number of records")).await,
         _ => panic!("accepted: throughput [records], throughput bad, throughput parts"),
     }
@@ -158,10 +158,10 @@ async fn measure_parts() {
             }
         }
         let [mut empty, mut full] = took;
-        let rows = 1 + ELEMENTS.len() * entity.parts.len();
+        let rows = u32::try_from(1 + ELEMENTS.len() * entity.parts.len()).expect("few rows");
         for (place, pass) in ["first", "again, unchanged"].into_iter().enumerate() {
             let (empty, full) = (median(&mut empty[place]), median(&mut full[place]));
-            let ratio = empty.as_secs_f64() * rows as f64 / full.as_secs_f64();
+            let ratio = f64::from(rows) * empty.as_secs_f64() / full.as_secs_f64();
             println!("{ratio:>6.2}  {}, {pass}: {rows} rows a record instead of 1", entity.name);
             assert!(ratio >= 1.0, "{}, {pass}: a row of a list costs more than a record", entity.name);
         }
