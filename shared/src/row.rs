@@ -259,12 +259,17 @@ fn lines(raw: &Value, part: &Part, notes: &mut Vec<String>) -> Lines {
     if !is_list && !list.is_null() {
         notes.push(format!("{} is no list", part.field));
     }
+    let elements = elements(raw, part.field);
     let is_cut_short = field(list, &["pageInfo", "hasNextPage"]).as_bool() == Some(true);
     if is_cut_short {
         notes.push(format!("{} goes on where the source stopped", part.field));
     }
+    let is_endless = elements.len() > LINES_MAX;
+    if is_endless {
+        notes.push(format!("{} has {} elements, of which {LINES_MAX} are kept", part.field, elements.len()));
+    }
     let mut lines = Vec::new();
-    for (element, line) in elements(raw, part.field).iter().zip(1..) {
+    for (element, line) in elements.iter().take(LINES_MAX).zip(1..) {
         let place = format!("{}[{line}].", part.field);
         if element.is_object() {
             lines.push(Line { line, cells: cells(element, None, part.columns, &place, notes) });
@@ -272,8 +277,11 @@ fn lines(raw: &Value, part: &Part, notes: &mut Vec<String>) -> Lines {
             notes.push(format!("{}[{line}] is no object", part.field));
         }
     }
-    Lines { lines, is_whole: is_list && !is_cut_short }
+    Lines { lines, is_whole: is_list && !is_cut_short && !is_endless }
 }
+
+/// Rows of one list at most: ten times what is asked for, so that a source that does not count fills no memory.
+const LINES_MAX: usize = 10_000;
 
 /// Known ids have 20 to 24 bytes; an index of PostgreSQL takes about 2,700.
 const ID_BYTES_MAX: usize = 512;

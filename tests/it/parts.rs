@@ -54,6 +54,56 @@ async fn the_rows_of_a_list_are_those_of_its_newest_record_and_a_missing_list_ta
             sync(&mirror, entity, minute, &[record]).await;
             assert_eq!(lines(&mirror, part, &id).await, expected, "{}, minute {minute}", part.table);
         }
+        // Deleted, its rows with it; it comes back without a list.
+        let sql = format!(
+            "update {} set deleted_at = now() where id = '{id}'; update {} set deleted_at = now() where {} = '{id}'",
+            entity.table, part.table, part.parent
+        );
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut mirror.connection().await)
+            .await
+            .expect("a deletion");
+        assert_eq!(lines(&mirror, part, &id).await, Vec::<i64>::new());
+        let mut back = record(&id);
+        back[part.field] = Value::Null;
+        sync(&mirror, entity, 6 + 100 * i64::try_from(part.table.len()).unwrap_or(0), &[back]).await;
+        assert_eq!(lines(&mirror, part, &id).await, [1, 2], "{} is back", part.table);
+    }
+}
+
+#[sqlx::test(migrations = false)]
+async fn an_alias_is_followed_in_the_elements_of_a_list(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    for (entity, part) in parts() {
+        for column in part.columns {
+            let Some(target) = column.references else { continue };
+            let known = pipeline_tests::mirror::entity(target);
+            let (meant, minute) = (format!("{}_{}_meant", part.table, column.name), part.table.len());
+            let minute = i64::try_from(minute).unwrap_or(0);
+            sync(&mirror, known, minute, &[record(&meant)]).await;
+            let word = format!("{}_{}", part.table, column.name);
+            let sql = format!(
+                "insert into aliases (entity, alias, id) values ('{target}', '{target}_{word}', '{meant}')"
+            );
+            sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+                .execute(&mut mirror.connection().await)
+                .await
+                .expect("an alias");
+            sync(&mirror, entity, minute + 1, &[holding(part, &word, &[&word, "other"], false)]).await;
+            let sql = format!(
+                "select {} as id from {} where {} = '{word}' order by line",
+                column.name, part.table, part.parent
+            );
+            let other = format!("{target}_other");
+            assert_eq!(
+                mirror.rows(&sql).await,
+                [json!({"id": meant}), json!({"id": other})],
+                "{}",
+                part.table
+            );
+            let sql = format!("select count(*) from {} where id = '{target}_{word}'", known.table);
+            assert_eq!(mirror.value(&sql).await, json!(0), "nobody is made up");
+        }
     }
 }
 

@@ -134,6 +134,8 @@ impl<'a, S: RawSink> Run<'a, S> {
         checkpoint.next = Next::Page(None);
         (checkpoint.page, checkpoint.pages_passed, checkpoint.records_passed) = (0, 0, 0);
         checkpoint.may_pass_over = false;
+        // No page of it is stored yet.
+        self.resumed_from_page = None;
         self.tally = self.tally.is_some().then(Tally::default);
         self.cursors.clear();
     }
@@ -160,7 +162,10 @@ impl<'a, S: RawSink> Run<'a, S> {
         let body = self.parts.api.page(&query.document(), cursor, bounds).await?;
         let listing = self.listing(page, &body)?;
         let is_unchanged = self.known.as_mut().is_some_and(|known| known.is_unchanged(page, &listing));
-        let is_passed_over = is_unchanged && self.checkpoint.may_pass_over;
+        // A listing that proves what is gone is stored whole, or, where nothing is new, not at all.
+        let is_whole = self.is_frequent() && self.tally.is_some();
+        let may_pass_over = self.checkpoint.may_pass_over && !(is_whole && self.checkpoint.pages > 0);
+        let is_passed_over = is_unchanged && may_pass_over;
         if is_passed_over || self.tally.is_none() && self.is_outside(&listing) {
             self.advance(page, cursor, &listing, false)?;
             if self.saved_at.elapsed() > RENEW_AFTER {
@@ -168,8 +173,7 @@ impl<'a, S: RawSink> Run<'a, S> {
             }
             return Ok(());
         }
-        if self.is_frequent() && self.tally.is_some() && self.checkpoint.pages_passed > 0 {
-            // A listing that proves what is gone is stored whole, or, where nothing is new, not at all.
+        if is_whole && self.checkpoint.pages_passed > 0 {
             self.begin_again();
             return Ok(());
         }

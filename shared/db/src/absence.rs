@@ -138,11 +138,11 @@ async fn note_missing(
         format!("and t.{column} >= '{start}' and t.{column} < '{end}'")
     });
     // A complete listing of a period comes every few minutes: an answer may be on its way, and what was found although
-    // it is not listed need not be asked for each time.
-    let is_asked_anew = if period.is_none() {
-        "true"
+    // it is not listed need not be asked for each time. It proves nothing by itself either, however often it comes.
+    let (is_asked_anew, counts) = if period.is_none() {
+        ("true", 1)
     } else {
-        "m.answer = 'unclear' or m.asked_at < now() - interval '1 hour'"
+        ("m.answer = 'unclear' or m.asked_at < now() - interval '1 hour'", 0)
     };
     // What arrived after the listing began was seen since: by another run, or by this one.
     let sql = format!(
@@ -150,8 +150,8 @@ async fn note_missing(
         with sweep as (
             select started_at from sync_status where run_id = $2 and sync_type = $1
         )
-        insert into missing_records as m (entity, id, run_id, missing_since)
-        select $1, t.id, $2, sweep.started_at
+        insert into missing_records as m (entity, id, run_id, missing_since, times)
+        select $1, t.id, $2, sweep.started_at, {counts}
         from sweep, {table} t
         where t.deleted_at is null and not t.is_placeholder
             and (t.synced_at is null or t.synced_at < sweep.started_at)
@@ -160,10 +160,11 @@ async fn note_missing(
             and not exists (select from {staging} s where s.gazelle_id = t.id and s.fetched_at >= sweep.started_at)
         on conflict (entity, id) do update set
             run_id = excluded.run_id,
-            times = m.times + 1,
+            times = m.times + {counts},
             missing_since = case when {is_asked_anew} then excluded.missing_since else m.missing_since end,
             asked_at = case when {is_asked_anew} then null else m.asked_at end,
-            answer = case when {is_asked_anew} then null else m.answer end
+            -- What was found is no candidate until the source says otherwise.
+            answer = case when m.answer is distinct from 'found' and ({is_asked_anew}) then null else m.answer end
         "
     );
     tx.query(AssertSqlSafe(sql)).bind(entity.name).bind(run_id).execute(tx.connection()).await?;
@@ -193,7 +194,10 @@ async fn withhold(
     share_max_percent: u32,
 ) -> Result<(), sqlx::Error> {
     tx.query(
-        "update missing_records set withheld = $2 and confirmed_by is null where entity = $1 and run_id = $3",
+        r"
+        update missing_records set withheld = $2 and confirmed_by is null and answer is distinct from 'found'
+        where entity = $1 and run_id = $3
+        ",
     )
     .bind(entity.name)
     .bind(swept.is_withheld)
@@ -208,8 +212,10 @@ async fn withhold(
         tx.query(
             r"
             insert into admin_actions (kind, entity, subject, details)
-            values ('deletion_withheld', $1, $1, $2::text::jsonb || jsonb_build_object(
-                'confirm', format('select %I.confirm_deletions(%L, ''your name'')', current_schema(), $1)))
+            select 'deletion_withheld', $1, $1, $2::text::jsonb || jsonb_build_object(
+                'confirm', format('select %I.confirm_deletions(%L, ''your name'')', current_schema(), $1))
+            -- Unless all of them were confirmed before.
+            where exists (select from missing_records m where m.entity = $1 and m.withheld)
             on conflict (kind, entity, subject) where resolved_at is null do update set details = excluded.details
             ",
         )
@@ -242,7 +248,7 @@ pub async fn question(db: &Db, entity: &Entity, ids_max: usize) -> Result<Questi
         .query(
             r"
             select id from missing_records
-            where entity = $1 and not withheld and answer is null and asked_at is null
+            where entity = $1 and not withheld and (answer is null or answer = 'found') and asked_at is null
                 and (times = 1 or $2)
             order by id
             limit $3
@@ -321,7 +327,12 @@ pub(crate) async fn record_answers(
             order by id, at desc
         ),
         noted as (
-            update missing_records m set answer = said.answer
+            update missing_records m set
+                -- What was found, and is now said to be gone, is a candidate first: the next listing counts it
+                -- among what is missing, and it is asked for once more.
+                answer = case when m.answer = 'found' and said.answer = 'gone' then 'unclear' else said.answer end,
+                times = case when said.answer = 'found' then 0 else m.times end,
+                confirmed_by = case when said.answer = 'found' then null else m.confirmed_by end
             from said
             -- An answer from before says nothing of what is missing since.
             where m.entity = $1 and m.id = said.id and said.at >= m.missing_since and (said.answer <> 'found' or $5)

@@ -8,13 +8,13 @@ pub fn is_data_error(error: &sqlx::Error) -> bool {
     code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23" | "54")))
 }
 
-/// Whether the database could not be reached, or is shutting down or starting: SQLSTATE classes 08, 53 and 57, and
-/// whatever happens before a statement arrives.
+/// Whether the database could not be reached, or is shutting down or starting: SQLSTATE classes 08, 53 and 57P, and
+/// whatever happens before a statement arrives. A statement that ran out of its time (57014) is the entity's own.
 #[must_use]
 pub fn is_out_of_reach(error: &sqlx::Error) -> bool {
     use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| matches!(code.get(..2), Some("08" | "53" | "57")))
+    code.is_some_and(|code| matches!(code.get(..2), Some("08" | "53")) || code.starts_with("57P"))
         || matches!(error, Io(_) | PoolClosed | PoolTimedOut | Protocol(_) | Tls(_) | WorkerCrashed)
 }
 

@@ -45,11 +45,13 @@ impl Parts {
                 .collect();
             let whole = || lists.iter().filter(|(_, list)| list.is_whole);
             let lines = || lists.iter().flat_map(|(id, list)| list.lines.iter().map(move |line| (*id, line)));
+            let in_part = || lists.iter().filter(|(_, list)| !list.is_whole);
             let query = statement(sql, persistent)
                 .bind(whole().map(|(id, _)| *id).collect::<Vec<_>>())
                 .bind(whole().map(|(_, list)| places(list)).collect::<Vec<_>>())
                 .bind(lines().map(|(id, _)| id).collect::<Vec<_>>())
-                .bind(lines().map(|(_, line)| line.line).collect::<Vec<_>>());
+                .bind(lines().map(|(_, line)| line.line).collect::<Vec<_>>())
+                .bind(in_part().map(|(id, _)| *id).collect::<Vec<_>>());
             let query = (0..*columns).fold(query, |query, column| {
                 let cells = lines().map(|(_, line)| line.cells.get(column).and_then(Option::as_deref));
                 query.bind(cells.collect::<Vec<_>>())
@@ -80,8 +82,8 @@ fn current_sql(entity: &Entity) -> String {
     )
 }
 
-/// Takes, of whole lists, `$1` ids and `$2` the places that there are; of lines, `$3` ids and `$4` places, then one list
-/// of texts per column.
+/// Takes, of whole lists, `$1` ids and `$2` the places that there are; of lines, `$3` ids and `$4` places; `$5` the ids of
+/// lists known in part, whose other rows live with their record; then one list of texts per column.
 fn sql(part: &Part) -> String {
     let Part { table, parent, columns, .. } = part;
     let each = |form: &dyn Fn(&Column) -> String| columns.iter().map(form).collect::<Vec<_>>().join(", ");
@@ -91,12 +93,17 @@ fn sql(part: &Part) -> String {
     let sets = each(&|column| format!("{0} = excluded.{0}", column.name));
     let old = each(&|column| format!("p.{}", column.name));
     let new = each(&|column| format!("excluded.{}", column.name));
-    let parameters: String = (0..columns.len()).map(|place| format!(", ${}::text[]", place + 5)).collect();
+    let parameters: String = (0..columns.len()).map(|place| format!(", ${}::text[]", place + 6)).collect();
     format!(
         r"
         with gone as (
             delete from {table} p using unnest($1::text[], $2::text[]) as w(id, places)
             where p.{parent} = w.id and p.line <> all(w.places::int[])
+        ),
+        back as (
+            update {table} p set deleted_at = null, updated_at = clock_timestamp()
+            where p.{parent} = any($5::text[]) and p.deleted_at is not null
+                and (p.{parent}, p.line) not in (select * from unnest($3::text[], $4::int[]))
         )
         insert into {table} as p ({parent}, line, {names}, updated_at)
         select i.id, i.line, {values}, clock_timestamp()

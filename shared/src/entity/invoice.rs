@@ -168,6 +168,7 @@ fn sum(lines: &[DraftLine<'_>], name: &str, counts: impl Fn(&DraftLine<'_>) -> b
 
 fn put_into_units(draft: &mut Draft<'_>) {
     let divisor = divisor(draft.record.raw);
+    let currency = field(draft.record.raw, &["currency", "code"]).as_str();
     let into_units = |divisor: Option<i64>| move |minor| in_units(minor, divisor?);
     draft.own().each_amount(into_units(divisor));
     for item in &mut draft.lines("invoice_items").0 {
@@ -175,7 +176,10 @@ fn put_into_units(draft: &mut Draft<'_>) {
     }
     let mut is_known = divisor.is_some();
     for payment in &mut draft.lines("invoice_payments").0 {
-        let own = self::divisor(payment.raw).or(divisor);
+        // The invoice's serves a payment in the same currency, or in one that is not named.
+        let named = field(payment.raw, &["currency", "code"]).as_str();
+        let is_same = named.is_none_or(|code| Some(code) == currency);
+        let own = self::divisor(payment.raw).or(divisor.filter(|_| is_same));
         is_known &= own.is_some();
         payment.each_amount(into_units(own));
     }

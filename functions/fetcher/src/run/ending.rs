@@ -76,7 +76,9 @@ impl<S: RawSink> Run<'_, S> {
             }
         })
         .await?;
-        if is_over && let Some(known) = self.known.take() {
+        // What moved under a listing that proves what is gone, the next one has to prove: it passes over nothing.
+        let is_known = is_over && !(self.tally.is_some() && is_moved_under);
+        if let Some(known) = self.known.take().filter(|_| is_known) {
             known.save(states, &self.checkpoint.run_id, &self.query_sha256).await;
         }
         Ok(())

@@ -78,7 +78,11 @@ pub async fn resolve_references(
 
 fn follow_aliases(entity: &Entity, aliases: &Aliases, rows: &mut [Candidate], decisions: &mut Vec<Decision>) {
     for row in rows {
-        for (column, cell) in entity.columns.iter().zip(&mut row.row.cells) {
+        let own = entity.columns.iter().zip(&mut row.row.cells);
+        let parts = entity.parts.iter().zip(&mut row.row.parts).flat_map(|(part, list)| {
+            list.lines.iter_mut().flat_map(|line| part.columns.iter().zip(&mut line.cells))
+        });
+        for (column, cell) in own.chain(parts) {
             let Some((target, id)) = column.references.zip(cell.as_deref()) else { continue };
             let Some(meant) = aliases.get(&(target.to_owned(), id.to_owned())) else { continue };
             decisions.push(Decision {
@@ -150,7 +154,8 @@ fn name(card: &Card) -> Option<String> {
 
 /// The aliases among the ids and names that these rows refer to.
 async fn aliases(tx: &mut Tx, entity: &Entity, rows: &[Candidate]) -> Result<Aliases, sqlx::Error> {
-    if !entity.columns.iter().any(|column| column.references.is_some()) {
+    let columns = entity.columns.iter().chain(entity.parts.iter().flat_map(|part| part.columns));
+    if !columns.into_iter().any(|column| column.references.is_some()) {
         return Ok(Aliases::new());
     }
     // Few, or none: they are all read, and most batches ask nothing else.
@@ -159,7 +164,11 @@ async fn aliases(tx: &mut Tx, entity: &Entity, rows: &[Candidate]) -> Result<Ali
     let mut wanted: BTreeSet<(&str, String)> = BTreeSet::new();
     if !known.is_empty() {
         for row in rows {
-            let cells = entity.columns.iter().zip(&row.row.cells);
+            let own = entity.columns.iter().zip(&row.row.cells);
+            let parts = entity.parts.iter().zip(&row.row.parts).flat_map(|(part, list)| {
+                list.lines.iter().flat_map(|line| part.columns.iter().zip(&line.cells))
+            });
+            let cells = own.chain(parts);
             wanted.extend(cells.filter_map(|(column, cell)| Some((column.references?, cell.clone()?))));
             wanted
                 .extend(row.asked.iter().filter_map(|asked| Some((asked.target, fold(&name(&asked.card)?)))));
