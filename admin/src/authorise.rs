@@ -8,15 +8,15 @@ use axum::extract::{Query, State};
 use axum::response::Html;
 use axum::routing::get;
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use fetcher::config::GazelleConfig;
-use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use gazelle_client::GazelleConfig;
+use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use lambda::Secrets;
+use object_store::{MemoryObjectStore, ObjectStore};
 use rand::RngExt;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use shared_runtime::Secrets;
-use shared_store::{MemoryObjectStore, ObjectStore};
 use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, oneshot};
@@ -67,7 +67,7 @@ pub async fn run(way: Way, secret_id: &str) -> Result<(), Failure> {
         )
         .into());
     }
-    let secrets = Secrets::new(&shared_runtime::aws_config().await);
+    let secrets = Secrets::new(&lambda::aws_config().await);
     secrets.store(secret_id, &SecretString::from(Value::Object(fields).to_string())).await?;
     let word = match gazelle.authentication {
         Authentication::ApiKey => "api_key",

@@ -4,14 +4,16 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use chrono::Utc;
-use fetcher::config::GazelleConfig;
-use fetcher::gazelle::{ApiError, Authentication, AwsTokenStore, Credentials, Gazelle, TokenStore};
-use shared::entity;
-use shared::env::Settings;
-use shared::window::Window;
-use shared_db::{DatabaseConfig, DatabaseSettings, Inspection, PoolMode, SecretDb};
-use shared_runtime::{Queue, SecretError, Secrets};
-use shared_store::{MemoryObjectStore, ObjectStore};
+use db::schema::Inspection;
+use db::{DatabaseConfig, DatabaseSettings, PoolMode, SecretDb};
+use gazelle_client::GazelleConfig;
+use gazelle_client::{ApiError, Authentication, AwsTokenStore, Credentials, Gazelle, TokenStore};
+use lambda::{Queue, Secrets};
+use model::entity;
+use model::window::Window;
+use object_store::{MemoryObjectStore, ObjectStore};
+use protocol::secret::SecretError;
+use protocol::settings::Settings;
 
 use crate::authorise::{FULL_ACCESS, asked_level};
 use crate::{Failure, settings};
@@ -55,7 +57,7 @@ enum Outcome {
 /// A setting is not accepted.
 pub async fn run() -> Result<bool, Failure> {
     let installation = settings::read(Installation::read)?;
-    let aws = shared_runtime::aws_config().await;
+    let aws = lambda::aws_config().await;
     let secrets = Secrets::new(&aws);
     let mut report = Report::default();
 
@@ -241,7 +243,7 @@ async fn check_database(report: &mut Report, installation: &Installation, secret
             return report.add("base de données", bad(error, advice));
         }
     };
-    let inspection = match shared_db::inspect(&config).await {
+    let inspection = match db::schema::inspect(&config).await {
         Ok(inspection) => inspection,
         Err(error) => {
             return report.add(
@@ -254,7 +256,7 @@ async fn check_database(report: &mut Report, installation: &Installation, secret
             );
         }
     };
-    for (what, outcome) in judged(&inspection, config.is_verified(), shared_db::latest_migration()) {
+    for (what, outcome) in judged(&inspection, config.is_verified(), db::schema::latest_migration()) {
         report.add(what, outcome);
     }
 }
@@ -326,7 +328,7 @@ async fn check_queue(aws: &aws_config::SdkConfig, queue: &str, dead: Option<&str
 
 #[cfg(test)]
 mod tests {
-    use shared_db::Finding;
+    use db::schema::Finding;
 
     use super::*;
 

@@ -8,15 +8,16 @@ mod tables;
 use std::io::Write as _;
 
 use chrono::{DateTime, Utc};
+use db::Db;
+use db::v5::{Compared, Comparison, Difference, Heritage, HeritageError, OldRow};
+use model::entity::{Entity, Query, Shape};
+use model::row::Row;
+use object_store::{ObjectStore, StateError};
+use protocol::manifest::{self, Manifest, RunStatus};
+use protocol::object_key::{self, RunId};
+use protocol::raw_page::{self, Metadata};
+use protocol::v5_import;
 use rand::RngExt;
-use shared::entity::{Entity, Query, Shape};
-use shared::heritage;
-use shared::key::{self, RunId};
-use shared::manifest::{self, Manifest, RunStatus};
-use shared::raw_page::{self, Metadata};
-use shared::row::Row;
-use shared_db::{Compared, Comparison, Db, Difference, Heritage, HeritageError, OldRow};
-use shared_store::{ObjectStore, StateError};
 
 use crate::{Failure, settings};
 use node::{Node, node, orphan};
@@ -37,7 +38,7 @@ pub enum ImportError {
     Heritage(#[from] HeritageError),
     /// The database refused or was out of reach.
     #[error("The database: {0}")]
-    Database(#[from] shared_db::Error),
+    Database(#[from] db::Error),
     /// The bucket did not take a page.
     #[error(transparent)]
     Store(#[from] StateError),
@@ -59,7 +60,7 @@ pub async fn run(v5_schema: &str, apply: bool) -> Result<(), Failure> {
     let db = Db::new(&settings::administrator()?);
     let store = if apply {
         let bucket = settings::read(|settings| settings.required("RAW_BUCKET", "the bucket of raw pages"))?;
-        Some(settings::bucket(&shared_runtime::aws_config().await, bucket))
+        Some(settings::bucket(&lambda::aws_config().await, bucket))
     } else {
         None
     };
@@ -259,11 +260,11 @@ impl<'a> Run<'a> {
         let metadata = Metadata {
             schema_version: raw_page::SCHEMA_VERSION,
             entity: self.entity().name.to_owned(),
-            mode: heritage::MODE.to_owned(),
+            mode: v5_import::MODE.to_owned(),
             run_id: self.id.clone(),
             page,
             cursor: None,
-            fetched_at: heritage::FETCHED_AT,
+            fetched_at: v5_import::FETCHED_AT,
             endpoint: self.table.old.name.to_owned(),
             api_version: "v5".to_owned(),
             query_sha256: String::new(),
@@ -277,7 +278,7 @@ impl<'a> Run<'a> {
             serde_json::to_string(&metadata).map_err(|source| ImportError::Page { entity, source })?;
         let payload = payload(query, &self.page);
         let bytes = format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#).into_bytes();
-        store.write(&key::raw_page(entity, &self.id, page), bytes).await?;
+        store.write(&object_key::raw_page(entity, &self.id, page), bytes).await?;
         self.found.pages = page;
         self.found.records += self.page.len() as u64;
         self.page.clear();
@@ -294,7 +295,7 @@ impl<'a> Run<'a> {
             schema_version: manifest::SCHEMA_VERSION,
             run_id: self.id.clone(),
             entity: self.entity().name.to_owned(),
-            mode: heritage::MODE.to_owned(),
+            mode: v5_import::MODE.to_owned(),
             window: None,
             status,
             started_at: self.now,
@@ -315,7 +316,7 @@ impl<'a> Run<'a> {
         };
         let entity = self.entity().name;
         let bytes = serde_json::to_vec(&manifest).map_err(|source| ImportError::Page { entity, source })?;
-        store.write(&key::manifest(entity, &self.id), bytes).await?;
+        store.write(&object_key::manifest(entity, &self.id), bytes).await?;
         Ok(())
     }
 }

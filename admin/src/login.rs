@@ -1,11 +1,11 @@
 //! Who may log in to the database: a new password for a role, and where it is kept; roles that may read.
 
+use db::schema::Login;
+use lambda::Secrets;
 use rand::RngExt;
 use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
-use shared_db::Login;
-use shared_runtime::Secrets;
 
 use crate::{Failure, settings};
 
@@ -26,14 +26,14 @@ pub async fn run(login: Login, secret_id: Option<&str>, at: Option<&str>) -> Res
     let address = address(&url, login, &password, at)?;
     // Read first: what cannot be read could not be stored either, and nothing has changed yet.
     let stored = match secret_id {
-        Some(id) => Some((id, Secrets::new(&shared_runtime::aws_config().await))),
+        Some(id) => Some((id, Secrets::new(&lambda::aws_config().await))),
         None => None,
     };
     let mut fields = Map::new();
     if let Some((id, secrets)) = &stored {
         fields = secrets.read(id, "…").await.unwrap_or_default();
     }
-    shared_db::set_password(&config, login, &password).await?;
+    db::schema::set_password(&config, login, &password).await?;
     match stored {
         Some((id, secrets)) => {
             // Another CA certificate is kept.
@@ -52,7 +52,7 @@ pub async fn run(login: Login, secret_id: Option<&str>, at: Option<&str>) -> Res
 /// A setting is not accepted, or the database refused.
 pub async fn expose(role: &str, is_exposed: bool) -> Result<(), Failure> {
     let config = settings::administrator()?;
-    shared_db::expose(&config, role, is_exposed).await?;
+    db::schema::expose(&config, role, is_exposed).await?;
     let word = if is_exposed { "peut maintenant lire" } else { "ne peut plus lire" };
     eprintln!("{role} {word} les tables de production de « {} ».", config.schema());
     Ok(())

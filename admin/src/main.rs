@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use admin::{Failure, authorise, doctor, import_v5, login, migrate};
 use clap::{Parser, Subcommand, ValueEnum};
-use shared_db::Login;
+use db::schema::Login;
 
 /// Administre une installation d'Assistant Gazelle.
 #[derive(Parser)]

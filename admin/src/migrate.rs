@@ -8,7 +8,7 @@ use crate::{Failure, settings};
 /// A setting is not accepted, or a migration failed.
 pub async fn run() -> Result<(), Failure> {
     let config = settings::administrator()?;
-    shared_db::migrate(&config).await?;
+    db::schema::migrate(&config).await?;
     eprintln!("Schéma « {} » à jour.", config.schema());
     Ok(())
 }

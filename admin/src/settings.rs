@@ -1,9 +1,9 @@
 //! The settings that several commands share, from the environment.
 
 use aws_config::SdkConfig;
-use shared::env::Settings;
-use shared_db::{DatabaseConfig, PoolMode};
-use shared_store::{ObjectStore, S3ObjectStore};
+use db::{DatabaseConfig, PoolMode};
+use object_store::{ObjectStore, S3ObjectStore};
+use protocol::settings::Settings;
 
 use crate::Failure;
 
@@ -39,7 +39,6 @@ pub(crate) fn administrator() -> Result<DatabaseConfig, Failure> {
 
 /// A bucket, as the functions reach it.
 pub(crate) fn bucket(aws: &SdkConfig, name: String) -> ObjectStore {
-    let s3 =
-        aws_sdk_s3::config::Builder::from(aws).force_path_style(shared_runtime::is_path_style(aws)).build();
+    let s3 = aws_sdk_s3::config::Builder::from(aws).force_path_style(lambda::is_path_style(aws)).build();
     ObjectStore::S3(S3ObjectStore { client: aws_sdk_s3::Client::from_conf(s3), bucket: name })
 }

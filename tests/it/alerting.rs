@@ -5,12 +5,12 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use model::entity;
 use pipeline_tests::inbox::{Inbox, now};
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
+use protocol::alert::{Class, Ping, Signal};
 use serde_json::{Value, json};
-use shared::alert::{Class, Ping, Signal};
-use shared::entity;
 use tokio::sync::MutexGuard;
 use tokio::time::sleep;
 
@@ -179,7 +179,7 @@ async fn while_slack_is_down_alerts_go_by_mail_and_the_way_itself_is_an_alert() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_of_the_ways_that_cannot_be_read_costs_no_alert_and_is_one_itself() {
     let ground = Ground::clear().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&shared_runtime::aws_config().await);
+    let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
         secrets.put_secret_value().secret_id(variable("ALERTS_SECRET")).secret_string(text).send().await
     };
@@ -266,7 +266,7 @@ async fn a_timeout_is_told_though_it_left_no_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
     let ground = Ground::clear().await;
-    let secrets = aws_sdk_secretsmanager::Client::new(&shared_runtime::aws_config().await);
+    let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
         secrets.put_secret_value().secret_id(variable("DATABASE_SECRET")).secret_string(text).send().await
     };

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use gazelle_sim::SimConfig;
+use model::entity;
+use object_store::ObjectStore;
 use pipeline_tests::dice::Dice;
 use pipeline_tests::memory::Hang;
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::{Source, TICK};
+use protocol::request::Mode;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::request::Mode;
-use shared_store::ObjectStore;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use db::{DatabaseConfig, Db, PoolMode};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::MemorySource;
 use serde_json::{Value, json};
-use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 use stager::task::{Announcer, Done, Task, TaskError};
@@ -36,14 +36,14 @@ async fn run(mirror: &Mirror, store: &impl ArchiveStore, payload: &Value) -> Res
 /// Every staging row, every column.
 async fn staged(mirror: &Mirror) -> Vec<Value> {
     let mut all = Vec::new();
-    for entity in shared::entity::ALL {
+    for entity in model::entity::ALL {
         all.extend(mirror.rows(&format!("select * from {} order by id", entity.staging_table)).await);
     }
     all
 }
 
 async fn fill(mirror: &Mirror) {
-    for (place, entity) in shared::entity::ALL.into_iter().enumerate() {
+    for (place, entity) in model::entity::ALL.into_iter().enumerate() {
         let mut records: Vec<Value> =
             (0..20).map(|number| record(&format!("{}{number}", entity.name))).collect();
         records.extend([json!({"id": null}), Value::Null, json!("a text")]);
@@ -85,7 +85,7 @@ async fn old_settled_rows_go_to_the_archive_and_come_back_as_they_were(
         store.keys()
     );
     let production = mirror.value("select count(*) from timeline_entries").await;
-    for entity in shared::entity::ALL {
+    for entity in model::entity::ALL {
         let payload =
             json!({"task": "restore", "entity": entity.name, "start": "2024-10-01", "end": "2024-10-31"});
         run(&mirror, &store, &payload).await.expect("it is done");
@@ -180,7 +180,7 @@ async fn what_a_schedule_asks_for_stops_at_once_where_there_is_no_database_and_i
     let begin = Instant::now();
     let stopped = task.run(&db, &source, &Silent, Utc::now(), begin + Duration::from_mins(5)).await;
     let Err(TaskError::Database(error)) = stopped else { panic!("{stopped:?}") };
-    assert!(shared_db::is_out_of_reach(&error) && task.is_scheduled(), "{error}");
+    assert!(db::is_out_of_reach(&error) && task.is_scheduled(), "{error}");
     // Once, not once for each entity.
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     let by_hand = json!({"task": "replay", "entity": "users", "start": "2026-01-01", "end": "2026-01-02"});

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
+use protocol::request::SyncRequest;
 use serde_json::{Value, json};
-use shared::request::SyncRequest;
 
 fn sqs(bodies: &[String]) -> Value {
     let records: Vec<Value> = bodies
@@ -161,7 +161,7 @@ fn sample(name: &str) -> Value {
 #[tokio::test]
 async fn every_sample_event_is_understood_by_its_function() {
     for name in ["incremental.json", "full.json", "repair.json"] {
-        let request = SyncRequest::parse(&sample(name), shared::local_day::ZONE);
+        let request = SyncRequest::parse(&sample(name), model::local_day::ZONE);
         assert!(request.is_ok(), "{name}: {request:?}");
     }
     let look = alerter::event::read(&sample("look.json"), chrono::Utc::now());

@@ -4,10 +4,10 @@ use alerter::book::{Book, Kind};
 use alerter::sight::{Judging, Sight};
 use chrono::Utc;
 use gazelle_sim::SimConfig;
+use model::entity;
 use pipeline_tests::pipeline::Pipeline;
+use protocol::request::Mode;
 use serde_json::json;
-use shared::entity;
-use shared::request::Mode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// A tick every two minutes.
@@ -16,7 +16,7 @@ const JUDGING: Judging = Judging { interval_seconds: 120, error_rate_max: 5.0, i
 
 /// Looks at the mirror as the alerter does, and claims what is to be told.
 async fn look(pipeline: &Pipeline, book: &mut Book) -> Vec<(Kind, String)> {
-    let watch = shared_db::watch(&pipeline.mirror.db).await.expect("the database");
+    let watch = db::queries::watch(&pipeline.mirror.db).await.expect("the database");
     let at = Utc::now();
     let sight = Sight {
         at,

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use model::entity::{self, Entity};
 use pipeline_tests::mirror::{Mirror, rows};
 use pipeline_tests::stack::{Stack, variable};
 use pipeline_tests::truth::differences;
 use serde_json::{Value, json};
-use shared::entity::{self, Entity};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 

@@ -5,16 +5,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use fetcher::fetch::Job;
-use fetcher::gazelle::{ApiError, Authentication, FixedTokenStore, TokenStore};
 use fetcher::report::Report;
+use gazelle_client::{ApiError, Authentication, FixedTokenStore, TokenStore};
 use gazelle_sim::SimConfig;
+use model::entity;
+use object_store::ObjectStore;
 use pipeline_tests::mirror::entity;
 use pipeline_tests::source::{Source, TICK};
+use protocol::raw_page::{self, RawPage};
+use protocol::request::Mode;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::raw_page::{self, RawPage};
-use shared::request::Mode;
-use shared_store::ObjectStore;
 
 #[tokio::test]
 async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {
@@ -231,7 +231,7 @@ async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
         }
         let gone: Vec<&String> = answers
             .iter()
-            .filter(|(_, said)| *said == shared::by_id::Answer::Gone)
+            .filter(|(_, said)| *said == protocol::lookup::Answer::Gone)
             .map(|(id, _)| id)
             .collect();
         assert_eq!((answers.len(), gone), (24, vec![&ids[7]]), "{}", entity.name);

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use aws_sdk_secretsmanager::Client as SecretsClient;
+use db::{DatabaseSettings, PoolMode, SecretDb};
+use lambda::Secrets;
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::variable;
 use serde_json::{Value, json};
-use shared_db::{DatabaseSettings, PoolMode, SecretDb};
-use shared_runtime::Secrets;
 
 use crate::deployed::turn;
 
@@ -36,7 +36,7 @@ fn run(command: &mut Command) -> (bool, String) {
 }
 
 async fn secrets() -> SecretsClient {
-    SecretsClient::new(&shared_runtime::aws_config().await)
+    SecretsClient::new(&lambda::aws_config().await)
 }
 
 async fn stored(id: &str) -> Option<Value> {
@@ -102,7 +102,7 @@ async fn the_doctor_finds_nothing_on_a_sound_stack_and_each_planted_fault_with_w
     let (_turn, stack) = turn().await;
     let (is_well, said) = run(&mut command(&["doctor"]));
     assert!(is_well && said.contains("0 à corriger, 0 non vérifié"), "{said}");
-    for entity in shared::entity::ALL {
+    for entity in model::entity::ALL {
         assert!(said.contains(&format!("✓ requêtes « {} »", entity.name)), "{said}");
     }
     let put = async |id: &str, value: Value| {
@@ -218,15 +218,14 @@ async fn a_new_database_password_is_taken_up_without_a_deployment_and_without_a_
         format!("select status, count(*) as n from sync_status where started_at >= '{began}' group by 1");
     assert_eq!(rows(&mut stack.connection().await, &sql).await, [json!({"status": "success", "n": 1})]);
     let old = before["url"].as_str().unwrap_or_default().to_owned();
-    let refused =
-        shared_db::DatabaseConfig::new(&old, "gazelle", shared_db::PoolMode::Direct).expect("an address");
+    let refused = db::DatabaseConfig::new(&old, "gazelle", db::PoolMode::Direct).expect("an address");
     assert!(refused.connect().await.is_err(), "the old password is void");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_has_moved_is_found_by_a_process_that_knew_its_old_address() {
     let (_turn, _stack) = turn().await;
-    let secrets = Secrets::new(&shared_runtime::aws_config().await);
+    let secrets = Secrets::new(&lambda::aws_config().await);
     let id = "first-day/moved";
     let right = stored(&variable("DATABASE_SECRET")).await.expect("a secret")["url"]
         .as_str()

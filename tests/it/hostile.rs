@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::entity;
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::manifest::RunStatus;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::staging::record;

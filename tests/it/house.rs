@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use shared::entity;
+use model::entity;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -47,14 +47,29 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 fn no_package_knows_what_it_must_not() {
     let functions = ["fetcher", "stager", "reconciler", "health", "alerter"];
     for (package, forbidden) in [
-        ("fetcher", vec!["sqlx", "sqlx-core", "sqlx-postgres", "shared-db"]),
-        ("shared", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
-        ("shared-runtime", vec!["sqlx", "shared-db", "reqwest"]),
-        ("shared-db", vec!["aws-sdk-s3", "reqwest", "lambda_runtime"]),
+        ("fetcher", vec!["sqlx", "sqlx-core", "sqlx-postgres", "db"]),
+        ("model", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
+        ("protocol", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
+        ("i18n", vec!["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"]),
+        ("lambda", vec!["sqlx", "db", "reqwest"]),
+        ("gazelle-client", vec!["sqlx", "db", "lambda_runtime"]),
+        (
+            "db",
+            vec![
+                "aws-config",
+                "aws-sdk-s3",
+                "aws-sdk-secretsmanager",
+                "aws-sdk-sqs",
+                "lambda",
+                "reqwest",
+                "lambda_runtime",
+            ],
+        ),
         ("stager", vec!["reqwest"]),
         ("reconciler", vec!["reqwest", "aws-sdk-s3"]),
         ("health", vec!["reqwest", "aws-sdk-s3"]),
-        ("shared-store", vec!["sqlx", "shared-db", "reqwest", "lambda_runtime"]),
+        ("object-store", vec!["sqlx", "db", "reqwest", "lambda_runtime"]),
+        ("admin", vec!["lambda_runtime"]),
     ] {
         let names = tree(package);
         assert!(names.iter().any(|name| name == package), "{package} in its own tree");
@@ -69,7 +84,16 @@ fn no_package_knows_what_it_must_not() {
 
 #[test]
 fn every_statement_stands_behind_the_one_door() {
-    for folder in ["admin", "functions", "shared/src", "shared/runtime"] {
+    for folder in [
+        "admin",
+        "functions",
+        "shared/gazelle-client",
+        "shared/i18n",
+        "shared/lambda",
+        "shared/model",
+        "shared/object-store",
+        "shared/protocol",
+    ] {
         for (path, text) in sources(folder) {
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in [
@@ -85,7 +109,7 @@ fn every_statement_stands_behind_the_one_door() {
 #[test]
 fn no_function_names_an_entity() {
     for (path, text) in
-        sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/runtime"))
+        sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/lambda"))
     {
         if path.ends_with("bin/fetch.rs") || path.ends_with("tests.rs") {
             continue;

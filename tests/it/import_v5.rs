@@ -1,12 +1,12 @@
 //! V5's tables come into V6 whole, once, and never over anything that Gazelle said itself.
 
 use admin::import_v5::{EntityReport, Reason, Report};
+use model::entity;
 use pipeline_tests::heritage::{DATELESS, DOUBLES, ROWS, apply, dry_run, fingerprint, install, write};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::manifest::RunStatus;
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
@@ -348,7 +348,7 @@ async fn an_import_is_no_sign_of_freshness_and_its_age_is_no_delay(
     install(&mut mirror.connection().await, "public", 1).await;
     let (_, source) = write(&mirror, "public", 0).await.expect("an import");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
-    let check = |reports: Vec<shared::verdict::EntityReport>, waits: bool| {
+    let check = |reports: Vec<protocol::health::EntityReport>, waits: bool| {
         for facts in reports {
             assert_eq!(
                 (facts.last_success, facts.last_progress, &facts.last_status),
@@ -359,13 +359,13 @@ async fn an_import_is_no_sign_of_freshness_and_its_age_is_no_delay(
             assert!(facts.oldest_pending_seconds.is_none_or(|seconds| waits && seconds < 600), "{facts:?}");
         }
     };
-    check(shared_db::entity_reports(&mirror.db).await.expect("facts"), true);
+    check(db::queries::entity_reports(&mirror.db).await.expect("facts"), true);
     mirror.reconcile().await;
-    check(shared_db::entity_reports(&mirror.db).await.expect("facts"), false);
-    let watch = shared_db::watch(&mirror.db).await.expect("a look");
+    check(db::queries::entity_reports(&mirror.db).await.expect("facts"), false);
+    let watch = db::queries::watch(&mirror.db).await.expect("a look");
     assert!(watch.last_runs.is_empty(), "{watch:?}");
     let pages: Vec<String> = source.keys().into_iter().filter(|key| key.starts_with("raw/")).collect();
-    let unknown = shared_db::unknown_pages(&mirror.db, &pages).await.expect("an audit");
+    let unknown = db::staging::unknown_pages(&mirror.db, &pages).await.expect("an audit");
     assert!(pages.len() >= 4 && unknown.is_empty(), "{unknown:?} of {pages:?}");
     let modes = mirror.rows("select distinct mode, status from sync_status").await;
     assert_eq!(modes, [json!({"mode": "import", "status": "success"})]);
@@ -382,18 +382,20 @@ async fn what_gazelle_has_no_more_is_missed_by_the_next_full_run_and_too_much_of
             insert into public.gazelle_clients select 'cli_' || n, 'V5' from generate_series(1, 100) n;
             truncate clients, stg_clients, sync_status, staged_pages, missing_records, admin_actions cascade").await;
         apply(&mirror, "public", 0).await;
-        let swept = shared_db::conclude_sweep(&mirror.db, entity("clients"), 20).await.expect("the database");
+        let swept =
+            db::deletion::conclude_sweep(&mirror.db, entity("clients"), 20).await.expect("the database");
         assert_eq!(swept, None, "an import proves no absence");
         let listed: Vec<Value> = (gone + 1..=100).map(|n| json!({"id": format!("cli_{n}")})).collect();
         sync(&mirror, entity("clients"), 1, &listed).await;
-        let swept = shared_db::conclude_sweep(&mirror.db, entity("clients"), 20)
+        let swept = db::deletion::conclude_sweep(&mirror.db, entity("clients"), 20)
             .await
             .expect("the database")
             .expect("a sweep");
         assert_eq!((swept.missing, swept.live, swept.is_withheld), (gone, 100, is_withheld));
         // Said to be gone, it stays gone, whatever V5 still says.
         execute(&mirror, "update missing_records set answer = 'gone', withheld = false").await;
-        let deleted = shared_db::delete_missing(&mirror.db, entity("clients")).await.expect("the database");
+        let deleted =
+            db::deletion::delete_missing(&mirror.db, entity("clients")).await.expect("the database");
         assert_eq!(deleted, u64::try_from(gone).unwrap_or_default());
         let physical_before = physical(&mirror).await;
         apply(&mirror, "public", 2).await;
@@ -445,9 +447,9 @@ async fn an_entry_that_gazelle_never_had_is_not_missed_by_a_full_run(
         )
         .await;
         let swept =
-            shared_db::conclude_sweep(&mirror.db, entity("timeline"), 100).await.expect("the database");
+            db::deletion::conclude_sweep(&mirror.db, entity("timeline"), 100).await.expect("the database");
         assert_eq!(swept.map(|swept| swept.missing), Some(1));
-        shared_db::delete_missing(&mirror.db, entity("timeline")).await.expect("the database");
+        db::deletion::delete_missing(&mirror.db, entity("timeline")).await.expect("the database");
     }
     let rows =
         mirror.rows("select id, deleted_at is not null as is_gone from timeline_entries order by id").await;

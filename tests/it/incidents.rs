@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use gazelle_sim::SimConfig;
+use model::entity;
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::truth::mirrored;
+use protocol::health::{Status, health};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::manifest::RunStatus;
-use shared::verdict::{Status, health};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;
@@ -195,7 +195,7 @@ async fn incident_12_the_last_success_counts_successes_only(_: PgPoolOptions, op
     let mirror = Mirror::open(options).await;
     sync(&mirror, entity("timeline"), now_minute() - 10, &[record("tme_1")]).await;
     let last = || async {
-        let facts = shared_db::entity_reports(&mirror.db).await.expect("the database is there");
+        let facts = db::queries::entity_reports(&mirror.db).await.expect("the database is there");
         facts.into_iter().find(|facts| facts.entity == "timeline").and_then(|facts| facts.last_success)
     };
     let success = last().await;
@@ -247,6 +247,6 @@ fn now_minute() -> i64 {
 }
 
 async fn verdict(mirror: &Mirror) -> Status {
-    let facts = shared_db::entity_reports(&mirror.db).await.expect("the database is there");
+    let facts = db::queries::entity_reports(&mirror.db).await.expect("the database is there");
     health(&facts, Utc::now(), 120)["timeline"].status
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use gazelle_sim::SimConfig;
+use model::entity::Entity;
 use pipeline_tests::mirror::entity;
 use pipeline_tests::process::{Ended, Ground, Moment, Page, Process, Trap};
 use serde_json::{Value, json};
-use shared::entity::Entity;
 
 /// Six pages of clients, five of the timeline.
 const PAGE_SIZE: &str = "20";

@@ -1,11 +1,11 @@
 //! What the reading extractor and the matcher are worth on sets labelled by hand, and that random input breaks
 //! nothing.
 
+use model::matching::{Card, Matching, TRIGRAM, choose};
+use model::reading::readings;
 use pipeline_tests::fuzz::fuzz;
 use pipeline_tests::mirror::entity;
 use serde_json::Value;
-use shared::matching::{Card, Matching, TRIGRAM, choose};
-use shared::reading::readings;
 
 fn cases(file: &str) -> Vec<Value> {
     let path = format!("{}/corpus/{file}", env!("CARGO_MANIFEST_DIR"));

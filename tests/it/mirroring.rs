@@ -2,13 +2,13 @@
 //! deleted that is not proven to be gone.
 
 use gazelle_sim::SimConfig;
+use model::entity::{self, Absence};
+use model::local_day;
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::TICK;
+use protocol::request::{Mode, SyncRequest};
 use serde_json::{Value, json};
-use shared::entity::{self, Absence};
-use shared::local_day;
-use shared::request::{Mode, SyncRequest};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 const NIGHTLY: Mode = Mode::Incremental { lookback_days: Some(45) };

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use model::entity;
 use pipeline_tests::mirror::{Mirror, entity, rows};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::stack::variable;
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::manifest::RunStatus;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::deployed::turn;
@@ -129,13 +129,13 @@ async fn a_run_that_ends_without_a_word_is_closed_as_failed_and_judged_anew_if_i
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     mirror.reconcile().await;
     let state = "select status, error_summary, completed_at is not null as ended from sync_status";
-    let closed = shared_db::close_silent_runs(&mirror.db).await.expect("the database is there");
+    let closed = db::runs::close_silent_runs(&mirror.db).await.expect("the database is there");
     assert_eq!(closed, Vec::<String>::new(), "its page was staged just now");
     sqlx::raw_sql("update staged_pages set staged_at = now() - interval '31 minutes'")
         .execute(&mut mirror.connection().await)
         .await
         .expect("time goes by");
-    let closed = shared_db::close_silent_runs(&mirror.db).await.expect("the database is there");
+    let closed = db::runs::close_silent_runs(&mirror.db).await.expect("the database is there");
     assert_eq!(closed, [format!("users {}", run.run_id.as_str())]);
     let failed = json!({"status": "failed", "error_summary": {"watchdog": "the run ended without a word"}, "ended": true});
     assert_eq!(mirror.rows(state).await, [failed]);

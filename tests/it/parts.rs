@@ -1,10 +1,10 @@
 //! Lists inside records: their rows come, change and go with the record, for every part of the registry.
 
+use model::entity::{self, Entity, Part};
 use pipeline_tests::mirror::Mirror;
 use pipeline_tests::pages::{HandRun, MemorySource, element, list_of};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity::{self, Entity, Part};
-use shared::manifest::RunStatus;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;

@@ -3,14 +3,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use db::{DatabaseConfig, Db, PoolMode};
 use futures::future::{Either, join_all, select};
+use model::entity;
 use pipeline_tests::mirror::{Mirror, SCHEMA};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pooler::Pooler;
+use protocol::manifest::RunStatus;
 use serde_json::json;
-use shared::entity;
-use shared::manifest::RunStatus;
-use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, Row};
 use tokio::time::Instant;
@@ -115,7 +115,7 @@ async fn a_sync_through_a_pooler_ends_as_one_without(_: PgPoolOptions, options: 
         // The same again is no news; then the health's question, and all anew.
         sync(&db).await;
         assert_eq!(content().await, before, "{word}: nothing changed");
-        shared_db::is_reachable(&db).await.expect("an answer");
+        db::queries::is_reachable(&db).await.expect("an answer");
         let mut connection = mirror.connection().await;
         for entity in entity::ALL {
             let sql = format!("truncate {}, {} cascade", entity.staging_table, entity.table);

@@ -1,11 +1,11 @@
 //! Reconciliation turns staged records into rows: all of them, only what changed, never over anything
 //! newer, and one record's trouble is its own.
 
+use model::entity::{self, Entity, Source};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity::{self, Entity, Source};
-use shared::manifest::RunStatus;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::staging::record;

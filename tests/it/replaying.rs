@@ -2,14 +2,14 @@
 //! staged again, and neither asks Gazelle.
 
 use gazelle_sim::SimConfig;
+use model::entity;
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::TICK;
+use protocol::manifest::RunStatus;
+use protocol::request::Mode;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::manifest::RunStatus;
-use shared::request::Mode;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::staging::record;
@@ -131,9 +131,9 @@ async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
     let bucket = pipeline.bucket();
     let key = bucket.keys().into_iter().find(|key| key.starts_with("raw/clients/")).expect("a page");
     let bytes = bucket.get(&key).expect("an object");
-    let page: shared::raw_page::RawPage<'_> = serde_json::from_slice(&bytes).expect("a page");
+    let page: protocol::raw_page::RawPage<'_> = serde_json::from_slice(&bytes).expect("a page");
     let clients = entity::find("clients").expect("clients");
-    let item = shared_db::Quarantined {
+    let item = db::staging::Quarantined {
         source_key: &key,
         kind: "object",
         entity: Some("clients"),
@@ -141,7 +141,7 @@ async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
         bytes: None,
         page: Some((clients, &page.metadata)),
     };
-    shared_db::quarantine(&pipeline.mirror.db, &item).await.expect("the database is there");
+    db::staging::quarantine(&pipeline.mirror.db, &item).await.expect("the database is there");
     pipeline.settle().await;
     assert!(!pipeline.differences(clients).await.is_empty(), "its records are missing");
     let open = "select (select count(*) from quarantine where resolved_at is null) as aside,
@@ -168,7 +168,7 @@ async fn a_replay_of_pages_whose_records_still_wait_settles_each_of_them_once(
     let key = run.page(&source, &[record("usr_1"), record("usr_2")]);
     run.end(&source, RunStatus::Success);
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
-    shared_db::prepare_replay(&mirror.db, &[key]).await.expect("the database");
+    db::staging::prepare_replay(&mirror.db, &[key]).await.expect("the database");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     mirror.reconcile().await;
     let ended = "select status, records_fetched, records_pending from sync_status where sync_type = 'users'";

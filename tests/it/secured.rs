@@ -1,10 +1,11 @@
 //! Who may do what in the database: nothing for anybody but our own roles, proven by trying.
 
+use db::PoolMode;
+use db::schema::{Finding, findings};
 use pipeline_tests::mirror::{Mirror, SCHEMA, entity, rows};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::manifest::RunStatus;
-use shared_db::{Finding, PoolMode, findings};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
@@ -136,7 +137,7 @@ async fn row_security_holds_even_where_somebody_granted_a_partition(
     tx.rollback().await.expect("a rollback");
     assert!(found(&mirror).await.len() > 25, "and the catalogue says so");
     // The next migration closes it again.
-    shared_db::migrate(&mirror.administrator()).await.expect("a migration");
+    db::schema::migrate(&mirror.administrator()).await.expect("a migration");
     assert_eq!(found(&mirror).await, []);
 }
 
@@ -188,8 +189,8 @@ async fn a_role_reads_production_alone_once_somebody_says_so_and_no_more_when_ta
         .execute(&mut connection)
         .await
         .expect("an update");
-    shared_db::expose(&administrator, "authenticated", true).await.expect("a grant");
-    shared_db::migrate(&administrator).await.expect("a migration");
+    db::schema::expose(&administrator, "authenticated", true).await.expect("a grant");
+    db::schema::migrate(&administrator).await.expect("a migration");
     assert_eq!(found(&mirror).await, [], "an exposure that stands in the table is no finding");
     for (sql, is_open) in [
         ("select * from gazelle.users", true),
@@ -214,7 +215,7 @@ async fn a_role_reads_production_alone_once_somebody_says_so_and_no_more_when_ta
         "what is deleted is gone"
     );
     tx.rollback().await.expect("a rollback");
-    shared_db::expose(&administrator, "authenticated", false).await.expect("a revocation");
+    db::schema::expose(&administrator, "authenticated", false).await.expect("a revocation");
     assert!(tried(&mut connection, "authenticated", "select * from gazelle.users").await.is_some());
     assert_eq!(found(&mirror).await, []);
 }
@@ -277,14 +278,13 @@ async fn the_mirror_lives_in_a_schema_of_its_own_beside_the_tables_of_v5(
         .expect("tables");
     let url = options.to_url_lossy();
     for schema in ["gazelle", "mirror_2"] {
-        let config =
-            shared_db::DatabaseConfig::new(url.as_str(), schema, PoolMode::Direct).expect("an address");
-        shared_db::migrate(&config).await.expect("migrations");
-        shared_db::migrate(&config).await.expect("again");
+        let config = db::DatabaseConfig::new(url.as_str(), schema, PoolMode::Direct).expect("an address");
+        db::schema::migrate(&config).await.expect("migrations");
+        db::schema::migrate(&config).await.expect("again");
         assert_eq!(findings(&mut connection, schema).await.expect("a catalogue"), []);
     }
-    let db = shared_db::Db::new(
-        &shared_db::DatabaseConfig::new(url.as_str(), "mirror_2", PoolMode::Session).expect("an address"),
+    let db = db::Db::new(
+        &db::DatabaseConfig::new(url.as_str(), "mirror_2", PoolMode::Session).expect("an address"),
     );
     let source = MemorySource::default();
     put(&source, "timeline", json!({"id": "tme_1", "occurredAt": "2019-05-05T12:00:00Z"}));

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gazelle_sim::SimConfig;
+use model::entity;
 use pipeline_tests::process::{Exchange, Ground, Process, Proxy};
 use pipeline_tests::stack::variable;
 use serde_json::{Value, json};
-use shared::entity;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 

@@ -1,11 +1,11 @@
 //! Staging accepts everything, once, and loses nothing.
 
+use db::{DatabaseConfig, Db, PoolMode};
+use model::entity::{self, Entity};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity::{self, Entity};
-use shared::manifest::RunStatus;
-use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 /// A record that every entity's table can hold.

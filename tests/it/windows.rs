@@ -3,13 +3,14 @@
 
 use chrono::{Days, Utc};
 use gazelle_sim::SimConfig;
+use model::entity::{self, Entity, TimeFilter};
+use model::local_day;
+use model::row;
 use pipeline_tests::mirror::entity;
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::{Source, TICK};
+use protocol::request::{Mode, SyncRequest};
 use serde_json::{Value, json};
-use shared::entity::{self, Entity, TimeFilter};
-use shared::request::{Mode, SyncRequest};
-use shared::{local_day, row};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 fn small() -> SimConfig {

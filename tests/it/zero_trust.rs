@@ -1,12 +1,12 @@
 //! Three fates: a rejected record is skipped with its reason, trouble of the database is waited out, and
 //! whatever our own code cannot handle costs that record alone, and comes back.
 
+use model::entity::{Entity, Source};
+use model::rule::{Draft, Effect, Rule};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
-use shared::entity::{Entity, Source};
-use shared::manifest::RunStatus;
-use shared::rule::{Draft, Effect, Rule};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;
@@ -21,10 +21,10 @@ fn with_a_bug() -> &'static Entity {
     static RULES: &[Rule] = &[Rule::new("a bug", Effect::Derives(panic_at_a_word))];
     let users = entity("users");
     let Source::Query(query) = &users.source else { panic!("users are fetched") };
-    let source = shared::entity::Query {
+    let source = model::entity::Query {
         root: query.root,
         selection: query.selection,
-        shape: shared::entity::Shape::List,
+        shape: model::entity::Shape::List,
     };
     Box::leak(Box::new(Entity {
         name: users.name,
@@ -94,7 +94,8 @@ async fn a_record_that_breaks_our_code_is_tried_three_times_then_fails_alone_and
     assert_eq!(mirror.value("select status from sync_status").await, json!("partial"));
     let ended = mirror.value("select completed_at from sync_status").await;
     // The fix is deployed; one command.
-    let retried = shared_db::retry_failed(&mirror.db, entity("users")).await.expect("the database is there");
+    let retried =
+        db::staging::retry_failed(&mirror.db, entity("users")).await.expect("the database is there");
     assert_eq!(retried, 1);
     mirror.reconcile().await;
     assert_eq!(mirror.value("select first_name from users where id = 'bad'").await, json!("boom"));

@@ -3,14 +3,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use model::entity;
+use model::fold;
+use model::local_day;
+use model::matching;
+use model::normalize;
+use model::reading::readings;
+use model::row::Record;
+use protocol::message;
+use protocol::object_key;
+use protocol::raw_page::{self, RawPage};
+use protocol::request::SyncRequest;
 use serde_json::{Value, json};
-use shared::entity;
-use shared::message;
-use shared::raw_page::{self, RawPage};
-use shared::reading::readings;
-use shared::request::SyncRequest;
-use shared::row::Record;
-use shared::{fold, key, local_day, matching, normalise};
 use stager::task::Task;
 
 use crate::dice::Dice;
@@ -229,7 +233,7 @@ fn envelope(input: &[u8]) {
         }
     }
     let text = String::from_utf8_lossy(input);
-    let _ = shared::by_id::by_id(&text, &["a".to_owned(), "b".to_owned()]);
+    let _ = protocol::lookup::by_id(&text, &["a".to_owned(), "b".to_owned()]);
 }
 
 fn key_seeds() -> Vec<String> {
@@ -245,18 +249,18 @@ fn key_seeds() -> Vec<String> {
 
 fn keys(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let _ = key::kind(&text);
+    let _ = object_key::kind(&text);
     let body = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": text}}}]}).to_string();
     let _ = message::notification(&body);
     let folded = fold::fold(&text);
     assert_eq!(fold::fold(&folded), folded, "folding twice is folding once");
-    for number in [normalise::phone(&text), normalise::serial_number(&text), normalise::email(&text)]
+    for number in [normalize::phone(&text), normalize::serial_number(&text), normalize::email(&text)]
         .into_iter()
         .flatten()
     {
         assert!(!number.is_empty());
     }
-    let _ = (normalise::street(&text), normalise::make(&text), normalise::postal_code(&text));
+    let _ = (normalize::street(&text), normalize::make(&text), normalize::postal_code(&text));
 }
 
 fn record_seeds() -> Vec<String> {

@@ -2,8 +2,8 @@
 
 use admin::import_v5::{ImportError, Report, import};
 use chrono::{DateTime, TimeDelta, Utc};
-use shared_db::Db;
-use shared_store::{MemoryObjectStore, ObjectStore};
+use db::Db;
+use object_store::{MemoryObjectStore, ObjectStore};
 use sqlx::{AssertSqlSafe, PgConnection};
 
 use crate::mirror::{Mirror, rows};

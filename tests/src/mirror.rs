@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use db::{DatabaseConfig, Db, PoolMode};
+use model::entity::{self, Entity};
 use serde_json::Value;
-use shared::entity::{self, Entity};
-use shared_db::{DatabaseConfig, Db, PoolMode};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::Instant;
@@ -29,7 +29,7 @@ impl Mirror {
     /// Migrates the database and opens it.
     pub async fn open(options: PgConnectOptions) -> Self {
         let mirror = Self { db: Db::new(&app_config(&options)), options };
-        shared_db::migrate(&mirror.administrator()).await.expect("migrations");
+        db::schema::migrate(&mirror.administrator()).await.expect("migrations");
         // The equations of a run hold at each moment of each test, whatever it does.
         sqlx::raw_sql(
             "alter table sync_status

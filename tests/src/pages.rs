@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::entity::{Entity, Part, Shape};
+use model::row::{Column, Kind};
+use protocol::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
+use protocol::object_key::{self, RunId};
 use serde_json::{Value, json};
-use shared::entity::{Entity, Part, Shape};
-use shared::key::{self, RunId};
-use shared::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
-use shared::row::{Column, Kind};
 use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 
 /// A bucket in memory.
@@ -122,7 +122,7 @@ impl HandRun {
         if let Some(id) = asked {
             metadata["asked"] = json!([id]);
         }
-        let key = key::raw_page(self.entity.name, &self.run_id, self.pages);
+        let key = object_key::raw_page(self.entity.name, &self.run_id, self.pages);
         source.put(&key, format!(r#"{{"metadata":{metadata},"payload":{payload}}}"#));
         key
     }
@@ -158,7 +158,7 @@ impl HandRun {
             fetcher_version: "test".to_owned(),
         };
         let bytes = serde_json::to_vec(&manifest).expect("a manifest is JSON");
-        source.put(&key::manifest(self.entity.name, &self.run_id), bytes);
+        source.put(&object_key::manifest(self.entity.name, &self.run_id), bytes);
     }
 }
 

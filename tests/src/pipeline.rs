@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use gazelle_sim::SimConfig;
+use model::entity::{self, Entity};
+use model::local_day;
+use protocol::request::{Mode, SyncRequest};
 use reconciler::deletion::{self, Asker};
 use serde_json::Value;
-use shared::entity::{self, Entity};
-use shared::local_day;
-use shared::request::{Mode, SyncRequest};
 use sqlx::postgres::PgConnectOptions;
 use stager::task::{Announcer, Task};
 

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetcher::config::GazelleConfig;
 use fetcher::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
-use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
 use fetcher::report::Report;
+use gazelle_client::GazelleConfig;
+use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
 use gazelle_sim::{RunningSim, SimConfig, serve};
+use model::entity::Entity;
+use object_store::{MemoryObjectStore, ObjectStore};
+use protocol::request::Mode;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use shared::entity::Entity;
-use shared::request::Mode;
-use shared_store::{MemoryObjectStore, ObjectStore};
 use tokio::time::Instant;
 
 use crate::memory::MemorySink;

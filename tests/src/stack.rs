@@ -34,7 +34,7 @@ pub fn variable(name: &str) -> String {
 impl Stack {
     /// The stack of the environment.
     pub async fn connect() -> Self {
-        let config = shared_runtime::aws_config().await;
+        let config = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         Self {
             lambda: aws_sdk_lambda::Client::new(&config),

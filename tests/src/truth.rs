@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use model::entity::{Entity, Part};
 use serde_json::Value;
-use shared::entity::{Entity, Part};
 use sqlx::PgConnection;
 
 use crate::mirror::rows;
@@ -65,7 +65,7 @@ fn is_same(ours: &Value, theirs: &Value) -> bool {
     if theirs.as_str().is_some_and(str::is_empty) {
         return ours.is_null();
     }
-    let instant = |value: &Value| value.as_str().and_then(shared::row::instant);
+    let instant = |value: &Value| value.as_str().and_then(model::row::instant);
     ours == theirs
         || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
         || ours.is_number() && ours.as_f64() == theirs.as_f64()

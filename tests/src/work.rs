@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use db::{DatabaseConfig, Db, PoolMode};
+use model::entity::{self, Entity};
 use serde_json::json;
-use shared::entity::{self, Entity};
-use shared_db::{DatabaseConfig, Db, PoolMode};
 use stager::raw_source::{Found, Listed, RawSource, SourceError};
 
 use crate::dice::Dice;

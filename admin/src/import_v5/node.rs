@@ -1,10 +1,10 @@
 //! A row of V5 as a record in the shape of Gazelle's own answers. Pure.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use db::v5::{OldRow, OldTable};
+use model::local_day;
+use model::row::{Kind, Record, Rejection, Row, is_usable_id};
 use serde_json::{Map, Value};
-use shared::local_day;
-use shared::row::{Kind, Record, Rejection, Row, is_usable_id};
-use shared_db::{OldRow, OldTable};
 
 use super::report::Reason;
 
@@ -86,7 +86,7 @@ fn fill_contact(table: &OldTable, fields: &mut Value, contact: &Map<String, Valu
         |name: &str| table.entity.columns.iter().find(|column| column.name == name).map(|column| column.path);
     for group in [&["first_name", "last_name"][..], &["email"], &["phone"]] {
         let paths: Vec<_> = group.iter().filter_map(|name| Some((*name, path(name)?))).collect();
-        if paths.iter().any(|(_, path)| !is_empty(shared::row::field(fields, path))) {
+        if paths.iter().any(|(_, path)| !is_empty(model::row::field(fields, path))) {
             continue;
         }
         for (name, path) in paths {

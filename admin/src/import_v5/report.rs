@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use shared::entity;
-use shared::key::RunId;
+use model::entity;
+use protocol::object_key::RunId;
 
 /// Ids that are named of each kind.
 const NAMED_MAX: usize = 5;

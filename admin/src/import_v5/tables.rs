@@ -1,7 +1,7 @@
 //! What V5's tables are called, which entity each holds, and which of their columns has another name in V6.
 
-use shared::entity;
-use shared_db::{KEY, OldNested, OldTable};
+use db::v5::{KEY, OldNested, OldTable};
+use model::entity;
 
 /// A table of V5.
 pub(super) struct Table {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use protocol::alert::{Class, Signal};
 use serde::{Deserialize, Serialize};
-use shared::alert::{Class, Signal};
 
 use crate::sight::{Condition, Sight};
 

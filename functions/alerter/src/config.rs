@@ -1,7 +1,7 @@
 //! The alerter's settings, from the environment.
 
-use shared::env::{BadSettings, Settings};
-use shared_db::DatabaseSettings;
+use db::DatabaseSettings;
+use protocol::settings::{BadSettings, Settings};
 
 use crate::sight::Judging;
 

@@ -6,9 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
+use protocol::alert::{Class, Ping, Signal, shortened};
+use protocol::message;
 use serde_json::Value;
-use shared::alert::{Class, Ping, Signal, shortened};
-use shared::message;
 
 /// The parts of the pipeline whose logs are read, as they stand in the names of functions and log groups.
 const FUNCTIONS: [(&str, &str); 5] = [

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use db::queries::Watch;
+use db::{Db, SecretDb};
+use lambda::{Queue, Secrets, Unit, aws_config, is_path_style, measure};
 use lambda_runtime::{Error, LambdaEvent};
+use model::local_day;
+use object_store::{ObjectStore, S3ObjectStore, StateError};
+use protocol::alert::{Class, Signal};
+use protocol::health::health;
+use protocol::message;
 use serde_json::{Value, json};
-use shared::alert::{Class, Signal};
-use shared::local_day;
-use shared::message;
-use shared::verdict::health;
-use shared_db::{Db, SecretDb, Watch};
-use shared_runtime::{Queue, Secrets, Unit, aws_config, is_path_style, measure};
-use shared_store::{ObjectStore, S3ObjectStore, StateError};
 use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
@@ -210,10 +211,10 @@ impl Alerter {
     async fn watch_once(&self) -> Result<Watch, String> {
         let watched = async {
             let db: &Db = self.db.get().await.map_err(|error| error.to_string())?;
-            for run in shared_db::close_silent_runs(db).await.map_err(|error| error.to_string())? {
+            for run in db::runs::close_silent_runs(db).await.map_err(|error| error.to_string())? {
                 warn!(run, "A run ended without a word, and is closed as failed");
             }
-            shared_db::watch(db).await.map_err(|error| error.to_string())
+            db::queries::watch(db).await.map_err(|error| error.to_string())
         };
         timeout(LOOK_PATIENCE, watched)
             .await
@@ -271,7 +272,7 @@ impl Alerter {
         let Some((day, start, end)) = report::yesterday(today) else { return Ok(()) };
         let counted = async {
             let db = self.db.get().await.map_err(|error| error.to_string())?;
-            shared_db::day(db, start, end).await.map_err(|error| error.to_string())
+            db::queries::day(db, start, end).await.map_err(|error| error.to_string())
         };
         let facts =
             timeout(LOOK_PATIENCE, counted).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));

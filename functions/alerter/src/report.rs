@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, Timelike as _, Utc};
-use shared::entity;
-use shared::local_day::{self, ZONE};
-use shared::verdict::health;
-use shared::words::Language;
-use shared_db::Day;
+use db::queries::Day;
+use i18n::language::Language;
+use model::entity;
+use model::local_day::{self, ZONE};
+use protocol::health::health;
 
 use crate::book::Book;
 use crate::words::moment;

@@ -1,9 +1,9 @@
 //! What a look at the pipeline shows, and what of it is wrong. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::alert::{Class, shortened};
-use shared::verdict::{EntityReport, is_stale};
-use shared_db::Watch;
+use db::queries::Watch;
+use protocol::alert::{Class, shortened};
+use protocol::health::{EntityReport, is_stale};
 
 use crate::book::Alert;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::Utc;
+use object_store::StateError;
+use protocol::alert::{Class, Signal};
 use serde_json::Value;
-use shared::alert::{Class, Signal};
-use shared_store::StateError;
 use tokio::time::timeout;
 use tracing::{info, warn};
 

@@ -1,9 +1,9 @@
 //! What an alert says, in French: to people who run a firm, on their phone.
 
 use chrono::{DateTime, Utc};
-use shared::alert::Class;
-use shared::entity;
-use shared::local_day::ZONE;
+use model::entity;
+use model::local_day::ZONE;
+use protocol::alert::Class;
 
 use crate::book::{Alert, Kind, Notice};
 

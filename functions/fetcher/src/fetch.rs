@@ -5,21 +5,21 @@
 
 use chrono::Utc;
 use futures::future::join_all;
+use model::entity::{Absence, Entity, Source};
+use model::window::Window;
+use protocol::object_key::{self, RunId};
+use protocol::request::Mode;
 use rand::RngExt;
-use shared::entity::{Absence, Entity, Source};
-use shared::key::{self, RunId};
-use shared::request::Mode;
-use shared::window::Window;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use crate::gazelle::Gazelle;
 use crate::known_pages::KnownPages;
 use crate::raw_sink::RawSink;
 use crate::report::Report;
 use crate::run::Run;
 use crate::state::{Ask, Checkpoint, LaneState, Lease, Next};
-use shared_store::{Object, ObjectStore, StateError};
+use gazelle_client::Gazelle;
+use object_store::{Object, ObjectStore, StateError};
 
 /// A run that came no page further in so many invocations is given up: its cursor may be worth nothing.
 const STALLS_MAX: u32 = 5;
@@ -111,7 +111,7 @@ async fn follow_up<S: RawSink>(parts: Parts<'_, S>, job: &Job, on_page: OnPage<'
 
 /// Writes a request down among those that wait.
 pub(crate) async fn write_down(states: &ObjectStore, job: &Job) -> Result<(), StateError> {
-    let key = key::state(job.entity.name, job.mode.lane());
+    let key = object_key::state(job.entity.name, job.mode.lane());
     let mut lost = 0;
     loop {
         let mut lane: Object<LaneState> = states.load(&key).await?;
@@ -127,7 +127,7 @@ pub(crate) async fn write_down(states: &ObjectStore, job: &Job) -> Result<(), St
         match states.save(&mut lane).await {
             Err(StateError::Taken { .. }) if lost < RACES_MAX => {
                 lost += 1;
-                sleep(crate::some_millis(5..50)).await;
+                sleep(object_store::jitter(5..50)).await;
             }
             done => return done,
         }
@@ -200,7 +200,7 @@ async fn begin(
     lane: &'static str,
     may_tick: bool,
 ) -> Result<Begun, StateError> {
-    let mut object: Object<LaneState> = states.load(&key::state(entity.name, lane)).await?;
+    let mut object: Object<LaneState> = states.load(&object_key::state(entity.name, lane)).await?;
     let now = Utc::now();
     let state = &mut object.value;
     let is_frequent = lane == FREQUENT;
@@ -263,7 +263,7 @@ fn tick(job: &Job) -> Ask {
 
 async fn is_another_lane_at_work(states: &ObjectStore, entity: &'static Entity) -> Result<bool, StateError> {
     for lane in Mode::BACKGROUND_LANES {
-        let object: Object<LaneState> = states.load(&key::state(entity.name, lane)).await?;
+        let object: Object<LaneState> = states.load(&object_key::state(entity.name, lane)).await?;
         if object.value.has_work() {
             return Ok(true);
         }

@@ -1,10 +1,10 @@
 //! Why a run stops before its end.
 
-use shared::raw_page;
+use protocol::raw_page;
 
-use crate::gazelle::{ApiError, TokenError};
 use crate::raw_sink::SinkError;
-use shared_store::StateError;
+use gazelle_client::{ApiError, TokenError};
+use object_store::StateError;
 
 /// A listing longer than this is a listing without end: twenty times the largest known one.
 pub(crate) const PAGES_PER_RUN_MAX: u32 = 32_000;

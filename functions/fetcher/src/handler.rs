@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
+use lambda::{Alerts, Secrets, Unit, aws_config, deadline, is_path_style, measure};
 use lambda_runtime::{Error, LambdaEvent};
+use protocol::alert::Class;
+use protocol::message;
+use protocol::request::SyncRequest;
 use serde_json::{Value, json};
-use shared::alert::Class;
-use shared::message;
-use shared::request::SyncRequest;
-use shared_runtime::{Alerts, Secrets, Unit, aws_config, deadline, is_path_style, measure};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span, error};
 
 use crate::config::FetcherConfig;
 use crate::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
-use crate::gazelle::{AwsTokenStore, Credentials, Gazelle, TokenStore};
 use crate::raw_sink::S3RawSink;
 use crate::report::Report;
-use shared_store::{ObjectStore, S3ObjectStore};
+use gazelle_client::{AwsTokenStore, Credentials, Gazelle, TokenStore};
+use object_store::{ObjectStore, S3ObjectStore};
 
 /// What one page may take with all its tries, and what ending a run takes: a page begun later could
 /// not be stored.

@@ -7,13 +7,13 @@
 //! - the query is the same.
 
 use chrono::{DateTime, Utc};
+use protocol::object_key::{self, RunId};
+use protocol::raw_page::Listing;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use shared::key::{self, RunId};
-use shared::raw_page::Listing;
 use tracing::warn;
 
-use shared_store::{Object, ObjectStore, StateError};
+use object_store::{Object, ObjectStore, StateError};
 
 /// The object behind it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +38,7 @@ pub(crate) struct KnownPages {
 impl KnownPages {
     /// Reads what is known.
     pub(crate) async fn load(store: &ObjectStore, entity: &'static str) -> Result<Self, StateError> {
-        let object = store.load(&key::known_pages(entity)).await?;
+        let object = store.load(&object_key::known_pages(entity)).await?;
         Ok(Self { object, seen: Vec::new() })
     }
 
@@ -85,7 +85,7 @@ impl KnownPages {
     /// Forgets everything: another lane has stored pages of these records.
     pub(crate) async fn forget(store: &ObjectStore, entity: &'static str) -> Result<(), StateError> {
         loop {
-            let mut object: Object<PagesState> = store.load(&key::known_pages(entity)).await?;
+            let mut object: Object<PagesState> = store.load(&object_key::known_pages(entity)).await?;
             object.value = PagesState { forgotten_at: Some(Utc::now()), ..PagesState::default() };
             match store.save(&mut object).await {
                 Err(StateError::Taken { .. }) => {}

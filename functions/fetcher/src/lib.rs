@@ -3,7 +3,6 @@
 pub mod config;
 pub mod fetch;
 mod fetch_error;
-pub mod gazelle;
 pub mod handler;
 mod known_pages;
 pub mod raw_sink;
@@ -12,13 +11,9 @@ mod run;
 pub mod state;
 mod tally;
 
-use std::fmt::Write as _;
-use std::ops::Range;
-use std::time::Duration;
-
-use rand::RngExt;
+use model::entity::Entity;
 use sha2::{Digest, Sha256};
-use shared::entity::Entity;
+use std::fmt::Write as _;
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
@@ -29,11 +24,6 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// The digest of the entity's query, as envelopes show it; of the question by id for a nested entity.
 fn query_sha256(entity: &Entity) -> String {
-    let document = entity.query().map(shared::entity::Query::document).or_else(|| entity.by_id_document(1));
+    let document = entity.query().map(model::entity::Query::document).or_else(|| entity.by_id_document(1));
     hexadecimal(&Sha256::digest(document.unwrap_or_default()))
-}
-
-/// A pause of so many milliseconds, at random: those who race must not race in step.
-fn some_millis(range: Range<u64>) -> Duration {
-    Duration::from_millis(rand::rng().random_range(range))
 }

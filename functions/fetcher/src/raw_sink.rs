@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
-use shared_store::is_precondition_failed;
+use object_store::is_precondition_failed;
 
 /// Why something could not be stored.
 #[derive(Debug, thiserror::Error)]

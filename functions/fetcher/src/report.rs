@@ -1,10 +1,10 @@
 //! What the fetcher says of a run.
 
 use chrono::{DateTime, Utc};
+use model::entity::Entity;
+use protocol::manifest::RunStatus;
+use protocol::object_key::RunId;
 use serde::Serialize;
-use shared::entity::Entity;
-use shared::key::RunId;
-use shared::manifest::RunStatus;
 use tracing::{info, warn};
 
 use crate::fetch::Job;

@@ -6,13 +6,13 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use chrono::Utc;
+use model::entity::{Entity, Shape, TimeFilter};
+use protocol::lookup::{self, Answer};
+use protocol::manifest::RunStatus;
+use protocol::object_key;
+use protocol::raw_page::{self, Listing, Metadata, RawPage};
+use protocol::request::{IDS_MAX, Mode};
 use serde_json::value::RawValue;
-use shared::by_id::{self, Answer};
-use shared::entity::{Entity, Shape, TimeFilter};
-use shared::key;
-use shared::manifest::RunStatus;
-use shared::raw_page::{self, Listing, Metadata, RawPage};
-use shared::request::{IDS_MAX, Mode};
 use tokio::time::{Duration, Instant};
 use tracing::info;
 
@@ -22,7 +22,7 @@ use crate::known_pages::KnownPages;
 use crate::raw_sink::{RawSink, SinkError, Stored};
 use crate::report::Report;
 use crate::state::{Checkpoint, LaneState, Next};
-use shared_store::Object;
+use object_store::Object;
 
 use crate::tally::Tally;
 
@@ -205,7 +205,7 @@ impl<'a, S: RawSink> Run<'a, S> {
                 .by_id_document(some.len())
                 .ok_or(FetchError::NoQuery { entity: self.entity.name })?;
             let body = self.parts.api.by_id(&document, &some).await?;
-            let found = by_id::by_id(&body, &some).map_err(|source| self.unreadable(page, source))?;
+            let found = lookup::by_id(&body, &some).map_err(|source| self.unreadable(page, source))?;
             let unclear = found.answers.iter().filter(|(_, answer)| *answer == Answer::Unclear).count();
             if unclear > 0 {
                 self.note_errors(page, &format!("{unclear} ids without a clear answer"));
@@ -258,7 +258,7 @@ impl<'a, S: RawSink> Run<'a, S> {
         let payload: &RawValue = serde_json::from_str(body).map_err(|error| self.unsaved(page, error))?;
         let object =
             serde_json::to_vec(&RawPage { metadata, payload }).map_err(|error| self.unsaved(page, error))?;
-        let stored = self.parts.sink.store_page(&key::raw_page(entity, run_id, page), object).await;
+        let stored = self.parts.sink.store_page(&object_key::raw_page(entity, run_id, page), object).await;
         match stored.map_err(|source| FetchError::SavePage { entity, page, source })? {
             Stored::New => {
                 info!(entity, run.id = %run_id, page.number = page, records, "Saved page {page} of {entity}");
@@ -355,7 +355,7 @@ impl<'a, S: RawSink> Run<'a, S> {
         let Some(mut tally) = self.tally.take() else { return Ok(()) };
         let earlier = self.resumed_from_page.map_or(0, |page| page - 1);
         let keys: Vec<(u32, String)> = (1..=earlier)
-            .map(|page| (page, key::raw_page(self.entity.name, &self.checkpoint.run_id, page)))
+            .map(|page| (page, object_key::raw_page(self.entity.name, &self.checkpoint.run_id, page)))
             .collect();
         // Eight at a time: each costs a round trip, and each is held in memory.
         for some in keys.chunks(8) {

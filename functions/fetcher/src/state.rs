@@ -3,10 +3,10 @@
 //! The lease saves a second invocation its work; the fence is that every write is conditional.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use model::window::Window;
+use protocol::object_key::RunId;
+use protocol::request::Mode;
 use serde::{Deserialize, Serialize};
-use shared::key::RunId;
-use shared::request::Mode;
-use shared::window::Window;
 
 /// A holder that has not written for so long is taken for dead: longer than all tries of one page.
 pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(180);

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use shared::raw_page::Listing;
+use protocol::raw_page::Listing;
 
 /// The ids seen, as hashes: that two of a million ids share one is less likely than one in ten million.
 #[derive(Debug, Default)]

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use lambda::Secrets;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use shared_runtime::Secrets;
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 use tracing::error;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use lambda::Queue;
 use serde::Serialize;
-use shared_runtime::Queue;
 use tracing::warn;
 
 /// A queue that does not answer for so long is shown as unknown: a page must not wait for it.

@@ -3,10 +3,11 @@
 use std::future::Future;
 
 use chrono::Utc;
+use db::SecretDb;
+use db::queries::Overview;
+use lambda::{Queue, Secrets, aws_config};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
-use shared_db::{Overview, SecretDb};
-use shared_runtime::{Queue, Secrets, aws_config};
 use tracing::{error, info};
 use uuid::Uuid;
 
@@ -17,8 +18,8 @@ use crate::config::HealthConfig;
 use crate::metrics::metrics;
 use crate::page::{dashboard, unreachable};
 use crate::status::status;
-use shared::verdict::{EntityHealths, Status, health, worst};
-use shared::words::Language;
+use i18n::language::Language;
+use protocol::health::{EntityHealths, Status, health, worst};
 
 const DASHBOARD: &str = "/api/v6/dashboard";
 const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/status, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
@@ -166,7 +167,7 @@ impl Health {
             Err(refusal) => return refused(refusal),
         };
         let resolved = match self.db.get().await {
-            Ok(db) => shared_db::resolve_action(db, id, &person).await.map_err(|error| error.to_string()),
+            Ok(db) => db::actions::resolve_action(db, id, &person).await.map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
         };
         match resolved {
@@ -178,13 +179,13 @@ impl Health {
 
     async fn facts(&self) -> Result<EntityHealths, String> {
         let db = self.db.get().await.map_err(|error| error.to_string())?;
-        let facts = shared_db::entity_reports(db).await.map_err(|error| error.to_string())?;
+        let facts = db::queries::entity_reports(db).await.map_err(|error| error.to_string())?;
         Ok(health(&facts, Utc::now(), self.config.sync_interval_seconds))
     }
 
     async fn overview(&self) -> Result<Overview, String> {
         let db = self.db.get().await.map_err(|error| error.to_string())?;
-        shared_db::overview(db).await.map_err(|error| error.to_string())
+        db::queries::overview(db).await.map_err(|error| error.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared_runtime::init_logging();
+    lambda::init_logging();
     let health =
         Health::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(health.handle(event)))).await

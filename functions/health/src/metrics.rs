@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use shared_db::Overview;
+use db::queries::Overview;
 
 use crate::backlog::Backlog;
 
-use shared::verdict::{Status, health};
+use protocol::health::{Status, health};
 
 /// One metric: its name, what it is, and its value for an entity.
 type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
@@ -16,8 +16,8 @@ type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
 type Gauge = (&'static str, &'static str, fn(&Backlog) -> Option<u64>);
 
 struct Facts<'a> {
-    health: &'a shared::verdict::EntityHealth,
-    report: &'a shared::verdict::EntityReport,
+    health: &'a protocol::health::EntityHealth,
+    report: &'a protocol::health::EntityReport,
     now: DateTime<Utc>,
 }
 
@@ -89,8 +89,8 @@ fn seconds(number: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use shared::entity;
-    use shared::verdict::EntityReport;
+    use model::entity;
+    use protocol::health::EntityReport;
 
     use super::*;
 

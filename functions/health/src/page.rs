@@ -3,16 +3,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
+use db::queries::{Action, Hour, Overview, Run};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use model::entity;
+use model::local_day::ZONE;
 use sha2::{Digest, Sha256};
-use shared::entity;
-use shared::local_day::ZONE;
-use shared_db::{Action, Hour, Overview, Run};
 
 use crate::backlog::Backlog;
 
-use shared::verdict::{EntityHealths, Status, health, worst};
-use shared::words::Language;
+use i18n::language::Language;
+use protocol::health::{EntityHealths, Status, health, worst};
 
 const STYLE: &str = include_str!("page/style.css");
 /// Seconds after which a browser asks again.
@@ -308,7 +308,7 @@ fn decimal(value: f64, language: Language) -> String {
 
 #[cfg(test)]
 mod tests {
-    use shared::verdict::EntityReport;
+    use protocol::health::EntityReport;
 
     use super::*;
 

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Utc};
-use shared::entity;
-use shared::verdict::{health, worst};
-use shared::words::Language;
-use shared_db::Overview;
+use db::queries::Overview;
+use i18n::language::Language;
+use model::entity;
+use protocol::health::{health, worst};
 
 use crate::backlog::Backlog;
 
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn a_hostile_subject_does_not_steer_the_terminal_and_a_dead_database_is_said() {
-        let action = shared_db::Action {
+        let action = db::queries::Action {
             id: uuid::Uuid::nil(),
             kind: "placeholder".to_owned(),
             entity: "users".to_owned(),

@@ -1,7 +1,7 @@
 //! The reconciler's settings, from the environment.
 
-use shared::env::{BadSettings, Settings};
-use shared_db::DatabaseSettings;
+use db::DatabaseSettings;
+use protocol::settings::{BadSettings, Settings};
 
 /// The reconciler's settings.
 ///

@@ -2,11 +2,12 @@
 
 use std::future::Future;
 
+use db::deletion::Question;
+use db::{Db, Error};
+use lambda::Queue;
+use model::entity::Entity;
+use protocol::request::{IDS_MAX, SyncRequest};
 use serde_json::Value;
-use shared::entity::Entity;
-use shared::request::{IDS_MAX, SyncRequest};
-use shared_db::{Db, Error, Question};
-use shared_runtime::Queue;
 use tracing::{error, info, warn};
 
 /// Takes requests to the fetcher.
@@ -26,8 +27,8 @@ impl Asker for Queue {
 /// # Errors
 /// The database is in trouble. What was done before stays so; the rest is done at the next bell.
 pub async fn serve(db: &Db, asker: &impl Asker, share_max_percent: u32) -> Result<(), Error> {
-    for entity in shared_db::entities_with_absence(db).await? {
-        while let Some(swept) = shared_db::conclude_sweep(db, entity, share_max_percent).await? {
+    for entity in db::deletion::entities_with_absence(db).await? {
+        while let Some(swept) = db::deletion::conclude_sweep(db, entity, share_max_percent).await? {
             let (entity, missing, live, run_id) = (entity.name, swept.missing, swept.live, &swept.run_id);
             if swept.is_withheld {
                 error!(
@@ -48,7 +49,7 @@ pub async fn serve(db: &Db, asker: &impl Asker, share_max_percent: u32) -> Resul
             }
         }
         ask(db, entity, asker).await?;
-        let deleted = shared_db::delete_missing(db, entity).await?;
+        let deleted = db::deletion::delete_missing(db, entity).await?;
         if deleted > 0 {
             info!(entity = entity.name, deleted, "Marked {deleted} of {} as deleted", entity.name);
         }
@@ -58,7 +59,7 @@ pub async fn serve(db: &Db, asker: &impl Asker, share_max_percent: u32) -> Resul
 
 async fn ask(db: &Db, entity: &Entity, asker: &impl Asker) -> Result<(), Error> {
     loop {
-        let question = shared_db::question(db, entity, IDS_MAX).await?;
+        let question = db::deletion::question(db, entity, IDS_MAX).await?;
         let payload = match &question {
             Question::None => return Ok(()),
             Question::Records(ids) => SyncRequest::verify_payload(entity, ids),
@@ -69,6 +70,6 @@ async fn ask(db: &Db, entity: &Entity, asker: &impl Asker) -> Result<(), Error> 
             return Ok(());
         }
         // Sent before noted: asked twice does no harm, noted and not sent would wait a day.
-        shared_db::mark_asked(db, entity, &question).await?;
+        db::deletion::mark_asked(db, entity, &question).await?;
     }
 }

@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
+use db::SecretDb;
+use lambda::{Alerts, Queue, Secrets, Unit, aws_config, deadline, measure};
 use lambda_runtime::{Error, LambdaEvent};
+use model::entity::{self, Entity};
+use protocol::alert::Class;
+use protocol::message::{self, Bell, Message};
 use serde_json::{Value, json};
-use shared::alert::Class;
-use shared::entity::{self, Entity};
-use shared::message::{self, Bell, Message};
-use shared_db::SecretDb;
-use shared_runtime::{Alerts, Queue, Secrets, Unit, aws_config, deadline, measure};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -121,7 +121,7 @@ impl Reconciler {
         let db = self.db.get().await?;
         let mut retried = serde_json::Map::new();
         for entity in entities {
-            let records = shared_db::retry_failed(db, entity).await?;
+            let records = db::staging::retry_failed(db, entity).await?;
             if records > 0 {
                 self.bells.ring(entity.name).await?;
             }
@@ -137,7 +137,7 @@ impl Reconciler {
     /// Tells the alerter of a database in trouble, and of what a person must look at.
     async fn tell(&self, is_troubled: bool) {
         let news = match self.db.get().await {
-            Ok(db) if !is_troubled => shared_db::has_news(db).await.map_err(|error| error.to_string()),
+            Ok(db) if !is_troubled => db::queries::has_news(db).await.map_err(|error| error.to_string()),
             Ok(_) => Err("the database refuses what the reconciler asks".to_owned()),
             Err(error) => Err(error.to_string()),
         };

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use shared::entity::Entity;
-use shared::key::trace_id;
-use shared_db::{
-    Candidate, Claimed, Db, Deferral, Error, FAULT_ATTEMPTS_MAX, MadeUp, Outcome, Settlement, Tx, Verdict,
-};
+use db::production::{Candidate, MadeUp, Verdict};
+use db::staging::{Claimed, Deferral, FAULT_ATTEMPTS_MAX, Outcome, Settlement};
+use db::{Db, Error, Tx};
+use model::entity::Entity;
+use protocol::object_key::trace_id;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -56,7 +56,7 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
         }
     }
     while Instant::now() < deadline {
-        let matched = shared_db::match_changed(db, entity).await?;
+        let matched = db::matching::match_changed(db, entity).await?;
         if matched.rows == 0 {
             break;
         }
@@ -71,7 +71,7 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
         );
     }
     if drained.promoted > 0 {
-        let twins = shared_db::report_twins(db, entity).await?;
+        let twins = db::matching::report_twins(db, entity).await?;
         if twins > 0 {
             warn!(entity = entity.name, twins, "{twins} of {} are here under two ids", entity.name);
         }
@@ -82,14 +82,14 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
 /// One batch in one transaction: claimed, promoted and settled together, or not at all.
 async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Settlement>>, Error> {
     let mut tx = db.begin().await?;
-    let claimed = shared_db::claim(&mut tx, entity, BATCH_ROWS_MAX, BATCH_BYTES_MAX).await?;
+    let claimed = db::staging::claim(&mut tx, entity, BATCH_ROWS_MAX, BATCH_BYTES_MAX).await?;
     if claimed.is_empty() {
         tx.rollback().await?;
         return Ok(None);
     }
     let Judgement { candidates, mut settlements, deferrals } = judge_all(entity, &claimed);
     // Their own transaction, on a connection of its own: this one holds no lock on the table yet.
-    shared_db::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
+    db::production::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
     let (heritage, fresh): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| candidate.is_heritage);
     let mut made_up = Vec::new();
@@ -99,8 +99,8 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
         let promoted = promote_heritage(&mut tx, entity, heritage, &mut made_up).await?;
         settlements.extend(promoted.into_iter().map(settlement(&claimed)));
     }
-    shared_db::settle(&mut tx, entity, &settlements).await?;
-    shared_db::defer(&mut tx, entity, &deferrals).await?;
+    db::staging::settle(&mut tx, entity, &settlements).await?;
+    db::staging::defer(&mut tx, entity, &deferrals).await?;
     tx.commit().await?;
     tell(entity, &settlements, &deferrals, &made_up);
     tell_runs(entity, &settlements);
@@ -114,9 +114,9 @@ async fn promote_round(
     mut candidates: Vec<Candidate>,
     made_up: &mut Vec<MadeUp>,
 ) -> Result<Vec<(Candidate, Verdict)>, Error> {
-    shared_db::resolve_references(tx, entity, &mut candidates).await?;
-    made_up.extend(shared_db::make_placeholders(tx, entity, &candidates).await?);
-    let verdicts = shared_db::promote(tx, entity, &candidates).await?;
+    db::matching::resolve_references(tx, entity, &mut candidates).await?;
+    made_up.extend(db::production::make_placeholders(tx, entity, &candidates).await?);
+    let verdicts = db::production::promote(tx, entity, &candidates).await?;
     Ok(candidates.into_iter().zip(verdicts).collect())
 }
 
@@ -128,11 +128,11 @@ async fn promote_heritage(
     candidates: Vec<Candidate>,
     made_up: &mut Vec<MadeUp>,
 ) -> Result<Vec<(Candidate, Verdict)>, Error> {
-    let outdated = shared_db::outdated(tx, entity, &candidates).await?;
+    let outdated = db::v5::outdated(tx, entity, &candidates).await?;
     let (outdated, current): (Vec<_>, Vec<_>) =
         candidates.into_iter().partition(|candidate| outdated.contains(&candidate.row.id));
     let mut promoted = promote_round(tx, entity, current, made_up).await?;
-    let verdicts = shared_db::inherit(tx, entity, &outdated).await?;
+    let verdicts = db::v5::inherit(tx, entity, &outdated).await?;
     promoted.extend(outdated.into_iter().zip(verdicts));
     Ok(promoted)
 }
@@ -205,7 +205,7 @@ fn partition_instants<'a>(
     let by = entity.partitioned_by;
     candidates
         .iter()
-        .filter_map(move |candidate| shared::row::instant(candidate.row.get(entity.columns, by?)?))
+        .filter_map(move |candidate| model::row::instant(candidate.row.get(entity.columns, by?)?))
 }
 
 /// A line for each run, so that one query of the logs follows its trace.

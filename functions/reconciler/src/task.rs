@@ -1,7 +1,7 @@
 //! What a person may ask of the reconciler, beside its queue: `{"task": "retry", "entity": "timeline"}`.
 
+use model::entity::{self, Entity};
 use serde_json::Value;
-use shared::entity::{self, Entity};
 
 /// A task that can be done: failed records tried once more.
 #[derive(Debug, Clone)]

@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use db::staging::{Claimed, Outcome};
+use model::entity::Entity;
+use model::matching::{Asked, asked};
+use model::row::{Record, Row};
 use serde_json::Value;
-use shared::entity::Entity;
-use shared::matching::{Asked, asked};
-use shared::row::{Record, Row};
-use shared_db::{Claimed, Outcome};
 
 /// What a claimed record turned out to be.
 #[derive(Debug, PartialEq, Eq)]

@@ -3,9 +3,9 @@
 use std::io::Read as _;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use db::Db;
+use model::entity::{self, Entity};
 use sha2::{Digest, Sha256};
-use shared::entity::{self, Entity};
-use shared_db::Db;
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -32,7 +32,7 @@ pub(crate) async fn archive(
     for entity in entity::ALL {
         match archive_entity(db, store, entity, before, deadline, &mut done).await {
             Ok(()) => {}
-            Err(TaskError::Database(error)) if shared_db::is_out_of_reach(&error) => return Err(error.into()),
+            Err(TaskError::Database(error)) if db::is_out_of_reach(&error) => return Err(error.into()),
             // An entity's trouble never touches another's.
             Err(error) => {
                 error!(entity = entity.name, "What is old of {} stays in staging: {error}", entity.name);
@@ -52,7 +52,7 @@ async fn archive_entity(
     done: &mut Done,
 ) -> Result<(), TaskError> {
     while Instant::now() < deadline {
-        let Some(part) = shared_db::archivable(db, entity, before).await? else { break };
+        let Some(part) = db::staging::archivable(db, entity, before).await? else { break };
         let key = part_key(entity, part.day, &part.lines);
         let packed = zstd::encode_all(part.lines.as_bytes(), LEVEL)
             .map_err(|error| TaskError::Archive(error.to_string()))?;
@@ -62,7 +62,7 @@ async fn archive_entity(
                 "{key} does not read as it was written; nothing is deleted"
             )));
         }
-        let deleted = shared_db::delete_archived(db, entity, &part).await?;
+        let deleted = db::staging::delete_archived(db, entity, &part).await?;
         done.objects += 1;
         done.records += deleted;
         info!(
@@ -100,7 +100,7 @@ pub(crate) async fn restore(
             after = Some(last.key.clone());
             for object in &listed {
                 let lines = read_part(store, &object.key).await?;
-                done.records += shared_db::restore_archived(db, entity, &lines).await?;
+                done.records += db::staging::restore_archived(db, entity, &lines).await?;
                 done.objects += 1;
             }
         }

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
+use db::staging::Quarantined;
+use db::{Db, SecretDb};
+use lambda::{Alerts, Queue, Secrets, aws_config, deadline, is_path_style};
 use lambda_runtime::{Error, LambdaEvent};
+use protocol::alert::Class;
+use protocol::message::{self, Message, Notification};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shared::alert::Class;
-use shared::message::{self, Message, Notification};
-use shared_db::{Db, Quarantined, SecretDb};
-use shared_runtime::{Alerts, Queue, Secrets, aws_config, deadline, is_path_style};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -98,7 +99,7 @@ impl Stager {
         let trouble = staged.failed.iter().find(|(_, reason)| matches!(reason, StageError::Database { .. }));
         if let Some((_, reason)) = trouble {
             self.alerts.raise(Class::DatabaseUnreachable, "", &reason.to_string()).await;
-        } else if shared_db::has_news(db).await.unwrap_or_default() {
+        } else if db::queries::has_news(db).await.unwrap_or_default() {
             self.alerts.look().await;
         }
     }
@@ -109,7 +110,7 @@ impl Stager {
         let done = match task.run(db, &self.source, self, Utc::now(), deadline).await {
             Ok(done) => done,
             // The outage is told as one; the next hour, or the next night, does what this one could not.
-            Err(TaskError::Database(error)) if task.is_scheduled() && shared_db::is_out_of_reach(&error) => {
+            Err(TaskError::Database(error)) if task.is_scheduled() && db::is_out_of_reach(&error) => {
                 warn!("Put off until the schedule calls again: {task:?}");
                 self.alerts.raise(Class::DatabaseUnreachable, "", &error.to_string()).await;
                 return Ok(json!({ "put_off": true }));
@@ -161,7 +162,7 @@ impl Stager {
                 bytes: Some(message.body.as_bytes()),
                 page: None,
             };
-            if let Err(unreachable) = shared_db::quarantine(db, &item).await {
+            if let Err(unreachable) = db::staging::quarantine(db, &item).await {
                 warn!(message.id, "Could not set it aside, comes again: {unreachable}");
                 failed.insert(message.id.as_str());
             }

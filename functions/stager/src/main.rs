@@ -6,7 +6,7 @@ use stager::handler::Stager;
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    shared_runtime::init_logging();
+    lambda::init_logging();
     let stager =
         Stager::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(stager.handle(event)))).await

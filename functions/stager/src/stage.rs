@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use db::Db;
+use db::staging::{PageNodes, Quarantined};
 use futures::future::join_all;
-use shared::entity::{self, Entity};
-use shared::key::{self, ObjectKind, RunId};
-use shared::manifest::Manifest;
-use shared::raw_page::{self, Metadata, PageNodesError, RawPage};
-use shared_db::{Db, PageNodes, Quarantined};
+use model::entity::{self, Entity};
+use protocol::manifest::Manifest;
+use protocol::object_key::{self, ObjectKind, RunId};
+use protocol::raw_page::{self, Metadata, PageNodesError, RawPage};
 use tracing::{info, warn};
 
 use crate::raw_source::{Found, RawSource, SourceError};
@@ -35,7 +36,7 @@ pub enum StageError {
         /// The object's key.
         key: String,
         /// What the database said.
-        source: shared_db::Error,
+        source: db::Error,
     },
 }
 
@@ -66,7 +67,7 @@ enum Read {
 pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged {
     let mut staged = Staged::default();
     let mut pages: BTreeMap<&'static str, Vec<Page>> = BTreeMap::new();
-    if let Err(error) = shared_db::is_reachable(db).await {
+    if let Err(error) = db::queries::is_reachable(db).await {
         // One wait for the whole batch, not one for each of its objects.
         let reason = error.to_string();
         staged.failed.extend(keys.iter().map(|key| (key.clone(), unserved(key, &reason))));
@@ -74,7 +75,7 @@ pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged 
     }
     // What is none of ours is not even read: we may not be allowed to, and would try for days.
     let (ours, foreign): (Vec<String>, Vec<String>) =
-        keys.iter().cloned().partition(|key| key::kind(key).is_some());
+        keys.iter().cloned().partition(|key| object_key::kind(key).is_some());
     for key in &foreign {
         let reason = "the key is none of a raw page or a manifest";
         if let Err(source) = set_aside(db, key, None, reason, None).await {
@@ -100,7 +101,7 @@ pub async fn stage(db: &Db, source: &impl RawSource, keys: &[String]) -> Staged 
             Read::Manifest(entity, manifest) => {
                 // A run that ended may have proven something, though it stored no page.
                 staged.bells.push(entity.name);
-                shared_db::record_manifest(db, entity, &manifest).await
+                db::runs::record_manifest(db, entity, &manifest).await
             }
             Read::Odd { entity, reason } => set_aside(db, key, entity.as_deref(), &reason, None).await,
         };
@@ -149,7 +150,7 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: Vec<Page>, staged:
                 staged.failed.push((key.to_owned(), StageError::Database { key: key.to_owned(), source }));
             }
         }
-        match shared_db::stage(db, entity, &readable).await {
+        match db::staging::stage(db, entity, &readable).await {
             Ok(counts) => {
                 info!(
                     entity = entity.name,
@@ -196,7 +197,7 @@ fn tell_runs(entity: &Entity, pages: &[PageNodes<'_>]) {
 }
 
 fn unserved(key: &str, reason: &str) -> StageError {
-    StageError::Database { key: key.to_owned(), source: shared_db::Error::Protocol(reason.to_owned()) }
+    StageError::Database { key: key.to_owned(), source: db::Error::Protocol(reason.to_owned()) }
 }
 
 /// Takes pages apart; those whose payload is no listing of the entity come back with the reason.
@@ -217,7 +218,7 @@ fn take_apart<'a>(
 
 fn recognise(key: &str, bytes: Vec<u8>) -> Read {
     let odd = |entity: Option<&str>, reason: String| Read::Odd { entity: entity.map(str::to_owned), reason };
-    match key::kind(key) {
+    match object_key::kind(key) {
         Some(ObjectKind::Manifest) => match serde_json::from_slice::<Manifest>(&bytes) {
             Ok(manifest) => match entity::find(&manifest.entity) {
                 Some(entity) => Read::Manifest(entity, Box::new(manifest)),
@@ -246,8 +247,8 @@ async fn set_aside(
     entity: Option<&str>,
     reason: &str,
     page: Option<(&'static Entity, &Metadata)>,
-) -> Result<(), shared_db::Error> {
+) -> Result<(), db::Error> {
     warn!(key, "Set {key} aside: {reason}");
     let item = Quarantined { source_key: key, kind: "object", entity, reason, bytes: None, page };
-    shared_db::quarantine(db, &item).await
+    db::staging::quarantine(db, &item).await
 }

@@ -5,10 +5,10 @@
 use std::future::Future;
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use db::Db;
+use model::entity::{self, Entity};
 use serde::Serialize;
 use serde_json::{Value, json};
-use shared::entity::{self, Entity};
-use shared_db::Db;
 use tokio::time::Instant;
 
 use crate::archive::{archive, restore};
@@ -90,7 +90,7 @@ pub enum TaskError {
     Source(#[from] SourceError),
     /// The database refused or was out of reach.
     #[error(transparent)]
-    Database(#[from] shared_db::Error),
+    Database(#[from] db::Error),
     /// An object of the archive cannot be written or read.
     #[error("The archive: {0}")]
     Archive(String),
@@ -199,7 +199,7 @@ async fn audit(
                 after = Some(last.key.clone());
                 done.objects += listed.len();
                 let keys: Vec<String> = listed.into_iter().filter(is_due).map(|object| object.key).collect();
-                let unknown = shared_db::unknown_pages(db, &keys).await?;
+                let unknown = db::staging::unknown_pages(db, &keys).await?;
                 done.announced += announce(announcer, &unknown).await?;
             }
             let mut after: Option<String> = None;
@@ -212,7 +212,7 @@ async fn audit(
                 let key_of = |run_id: &str| format!("runs/{}/{run_id}.json", entity.name);
                 let runs: Vec<String> =
                     listed.iter().filter(|object| is_due(object)).filter_map(run_id).collect();
-                let unheard = shared_db::unheard_runs(db, entity, &runs).await?;
+                let unheard = db::staging::unheard_runs(db, entity, &runs).await?;
                 let keys: Vec<String> = unheard.iter().map(|run_id| key_of(run_id)).collect();
                 done.announced += announce(announcer, &keys).await?;
             }
@@ -241,7 +241,7 @@ async fn replay(
     }
     // All of them before the first is announced: a run's counts begin anew once.
     for some in keys.chunks(1_000) {
-        shared_db::prepare_replay(db, some).await?;
+        db::staging::prepare_replay(db, some).await?;
     }
     let announced = announce(announcer, &keys).await?;
     Ok(Done { objects: keys.len(), announced, ..Done::default() })
@@ -301,7 +301,8 @@ mod tests {
     fn an_announcement_reads_as_s3_s_own() {
         let keys = ["raw/users/2025/12/01/x/page-00001.json".to_owned()];
         let body = notification("b", &keys).to_string();
-        let Ok(shared::message::Notification::Objects(objects)) = shared::message::notification(&body) else {
+        let Ok(protocol::message::Notification::Objects(objects)) = protocol::message::notification(&body)
+        else {
             panic!("{body}")
         };
         assert_eq!((objects[0].bucket.as_str(), &objects[0].key), ("b", &keys[0]));

@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use db::schema::migrate;
+use model::entity::{self, Entity};
 use pipeline_tests::bad_kind::BadKind;
 use pipeline_tests::dice::Dice;
 use pipeline_tests::pages::{HandRun, MemorySource, list_of};
 use pipeline_tests::work::{self, Folder, record, timeline};
+use protocol::manifest::RunStatus;
 use serde_json::json;
-use shared::entity::{self, Entity};
-use shared::manifest::RunStatus;
-use shared_db::migrate;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 const SCHEMA: &str = "throughput";

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 use aws_sdk_s3::primitives::ByteStream;
 use futures::future::join_all;
 use gazelle_sim::{RunningSim, SimConfig, serve};
+use lambda::is_path_style;
+use model::entity::Entity;
 use serde_json::{Value, json};
-use shared::entity::Entity;
-use shared_runtime::is_path_style;
 
 use super::{Process, Proxy};
 use crate::stack::variable;
@@ -48,7 +48,7 @@ pub struct Page {
 impl Ground {
     /// A source of that size, an empty bucket, and the fetcher's settings that are not the default.
     pub async fn open(config: SimConfig, settings: &[(&str, &str)]) -> Self {
-        let aws = shared_runtime::aws_config().await;
+        let aws = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
         let mut ground = Self {
             sim: serve(config, 0).await.expect("a simulator"),

@@ -1,7 +1,7 @@
 //! Of the book: one alert and one resolve, however often; nothing is lost, nothing is told twice.
 
-use shared::verdict::EntityReport;
-use shared_db::{LastRun, OpenActions, Watch};
+use db::queries::{LastRun, OpenActions, Watch};
+use protocol::health::EntityReport;
 
 use super::*;
 use crate::sight::Judging;

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::Parser;
-use fetcher::config::GazelleConfig;
 use fetcher::fetch::{Job, Parts, fetch};
-use fetcher::gazelle::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
 use fetcher::raw_sink::FileRawSink;
 use fetcher::state::Checkpoint;
+use gazelle_client::GazelleConfig;
+use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
 use indicatif::{ProgressBar, ProgressStyle};
+use model::local_day;
+use object_store::{MemoryObjectStore, ObjectStore};
+use protocol::request::SyncRequest;
+use protocol::settings::Settings;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
-use shared::env::Settings;
-use shared::local_day;
-use shared::request::SyncRequest;
-use shared_store::{MemoryObjectStore, ObjectStore};
 use tokio::time::Instant;
 
 /// Fetch one entity from Gazelle into one JSON file: a list of raw pages, byte for byte.
@@ -50,7 +50,7 @@ const NO_DEADLINE: Duration = Duration::from_hours(24 * 365);
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     if !std::io::stderr().is_terminal() {
-        shared_runtime::init_terminal_logging();
+        lambda::init_terminal_logging();
     }
     let mut payload = json!({ "entity": arguments.entity });
     match (arguments.start, arguments.end) {

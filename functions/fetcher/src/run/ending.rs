@@ -1,9 +1,9 @@
 //! How an invocation leaves a run: what it says in the manifest, in the state and in its report.
 
 use chrono::{DateTime, Utc};
-use shared::key;
-use shared::manifest::{self, Manifest, RunStatus};
-use shared::request::Mode;
+use protocol::manifest::{self, Manifest, RunStatus};
+use protocol::object_key;
+use protocol::request::Mode;
 use tokio::time::Instant;
 
 use super::{CUT_SHORT, FETCHER_VERSION, Outcome, Run, is_complete};
@@ -13,7 +13,7 @@ use crate::known_pages::KnownPages;
 use crate::raw_sink::{RawSink, SinkError};
 use crate::report::Report;
 use crate::state::{Ask, Checkpoint, LaneState, Lease};
-use shared_store::{Object, StateError};
+use object_store::{Object, StateError};
 
 impl<S: RawSink> Run<'_, S> {
     /// Says how the run stands, to whoever reads manifests and state, and in a report.
@@ -183,7 +183,7 @@ impl<S: RawSink> Run<'_, S> {
         let bytes = serde_json::to_vec(&manifest).map_err(|error| failed(SinkError(error.to_string())))?;
         self.parts
             .sink
-            .store_manifest(&key::manifest(entity, &checkpoint.run_id), bytes)
+            .store_manifest(&object_key::manifest(entity, &checkpoint.run_id), bytes)
             .await
             .map_err(failed)
     }

@@ -1,10 +1,10 @@
 //! What was decided without an exact id, for those who want to know why.
 
+use model::entity::Entity;
+use model::matching::Scored;
 use serde_json::{Value, json};
-use shared::entity::Entity;
-use shared::matching::Scored;
 
-use crate::connect::Tx;
+use crate::pool::Tx;
 
 /// Candidates that a decision names.
 const NAMED_MAX: usize = 5;

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::entity::Entity;
-use shared::matching::{Card, Key, Matching, TRIGRAM};
+use model::entity::Entity;
+use model::matching::{Card, Key, Matching, TRIGRAM};
 use sqlx::{AssertSqlSafe, Row};
 
-use crate::connect::Tx;
+use crate::pool::Tx;
 
 /// Candidates of one card that are looked at.
 const CANDIDATES_MAX: i64 = 50;

@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
+use model::entity::Entity;
+use model::matching::{Card, Matching, Relation, Scored};
 use serde_json::json;
-use shared::entity::Entity;
-use shared::matching::{Card, Matching, Relation, Scored};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::decision::{Decision, record};
 use super::keys;
-use crate::connect::{Db, Tx};
+use crate::pool::{Db, Tx};
 
 /// Rows compared in one transaction.
 const ROWS: i64 = 100;

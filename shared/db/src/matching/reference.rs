@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use model::entity::{self, Entity};
+use model::fold::fold;
+use model::matching::{Card, Matching, Scored, choose};
 use serde_json::{Value, json};
-use shared::entity::{self, Entity};
-use shared::fold::fold;
-use shared::matching::{Card, Matching, Scored, choose};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::decision::{Decision, record};
 use super::keys::candidates;
-use crate::connect::Tx;
-use crate::{Candidate, action};
+use crate::actions;
+use crate::pool::Tx;
+use crate::production::Candidate;
 
 /// Ids by entity and alias: an id as it is, a name folded.
 type Aliases = BTreeMap<(String, String), String>;
@@ -71,7 +72,7 @@ pub async fn resolve_references(
         ask_a_person(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_none())).await?;
         let known = choices.iter().filter(|(_, choice)| choice.id.is_some());
         let names: Vec<String> = known.filter_map(|(card, _)| Some(fold(&name(card)?))).collect();
-        action::close(tx, "unmatched", target, &names).await?;
+        actions::close(tx, "unmatched", target, &names).await?;
     }
     record(tx, entity, &decisions).await
 }

@@ -1,0 +1,15 @@
+//! Formats that the functions exchange: requests, raw pages, manifests, object keys, messages and statuses.
+//!
+//! Pure, as [`model`] is.
+
+pub mod alert;
+pub mod health;
+pub mod lookup;
+pub mod manifest;
+pub mod message;
+pub mod object_key;
+pub mod raw_page;
+pub mod request;
+pub mod secret;
+pub mod settings;
+pub mod v5_import;
