@@ -82,7 +82,7 @@ pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur
 picture: ## Refait l'image du README
 	@trap '$(STACK) down --name picture --purge' EXIT; \
 	$(STACK) up --name picture --schedules DISABLED; \
-	$(PAGES) --stack picture --picture infra/dashboard.png
+	$(PAGES) --stack picture --picture docs/dashboard.png
 
 .PHONY: check
 check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn-guard ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit

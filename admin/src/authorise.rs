@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_stands_beside_the_token_endpoint_and_carries_our_state() {
+    fn authorize_page_carries_state() {
         let page = authorize_page(
             "https://gazelleapp.io/developer/oauth/token",
             "id 1",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pasted_address_is_taken_only_with_our_state() {
+    fn pasted_address_requires_our_state() {
         let of = |line| pasted(line, "abc").ok();
         assert_eq!(of("http://localhost:8765/callback?code=c%201&state=abc").as_deref(), Some("c 1"));
         assert_eq!(of("http://localhost:8765/callback?code=c&state=abd"), None);

@@ -226,7 +226,7 @@ async fn check_queries(api: &Gazelle, entity: &entity::Entity) -> Outcome {
 
 fn refused(error: &ApiError) -> Outcome {
     let advice = match error {
-        ApiError::Schema { .. } => "la source a changé : mettez le projet à jour (infra/RUNBOOK.md)",
+        ApiError::Schema { .. } => "la source a changé : mettez le projet à jour (docs/runbook.md)",
         _ => "réessayez ; sinon voyez l'état de Gazelle",
     };
     bad(error, advice)
@@ -320,7 +320,7 @@ async fn check_queue(aws: &aws_config::SdkConfig, queue: &str, dead: Option<&str
         Ok(0) => Outcome::Good(format!("{name}, {waiting} en attente, aucune lettre morte")),
         Ok(set_aside) => bad(
             format!("{name}, {set_aside} lettre(s) morte(s)"),
-            "infra/RUNBOOK.md, « lettres mortes » : elles reviennent seules quand la base répond",
+            "docs/runbook.md, « lettres mortes » : elles reviennent seules quand la base répond",
         ),
         Err(error) => bad(format!("{name} : {error}"), "vérifiez le droit de la lire"),
     }
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_database_is_in_order_and_each_fault_is_named_with_what_to_do() {
+    fn database_faults_are_named_with_a_remedy() {
         let wrong = |found: &Inspection| {
             let all = judged(found, true, 13);
             all.into_iter().filter(|(_, outcome)| matches!(outcome, Outcome::Bad(..))).collect::<Vec<_>>()

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_functions_address_is_the_administrators_with_another_name() {
+    fn app_address_keeps_the_administrators_host() {
         let of = |url, at| address(url, Login::App, "pw", at).map_err(|error| error.to_string());
         assert_eq!(
             of("postgres://postgres:old@db.example.org:5432/postgres", None).as_deref(),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_long_and_never_the_same() {
+    fn passwords_are_long_and_random() {
         let (one, other) = (new_password(), new_password());
         assert!(one.len() == PASSWORD_CHARACTERS && one != other);
     }

@@ -115,7 +115,7 @@ async fn strike(function: &str, number: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_identical_failures_are_one_alert_and_one_resolve() {
+async fn hundred_identical_failures_are_one_alert() {
     let ground = Ground::clear().await;
     for _ in 0..100 {
         ground.raise(Class::SyncFailed, "users", "HTTP 500").await;
@@ -132,7 +132,7 @@ async fn a_hundred_identical_failures_are_one_alert_and_one_resolve() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn many_alerts_at_once_are_one_digest() {
+async fn many_alerts_become_one_digest() {
     let ground = Ground::clear().await;
     let bodies: Vec<Value> = entity::ALL
         .iter()
@@ -152,7 +152,7 @@ async fn many_alerts_at_once_are_one_digest() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_slack_is_down_alerts_go_by_mail_and_the_way_itself_is_an_alert() {
+async fn slack_outage_falls_back_to_email_and_is_alerted() {
     let ground = Ground::clear().await;
     ground.inbox.faults(&json!({"status": 500})).await;
     let mark = format!("panne {}", now());
@@ -177,7 +177,7 @@ async fn while_slack_is_down_alerts_go_by_mail_and_the_way_itself_is_an_alert() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_of_the_ways_that_cannot_be_read_costs_no_alert_and_is_one_itself() {
+async fn unreadable_alert_secret_loses_no_alert() {
     let ground = Ground::clear().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
@@ -206,7 +206,7 @@ async fn a_secret_of_the_ways_that_cannot_be_read_costs_no_alert_and_is_one_itse
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_set_aside_is_told_at_once_and_closing_it_on_the_page_ends_the_alert() {
+async fn quarantine_alert_ends_when_its_action_is_closed() {
     let ground = Ground::clear().await;
     let key = format!("raw/users/2025/01/01/alerting-{}/page-00001.json", now());
     let put = ground
@@ -235,7 +235,7 @@ async fn what_is_set_aside_is_told_at_once_and_closing_it_on_the_page_ends_the_a
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_is_told_though_it_left_no_message() {
+async fn crash_without_a_message_is_alerted() {
     let ground = Ground::clear().await;
     let mut connection = ground.stack.connection().await;
     sqlx::raw_sql(LOCK).execute(&mut connection).await.expect("a lock");
@@ -251,7 +251,7 @@ async fn a_crash_is_told_though_it_left_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_timeout_is_told_though_it_left_no_message() {
+async fn timeout_without_a_message_is_alerted() {
     let ground = Ground::clear().await;
     let mut connection = ground.stack.connection().await;
     sqlx::raw_sql(LOCK).execute(&mut connection).await.expect("a lock");
@@ -264,7 +264,7 @@ async fn a_timeout_is_told_though_it_left_no_message() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
+async fn database_outage_is_alerted_and_resolved() {
     let ground = Ground::clear().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
@@ -287,7 +287,7 @@ async fn a_database_out_of_reach_is_told_without_it_and_ends_when_it_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_told_and_put_back_by_themselves() {
+async fn dead_letters_are_alerted_and_redriven() {
     let ground = Ground::clear().await;
     let dead = variable("RECONCILE_DLQ_URL");
     let letter = ground.stack.sqs.send_message().queue_url(&dead).message_body(r#"{"entity":"users"}"#);
@@ -299,7 +299,7 @@ async fn dead_letters_are_told_and_put_back_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_daily_report_says_what_each_entity_did_and_what_waits() {
+async fn daily_report_covers_every_entity_and_open_action() {
     let ground = Ground::clear().await;
     ground.stack.sync(&json!({"entity": "users"})).await;
     ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "report"})).await.expect("a report");
@@ -313,7 +313,7 @@ async fn the_daily_report_says_what_each_entity_did_and_what_waits() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_a_function_logs_reaches_sentry() {
+async fn logged_error_reaches_sentry() {
     let ground = Ground::clear().await;
     let before = ground.inbox.sentry().await.len();
     ground.stack.invoke("RECONCILER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
@@ -337,7 +337,7 @@ async fn an_error_that_a_function_logs_reaches_sentry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_event_is_refused_by_its_field_and_a_bad_message_is_an_alert() {
+async fn invalid_event_is_refused_and_invalid_message_alerted() {
     let ground = Ground::clear().await;
     let refused =
         ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
@@ -354,7 +354,7 @@ async fn what_is_no_event_is_refused_by_its_field_and_a_bad_message_is_an_alert(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_log_of_a_whole_run_holds_a_secret_or_a_customers_data() {
+async fn no_log_contains_secrets_or_customer_data() {
     let ground = Ground::clear().await;
     // Not in full: of those, few are taken for a sweep within half a day, and other tests need them.
     for entity in entity::fetched() {

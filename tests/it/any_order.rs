@@ -25,7 +25,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 #[sqlx::test(migrations = false)]
-async fn any_sequence_of_changes_faults_and_kills_ends_with_the_mirror_equal_to_the_source(
+async fn random_sequences_converge_to_the_source(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

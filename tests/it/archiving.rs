@@ -63,7 +63,7 @@ async fn fill(mirror: &Mirror) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn old_settled_rows_go_to_the_archive_and_come_back_as_they_were(
+async fn archived_rows_restore_unchanged(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -98,7 +98,7 @@ async fn old_settled_rows_go_to_the_archive_and_come_back_as_they_were(
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_same_content_after_the_archive_took_it_is_unchanged_and_an_older_one_never_wins(
+async fn archived_content_is_recognized_when_it_returns(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -148,7 +148,7 @@ impl ArchiveStore for Spoils {
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_is_missing_over_there_stays_until_it_is_decided(_: PgPoolOptions, options: PgConnectOptions) {
+async fn missing_records_are_not_archived(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     sync(&mirror, entity("users"), 0, &[record("usr_1"), record("usr_2")]).await;
     sqlx::raw_sql("insert into missing_records (entity, id, run_id, missing_since) values ('users', 'usr_1', 'r', now())")
@@ -162,7 +162,7 @@ async fn what_is_missing_over_there_stays_until_it_is_decided(_: PgPoolOptions, 
 }
 
 #[sqlx::test(migrations = false)]
-async fn nothing_is_deleted_that_the_archive_does_not_give_back(_: PgPoolOptions, options: PgConnectOptions) {
+async fn corrupt_archive_deletes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     fill(&mirror).await;
     let before = staged(&mirror).await;
@@ -172,7 +172,7 @@ async fn nothing_is_deleted_that_the_archive_does_not_give_back(_: PgPoolOptions
 }
 
 #[tokio::test]
-async fn what_a_schedule_asks_for_stops_at_once_where_there_is_no_database_and_is_known_as_put_off() {
+async fn scheduled_task_is_postponed_without_a_database() {
     // No one listens there.
     let config = DatabaseConfig::new("postgres://nobody@127.0.0.1:1/none", "gazelle", PoolMode::Session);
     let (db, source) = (Db::new(&config.expect("an address")), MemorySource::default());

@@ -23,7 +23,7 @@ fn announces(bucket: &str, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_bad_request_to_the_fetcher_names_the_field_and_what_is_accepted() {
+async fn invalid_fetch_request_names_field_and_accepted_values() {
     let stack = Stack::connect().await;
     for (payload, field, accepted) in [
         (json!({"entity": "invoces"}), "`entity`", "all, users, clients, pianos, timeline"),
@@ -37,7 +37,7 @@ async fn a_bad_request_to_the_fetcher_names_the_field_and_what_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_task_of_the_stager_is_done_or_refused_with_the_field_and_what_is_accepted() {
+async fn invalid_stager_task_names_field_and_accepted_values() {
     let stack = Stack::connect().await;
     for (task, field, accepted) in [
         (json!({"task": "delete"}), "`task`", "audit, replay"),
@@ -52,7 +52,7 @@ async fn a_task_of_the_stager_is_done_or_refused_with_the_field_and_what_is_acce
 }
 
 #[tokio::test]
-async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
+async fn invalid_messages_do_not_fail_their_batch() {
     let stack = Stack::connect().await;
     let bucket = variable("RAW_BUCKET");
     let run = "20250101T000000000Z-0badcafe";
@@ -125,7 +125,7 @@ async fn bad_messages_to_the_stager_never_cost_the_good_ones_of_their_batch() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_no_batch_is_refused_and_a_bell_that_cannot_be_read_still_rings() {
+async fn unreadable_reconcile_request_reconciles_everything() {
     let stack = Stack::connect().await;
     for function in ["STAGER_FUNCTION", "RECONCILER_FUNCTION"] {
         let error = stack.invoke(function, &json!({"detail": 1})).await.expect_err("a refusal").to_string();
@@ -137,7 +137,7 @@ async fn an_event_that_is_no_batch_is_refused_and_a_bell_that_cannot_be_read_sti
 }
 
 #[tokio::test]
-async fn an_unknown_route_and_a_wrong_method_are_told_what_is_accepted() {
+async fn unknown_route_and_method_name_the_accepted_ones() {
     let stack = Stack::connect().await;
     let event = |method: &str, path: &str| json!({"version": "2.0", "rawPath": path, "headers": {}, "requestContext": {"http": {"method": method}}});
     for (event, status, accepted) in [
@@ -159,7 +159,7 @@ fn sample(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_understood_by_its_function() {
+async fn every_sample_event_is_accepted_by_its_function() {
     for name in ["incremental.json", "full.json", "repair.json"] {
         let request = SyncRequest::parse(&sample(name), model::local_day::ZONE);
         assert!(request.is_ok(), "{name}: {request:?}");
@@ -180,7 +180,7 @@ async fn every_sample_event_is_understood_by_its_function() {
 }
 
 #[test]
-fn a_missing_or_malformed_variable_is_named_with_what_it_is_for() {
+fn invalid_variable_is_named_with_its_purpose() {
     // What the stack has deployed.
     let folder = std::env::current_exe()
         .expect("a path")

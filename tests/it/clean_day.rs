@@ -41,7 +41,7 @@ async fn look(pipeline: &Pipeline, book: &mut Book) -> Vec<(Kind, String)> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn on_a_clean_day_of_720_ticks_nobody_is_called_and_the_first_failure_after_it_is_told(
+async fn clean_day_of_720_ticks_raises_no_alert(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

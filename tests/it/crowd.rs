@@ -75,7 +75,7 @@ impl Crowd<'_> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn four_stagers_and_eight_reconcilers_killed_at_random_end_as_one_alone_would(
+async fn killed_stagers_and_reconcilers_converge(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -146,7 +146,7 @@ async fn four_stagers_and_eight_reconcilers_killed_at_random_end_as_one_alone_wo
 }
 
 #[sqlx::test(migrations = false)]
-async fn one_bad_record_of_each_kind_in_ten_thousand_is_named_and_the_others_land(
+async fn one_bad_record_of_each_kind_fails_alone(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -87,7 +87,7 @@ fn moved_ids(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_exactly_the_changed_rows_move()
+async fn production_equals_source_and_only_changes_move()
 {
     let (_turn, stack) = turn().await;
     let runs = stack.sync(&json!({"entity": "all", "mode": "full"})).await;
@@ -146,7 +146,7 @@ async fn production_equals_the_source_and_a_second_run_writes_nothing_and_then_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_source_deleted_is_asked_for_by_the_functions_themselves_and_marked_as_deleted() {
+async fn deletions_are_looked_up_and_marked_by_themselves() {
     let (_turn, stack) = turn().await;
     stack.sync(&json!({"entity": "all", "mode": "full"})).await;
     let moved = stack.sim("POST", "/_sim/advance", &json!({"deletes": 8, "merges": 2})).await;
@@ -176,7 +176,7 @@ async fn what_the_source_deleted_is_asked_for_by_the_functions_themselves_and_ma
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_api_wants_its_token_and_healthz_says_one_word_to_anyone() {
+async fn health_api_requires_token_except_healthz() {
     let (_turn, stack) = turn().await;
     for token in [None, Some("wrong"), Some("")] {
         let (status, body) = stack.health("/api/v6/health", token).await;
@@ -188,7 +188,7 @@ async fn the_health_api_wants_its_token_and_healthz_says_one_word_to_anyone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_archives_restores_and_retries_by_invoking_the_deployed_functions() {
+async fn archive_restore_and_retry_work_by_invocation() {
     let (_turn, stack) = turn().await;
     stack.sync(&json!({"entity": "clients", "mode": "full"})).await;
     let mut connection = stack.connection().await;

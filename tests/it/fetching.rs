@@ -17,7 +17,7 @@ use protocol::request::Mode;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {
+async fn every_registry_query_stores_every_record() {
     for entity in entity::fetched() {
         let source = Source::small().await;
         let reports = source.fetch(entity, Mode::Full).await;
@@ -41,7 +41,7 @@ async fn every_query_of_the_registry_is_accepted_and_every_record_is_stored() {
 }
 
 #[tokio::test]
-async fn a_raw_page_is_the_response_byte_for_byte_with_what_was_asked() {
+async fn raw_page_is_the_response_byte_for_byte() {
     let (source, clients) = (Source::small().await, entity("clients"));
     source.fetch(clients, Mode::Full).await;
     let (key, bytes) =
@@ -64,7 +64,7 @@ async fn a_raw_page_is_the_response_byte_for_byte_with_what_was_asked() {
 }
 
 #[tokio::test]
-async fn a_run_that_broke_resumes_at_its_next_page_and_fetches_none_again() {
+async fn broken_run_resumes_at_its_next_page() {
     let (source, timeline) = (Source::small().await, entity("timeline"));
     source.sink.refuse_once("page-00005.json");
     let broken = source.fetch(timeline, Mode::Full).await;
@@ -92,7 +92,7 @@ async fn a_run_that_broke_resumes_at_its_next_page_and_fetches_none_again() {
 }
 
 #[tokio::test]
-async fn two_invocations_never_work_on_one_lane_at_the_same_time() {
+async fn one_invocation_works_on_a_lane_at_a_time() {
     let (source, clients) = (Source::small().await, entity("clients"));
     let (mine, other) = (Source::job(clients, TICK), Source::job(clients, TICK));
     let (first, second) = tokio::join!(source.serve(&mine), source.serve(&other));
@@ -103,7 +103,7 @@ async fn two_invocations_never_work_on_one_lane_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_request_to_a_busy_lane_waits_its_turn_and_one_that_comes_twice_is_served_once() {
+async fn request_to_busy_lane_waits_and_runs_once() {
     let (source, clients) = (Source::small().await, entity("clients"));
     let weekly = Source::job(clients, Mode::Full);
     let again = Job { holder: "again".to_owned(), ..weekly.clone() };
@@ -120,7 +120,7 @@ async fn a_request_to_a_busy_lane_waits_its_turn_and_one_that_comes_twice_is_ser
 }
 
 #[tokio::test]
-async fn an_incremental_run_asks_for_the_timeline_from_its_watermark_on() {
+async fn incremental_run_starts_at_the_watermark() {
     let (source, timeline) = (Source::small().await, entity("timeline"));
     let first = source.fetch(timeline, TICK).await;
     let second = source.fetch(timeline, TICK).await;
@@ -129,7 +129,7 @@ async fn an_incremental_run_asks_for_the_timeline_from_its_watermark_on() {
 }
 
 #[tokio::test]
-async fn unchanged_pages_are_not_stored_and_changed_ones_are() {
+async fn only_changed_pages_are_stored() {
     for entity in entity::fetched() {
         let source = Source::small().await;
         source.fetch(entity, TICK).await;
@@ -153,7 +153,7 @@ async fn unchanged_pages_are_not_stored_and_changed_ones_are() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_an_invocation_between_two_pages_and_the_next_tick_goes_on() {
+async fn deadline_pauses_between_pages_and_tick_resumes() {
     let (source, timeline) = (Source::small().await, entity("timeline"));
     let mut runs = Vec::new();
     let mut job = Source::job(timeline, Mode::Full);
@@ -173,7 +173,7 @@ async fn a_deadline_ends_an_invocation_between_two_pages_and_the_next_tick_goes_
 }
 
 #[tokio::test]
-async fn a_malformed_or_foreign_state_is_an_error_with_a_remedy_and_never_no_state() {
+async fn malformed_state_is_an_error_with_a_remedy() {
     for state in [
         "",
         "[]",
@@ -194,7 +194,7 @@ async fn a_malformed_or_foreign_state_is_an_error_with_a_remedy_and_never_no_sta
 }
 
 #[tokio::test]
-async fn a_sweep_whose_source_moves_proves_nothing_and_is_tried_again() {
+async fn full_run_over_moving_source_is_partial_and_retried() {
     let config = SimConfig { timeline: 600, oddities: false, ..SimConfig::default() };
     let source = Source::open(config).await;
     // An entry appears after each of the first three requests; then the source is quiet.
@@ -211,7 +211,7 @@ async fn a_sweep_whose_source_moves_proves_nothing_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
+async fn lookup_response_is_stored_unchanged() {
     let source = Source::small().await;
     for entity in entity::ALL.into_iter().filter(|entity| entity.by_id_document(1).is_some()) {
         let truth = source.truth(entity).await;
@@ -239,7 +239,7 @@ async fn records_are_asked_for_by_id_and_the_answer_is_stored_as_it_came() {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_on_the_way_is_tried_again_and_every_record_arrives() {
+async fn transient_faults_are_retried_until_all_arrive() {
     for fault in [
         json!({"status_500": 0.3}),
         json!({"drop_connection": 0.3}),
@@ -256,7 +256,7 @@ async fn whatever_goes_wrong_on_the_way_is_tried_again_and_every_record_arrives(
 }
 
 #[tokio::test]
-async fn a_fault_that_lasts_fails_the_run_after_some_tries_and_the_next_tick_resumes_it() {
+async fn lasting_fault_fails_the_run_and_tick_resumes() {
     let (source, clients) = (Source::small().await, entity("clients"));
     source.control("/_sim/faults", &json!({"status_500": 1.0})).await;
     let failed = source.fetch(clients, TICK).await.remove(0);
@@ -269,7 +269,7 @@ async fn a_fault_that_lasts_fails_the_run_after_some_tries_and_the_next_tick_res
 }
 
 #[tokio::test]
-async fn a_cursor_that_leads_nowhere_or_back_ends_in_an_error_and_never_in_a_loop() {
+async fn looping_cursor_ends_in_an_error() {
     for fault in ["lost_cursor", "circling_cursor"] {
         for rate in [1.0, 0.3] {
             let (source, timeline) = (Source::small().await, entity("timeline"));
@@ -286,7 +286,7 @@ async fn a_cursor_that_leads_nowhere_or_back_ends_in_an_error_and_never_in_a_loo
 }
 
 #[tokio::test]
-async fn an_answer_in_part_is_stored_and_its_run_is_no_success() {
+async fn partial_answer_is_stored_as_partial_run() {
     let (source, clients) = (Source::small().await, entity("clients"));
     for _ in 0..20 {
         source.control("/_sim/faults", &json!({"graphql_error": 0.4})).await;
@@ -305,7 +305,7 @@ async fn an_answer_in_part_is_stored_and_its_run_is_no_success() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_told_as_such_at_once() {
+async fn invalid_key_is_reported_at_once() {
     let source = Source::small().await;
     let reports = source.serve_with(&source.api("wrong"), &Source::job(entity("users"), TICK)).await;
     let error = reports[0].error.clone().unwrap_or_default();
@@ -314,7 +314,7 @@ async fn a_wrong_key_is_told_as_such_at_once() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_refreshed_once_and_a_spent_refresh_token_asks_for_a_person() {
+async fn expired_token_refreshes_once_spent_one_opens_action() {
     let source = Source::small().await;
     let oauth = |refresh_token: &str| {
         let fields = json!({"client_id": "sim-client", "client_secret": "sim-secret", "access_token": "stale",
@@ -340,7 +340,7 @@ async fn an_expired_token_is_refreshed_once_and_a_spent_refresh_token_asks_for_a
 }
 
 #[tokio::test]
-async fn incident_10_a_field_that_the_schema_does_not_know_is_an_error_that_names_it() {
+async fn incident_10_unknown_schema_field_is_named() {
     let source = Source::small().await;
     let refused = source.api("sim-key").page("query a { allUsers { id nickname } }", None, Vec::new()).await;
     let Err(ApiError::Schema { code, message }) = refused else { panic!("{refused:?}") };
@@ -348,7 +348,7 @@ async fn incident_10_a_field_that_the_schema_does_not_know_is_an_error_that_name
 }
 
 #[tokio::test]
-async fn the_fetch_command_writes_one_file_and_needs_neither_aws_nor_a_database() {
+async fn fetch_command_needs_no_aws_and_no_database() {
     let source = Source::small().await;
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("fetch-command");
     let file = folder.join("timeline.json");

@@ -45,7 +45,7 @@ async fn stored(id: &str) -> Option<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_is_stored_only_if_gazelle_takes_it() {
+async fn api_key_is_stored_only_if_gazelle_accepts_it() {
     let (_turn, _stack) = turn().await;
     let (wrong, right) = ("first-day/wrong", "first-day/right");
     let words = |id| ["authorise", "--api-key", "--secret-id", id];
@@ -58,7 +58,7 @@ async fn a_key_is_stored_only_if_gazelle_takes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_agrees_in_a_browser_and_the_tokens_are_stored_and_used() {
+async fn oauth_tokens_are_stored_after_consent() {
     let (_turn, _stack) = turn().await;
     let id = "first-day/tokens";
     let mut child = command(&["authorise", "--secret-id", id, "--port", "0"])
@@ -98,7 +98,7 @@ async fn a_person_agrees_in_a_browser_and_the_tokens_are_stored_and_used() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_doctor_finds_nothing_on_a_sound_stack_and_each_planted_fault_with_what_to_do() {
+async fn doctor_finds_each_planted_fault_and_no_other() {
     let (_turn, stack) = turn().await;
     let (is_well, said) = run(&mut command(&["doctor"]));
     assert!(is_well && said.contains("0 à corriger, 0 non vérifié"), "{said}");
@@ -169,7 +169,7 @@ async fn the_doctor_finds_nothing_on_a_sound_stack_and_each_planted_fault_with_w
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_token_opens_the_page_within_seconds() {
+async fn new_health_token_works_within_seconds() {
     let (_turn, stack) = turn().await;
     let (client, id) = (secrets().await, variable("HEALTH_SECRET"));
     let put = async |token: &str| {
@@ -194,7 +194,7 @@ async fn a_new_token_opens_the_page_within_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_new_database_password_is_taken_up_without_a_deployment_and_without_a_failure() {
+async fn new_database_password_needs_no_deployment() {
     let (_turn, stack) = turn().await;
     // Warm functions that hold the old password.
     stack.sync(&json!({"entity": "users"})).await;
@@ -223,7 +223,7 @@ async fn a_new_database_password_is_taken_up_without_a_deployment_and_without_a_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_has_moved_is_found_by_a_process_that_knew_its_old_address() {
+async fn moved_database_is_found_by_running_processes() {
     let (_turn, _stack) = turn().await;
     let secrets = Secrets::new(&lambda::aws_config().await);
     let id = "first-day/moved";

@@ -171,7 +171,7 @@ fn corpus() -> Vec<Case> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn every_hostile_record_is_kept_ends_as_it_should_and_costs_its_neighbours_nothing(
+async fn hostile_records_are_kept_and_isolated(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -264,7 +264,7 @@ async fn assert_versions_count_changes(
 }
 
 #[sqlx::test(migrations = false)]
-async fn any_order_of_the_same_pages_ends_in_the_same_tables(_: PgPoolOptions, options: PgConnectOptions) {
+async fn page_order_does_not_change_the_tables(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     // Four runs of each entity; a record changes, changes back, and refers to what comes later or never.

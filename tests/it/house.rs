@@ -44,7 +44,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn no_package_knows_what_it_must_not() {
+fn crate_dependencies_follow_the_architecture() {
     let functions = ["fetcher", "stager", "reconciler", "health", "alerter"];
     for (package, forbidden) in [
         ("fetcher", vec!["sqlx", "sqlx-core", "sqlx-postgres", "db"]),
@@ -83,7 +83,7 @@ fn no_package_knows_what_it_must_not() {
 }
 
 #[test]
-fn every_statement_stands_behind_the_one_door() {
+fn sql_stands_in_the_db_crate_alone() {
     for folder in [
         "admin",
         "functions",
@@ -107,7 +107,7 @@ fn every_statement_stands_behind_the_one_door() {
 }
 
 #[test]
-fn no_function_names_an_entity() {
+fn no_engine_names_an_entity() {
     for (path, text) in
         sources("functions").into_iter().chain(sources("shared/db")).chain(sources("shared/lambda"))
     {
@@ -125,7 +125,7 @@ fn no_function_names_an_entity() {
 }
 
 #[test]
-fn no_source_is_longer_than_one_thing_can_be() {
+fn source_files_are_short_and_documented() {
     for folder in ["admin", "functions", "shared", "tests"] {
         for (path, text) in sources(folder) {
             let lines = text.lines().count();
@@ -136,7 +136,7 @@ fn no_source_is_longer_than_one_thing_can_be() {
 }
 
 #[test]
-fn every_rule_is_named_once_and_stands_in_the_architecture() {
+fn every_rule_is_unique_and_documented() {
     let architecture = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("a document");
     let mut seen = std::collections::BTreeSet::new();
     for entity in entity::ALL {
@@ -148,7 +148,7 @@ fn every_rule_is_named_once_and_stands_in_the_architecture() {
 }
 
 #[test]
-fn the_grafana_dashboard_shows_numbers_that_there_are() {
+fn grafana_dashboard_uses_existing_metrics() {
     let text = fs::read_to_string(root().join("infra/grafana/dashboard.json")).expect("the dashboard");
     let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let metrics = fs::read_to_string(root().join("functions/health/src/metrics.rs")).expect("the metrics");

@@ -104,7 +104,7 @@ fn said(found: &EntityReport) -> EntityReport {
 }
 
 #[sqlx::test(migrations = false)]
-async fn v5_comes_whole_into_v6_without_a_loss_a_double_or_a_fresher_row_overwritten(
+async fn v5_is_imported_whole_and_once(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -250,11 +250,11 @@ async fn assert_the_unknown_are_made_up(mirror: &Mirror, report: &Report) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_way_back_to_v5_is_open_and_the_way_forth_again_leads_to_the_same(
+async fn rollback_to_v5_and_return_are_lossless(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
-    // The steps of infra/RUNBOOK.md, «Revenir à V5». The first, the schedules, is a parameter of the stack.
+    // The steps of docs/runbook.md, «Revenir à V5». The first, the schedules, is a parameter of the stack.
     let mirror = Mirror::open(options.clone()).await;
     let mut connection = mirror.connection().await;
     install(&mut connection, "public", 1).await;
@@ -287,7 +287,7 @@ async fn the_way_back_to_v5_is_open_and_the_way_forth_again_leads_to_the_same(
 }
 
 #[sqlx::test(migrations = false)]
-async fn tags_and_flags_kept_by_hand_survive_whoever_comes_first(
+async fn manual_columns_survive_in_either_order(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -340,7 +340,7 @@ async fn tags_and_flags_kept_by_hand_survive_whoever_comes_first(
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_import_is_no_sign_of_freshness_and_its_age_is_no_delay(
+async fn import_does_not_count_as_freshness(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -372,7 +372,7 @@ async fn an_import_is_no_sign_of_freshness_and_its_age_is_no_delay(
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_gazelle_has_no_more_is_missed_by_the_next_full_run_and_too_much_of_it_is_withheld(
+async fn v5_only_records_go_through_deletion_guards(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -406,7 +406,7 @@ async fn what_gazelle_has_no_more_is_missed_by_the_next_full_run_and_too_much_of
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_changes_in_v5_after_an_import_comes_with_the_next(_: PgPoolOptions, options: PgConnectOptions) {
+async fn second_import_brings_later_v5_changes(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     execute(
         &mirror,
@@ -429,7 +429,7 @@ async fn what_changes_in_v5_after_an_import_comes_with_the_next(_: PgPoolOptions
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_entry_that_gazelle_never_had_is_not_missed_by_a_full_run(
+async fn v5_only_entry_is_not_deleted_by_full_run(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -19,7 +19,7 @@ use crate::promotion::sync;
 use crate::staging::record;
 
 #[sqlx::test(migrations = false)]
-async fn incident_02_more_than_a_thousand_records_are_all_mirrored_and_counted_against_the_source(
+async fn incident_02_more_than_1000_records_are_mirrored(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -40,7 +40,7 @@ async fn incident_02_more_than_a_thousand_records_are_all_mirrored_and_counted_a
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_04_a_field_that_no_column_knows_fails_no_record(
+async fn incident_04_unknown_field_fails_no_record(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -67,7 +67,7 @@ async fn incident_04_a_field_that_no_column_knows_fails_no_record(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_05_a_value_that_no_enum_knows_yet_is_kept_as_it_came(
+async fn incident_05_unknown_enum_value_is_kept(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -92,7 +92,7 @@ async fn incident_05_a_value_that_no_enum_knows_yet_is_kept_as_it_came(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_06_updated_at_moves_with_the_content_and_with_nothing_else(
+async fn incident_06_updated_at_moves_with_content_only(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -115,7 +115,7 @@ async fn incident_06_updated_at_moves_with_the_content_and_with_nothing_else(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_08_an_entry_that_comes_before_its_new_client_lands_at_once_and_finds_it_later(
+async fn incident_08_entry_before_its_client_is_linked_later(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -134,7 +134,7 @@ async fn incident_08_an_entry_that_comes_before_its_new_client_lands_at_once_and
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_09_an_entry_under_two_ids_is_recognised_and_reported_once(
+async fn incident_09_entry_under_two_ids_is_reported_once(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -173,7 +173,7 @@ async fn incident_09_an_entry_under_two_ids_is_recognised_and_reported_once(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_11_one_bad_row_of_thousands_degrades_and_does_not_alarm(
+async fn incident_11_one_bad_row_does_not_alarm(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -191,7 +191,7 @@ async fn incident_11_one_bad_row_of_thousands_degrades_and_does_not_alarm(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_12_the_last_success_counts_successes_only(_: PgPoolOptions, options: PgConnectOptions) {
+async fn incident_12_last_success_ignores_failures(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     sync(&mirror, entity("timeline"), now_minute() - 10, &[record("tme_1")]).await;
     let last = || async {
@@ -208,7 +208,7 @@ async fn incident_12_the_last_success_counts_successes_only(_: PgPoolOptions, op
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_13_at_ten_in_the_evening_it_is_still_today_in_montreal(
+async fn incident_13_evening_belongs_to_the_local_day(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -223,7 +223,7 @@ async fn incident_13_at_ten_in_the_evening_it_is_still_today_in_montreal(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_14_an_edit_of_the_oldest_record_is_seen_by_the_next_tick(
+async fn incident_14_edit_of_oldest_record_seen_next_tick(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -193,27 +193,27 @@ async fn listed(ground: &Ground, entity: &Entity) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn an_incremental_run_killed_at_any_write_loses_nothing() {
+async fn incremental_run_killed_at_any_write_loses_nothing() {
     Scenario { entity: "clients", mode: "incremental", is_repeated: false }.play().await;
 }
 
 #[tokio::test]
-async fn an_incremental_run_over_known_pages_killed_at_any_write_misses_no_change() {
+async fn killed_run_over_known_pages_misses_no_change() {
     Scenario { entity: "clients", mode: "incremental", is_repeated: true }.play().await;
 }
 
 #[tokio::test]
-async fn a_full_run_killed_at_any_write_loses_nothing() {
+async fn full_run_killed_at_any_write_loses_nothing() {
     Scenario { entity: "clients", mode: "full", is_repeated: false }.play().await;
 }
 
 #[tokio::test]
-async fn a_full_run_of_the_timeline_killed_at_any_write_loses_nothing() {
+async fn full_timeline_run_killed_loses_nothing() {
     Scenario { entity: "timeline", mode: "full", is_repeated: false }.play().await;
 }
 
 #[tokio::test]
-async fn killed_at_page_254_of_1000_a_run_fetches_at_most_that_page_again() {
+async fn kill_at_page_254_refetches_one_page_at_most() {
     let config = SimConfig { timeline: 100_000, ..SimConfig::default() };
     let ground = Ground::open(config, &[]).await;
     let timeline = entity("timeline");

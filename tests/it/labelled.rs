@@ -33,7 +33,7 @@ impl Score {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "figures are for people")]
-fn readings_in_notes_are_found_with_high_precision_and_recall() {
+fn readings_precision_and_recall() {
     let cases = cases("readings.jsonl");
     assert!(cases.len() >= 150, "{} cases", cases.len());
     let mut score = Score::default();
@@ -97,7 +97,7 @@ fn is_offered(matching: &Matching, asked: &Card, card: &Card) -> bool {
 
 #[test]
 #[expect(clippy::print_stdout, reason = "figures are for people")]
-fn records_are_matched_with_high_precision_and_fair_recall() {
+fn matching_precision_and_recall() {
     let cases = cases("matching.jsonl");
     assert!(cases.len() >= 150, "{} cases", cases.len());
     let mut failures = Vec::new();
@@ -145,7 +145,7 @@ fn records_are_matched_with_high_precision_and_fair_recall() {
 }
 
 #[test]
-fn input_bent_at_random_breaks_nothing() {
+fn mutated_input_breaks_no_invariant() {
     let fuzzed = fuzz(20_261_123, 60_000, &|_, _| ());
     assert_eq!(fuzzed.broken, Vec::new());
     assert_eq!(fuzzed.executions.len(), 5);

@@ -21,7 +21,7 @@ async fn bring_technicians(mirror: &Mirror) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_technician_named_without_an_id_is_found_if_one_is_clearly_meant(
+async fn technician_without_id_is_matched_by_name(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -75,7 +75,7 @@ async fn a_technician_named_without_an_id_is_found_if_one_is_clearly_meant(
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_alias_wins_over_a_placeholder_and_over_a_name(_: PgPoolOptions, options: PgConnectOptions) {
+async fn alias_wins_over_placeholder_and_name(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     bring_technicians(&mirror).await;
     sqlx::raw_sql("insert into aliases (entity, alias, id) values ('users', 'usr_gone', 'usr_2'), ('users', 'Le grand Zach', 'usr_3')")
@@ -115,7 +115,7 @@ fn piano(id: &str, client: &str, serial: &str, created: &str) -> Value {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_transferred_piano_is_linked_to_its_predecessor_whatever_arrives_first(
+async fn transferred_piano_is_linked_in_any_order(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -141,7 +141,7 @@ async fn a_transferred_piano_is_linked_to_its_predecessor_whatever_arrives_first
 }
 
 #[sqlx::test(migrations = false)]
-async fn probable_duplicates_are_proposed_once_and_never_merged(_: PgPoolOptions, options: PgConnectOptions) {
+async fn duplicates_are_proposed_once_and_never_merged(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let client = |id: &str, first: &str, email: &str, phone: &str| {
         json!({"id": id, "tags": [], "defaultContact": {"firstName": first, "lastName": "Beauséjour",
@@ -177,7 +177,7 @@ async fn probable_duplicates_are_proposed_once_and_never_merged(_: PgPoolOptions
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_alias_never_stands_in_for_a_record_that_lives_and_answers_what_was_asked(
+async fn alias_never_replaces_a_living_record(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -217,7 +217,7 @@ async fn an_alias_never_stands_in_for_a_record_that_lives_and_answers_what_was_a
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_novel_where_an_address_belongs_stops_nobody(_: PgPoolOptions, options: PgConnectOptions) {
+async fn oversized_values_block_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     // Text that does not compress.
     let mut dice = pipeline_tests::dice::Dice(1);
@@ -237,7 +237,7 @@ async fn a_novel_where_an_address_belongs_stops_nobody(_: PgPoolOptions, options
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_change_of_one_piano_never_moves_the_links_of_others(_: PgPoolOptions, options: PgConnectOptions) {
+async fn changed_piano_moves_no_other_link(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let piano = |id: &str, year: Option<i32>, created: &str, notes: &str| {
         json!({"id": id, "client": {"id": format!("cli_{id}")}, "make": "Yamaha", "model": "U1", "serialNumber": "2345678",

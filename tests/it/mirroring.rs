@@ -22,7 +22,7 @@ fn ids(moved: &Value) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn each_mode_brings_what_it_can_see_and_two_full_runs_bring_everything(
+async fn each_mode_mirrors_what_it_lists(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -53,7 +53,7 @@ async fn each_mode_brings_what_it_can_see_and_two_full_runs_bring_everything(
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_unchanged_full_run_writes_no_production_row(_: PgPoolOptions, options: PgConnectOptions) {
+async fn unchanged_full_run_writes_no_row(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
     let physical = || async { Mirror::physical(&mut pipeline.mirror.connection().await).await };
@@ -64,7 +64,7 @@ async fn an_unchanged_full_run_writes_no_production_row(_: PgPoolOptions, option
 }
 
 #[sqlx::test(migrations = false)]
-async fn exactly_what_the_source_deleted_is_marked_and_comes_back_when_it_returns(
+async fn deletions_are_marked_exactly_and_undone_on_return(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -98,7 +98,7 @@ async fn exactly_what_the_source_deleted_is_marked_and_comes_back_when_it_return
 }
 
 #[sqlx::test(migrations = false)]
-async fn too_many_deletions_are_withheld_until_a_person_confirms_them(
+async fn mass_deletion_waits_for_confirmation(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -132,7 +132,7 @@ async fn too_many_deletions_are_withheld_until_a_person_confirms_them(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_record_that_a_listing_hides_is_asked_for_by_id_and_stays(
+async fn hidden_record_is_looked_up_and_stays(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -161,7 +161,7 @@ async fn a_record_that_a_listing_hides_is_asked_for_by_id_and_stays(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_record_that_arrives_while_a_sweep_is_under_way_is_never_taken_for_missing(
+async fn record_arriving_during_a_sweep_stays(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -177,7 +177,7 @@ async fn a_record_that_arrives_while_a_sweep_is_under_way_is_never_taken_for_mis
 }
 
 #[sqlx::test(migrations = false)]
-async fn users_are_not_deleted_by_absence(_: PgPoolOptions, options: PgConnectOptions) {
+async fn users_are_never_deleted(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
     let before = pipeline.mirror.value("select count(*) from users where deleted_at is null").await;
@@ -193,7 +193,7 @@ async fn users_are_not_deleted_by_absence(_: PgPoolOptions, options: PgConnectOp
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_repair_over_a_weekend_of_daylight_saving_takes_exactly_the_entries_of_those_days(
+async fn repair_takes_whole_local_days_across_dst(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -33,7 +33,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dashboard_speaks_french_or_english_to_who_shows_the_token_and_loads_nothing() {
+async fn dashboard_is_bilingual_and_requires_the_token() {
     let (_turn, stack) = turn().await;
     stack.sync(&json!({"entity": "users"})).await;
     let (status, headers, _) = stack.ask("GET", "/api/v6/dashboard", &[]).await;
@@ -61,7 +61,7 @@ async fn the_dashboard_speaks_french_or_english_to_who_shows_the_token_and_loads
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_numbers_are_there_for_every_entity_and_the_runs_with_what_went_wrong() {
+async fn metrics_and_runs_cover_every_entity() {
     let (_turn, stack) = turn().await;
     stack.sync(&json!({"entity": "users", "mode": "full"})).await;
     let bearer = format!("Bearer {}", variable("HEALTH_TOKEN"));
@@ -88,7 +88,7 @@ async fn the_numbers_are_there_for_every_entity_and_the_runs_with_what_went_wron
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_action_is_closed_in_the_readers_name_by_our_own_page_alone() {
+async fn action_is_closed_in_the_readers_name() {
     let (_turn, stack) = turn().await;
     let mut connection = stack.connection().await;
     sqlx::raw_sql("delete from admin_actions where subject = 'observing'; insert into admin_actions (kind, entity, subject) values ('unmatched', 'users', 'observing')")
@@ -118,7 +118,7 @@ async fn an_action_is_closed_in_the_readers_name_by_our_own_page_alone() {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_run_that_ends_without_a_word_is_closed_as_failed_and_judged_anew_if_it_goes_on(
+async fn silent_run_is_closed_as_failed_and_can_resume(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -9,7 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::import_v5::{execute, of, physical};
 
 #[sqlx::test(migrations = false)]
-async fn an_installation_with_fewer_tables_and_columns_in_another_schema_is_imported_as_it_is(
+async fn smaller_v5_installation_is_imported(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -57,7 +57,7 @@ async fn an_installation_with_fewer_tables_and_columns_in_another_schema_is_impo
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_is_no_v5_is_refused_by_name(_: PgPoolOptions, options: PgConnectOptions) {
+async fn non_v5_schema_is_refused(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let refused = |result: Result<Report, ImportError>| match result {
         Ok(report) => panic!("{report}"),

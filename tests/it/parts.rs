@@ -31,7 +31,7 @@ async fn lines(mirror: &Mirror, part: &Part, id: &str) -> Vec<i64> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_rows_of_a_list_are_those_of_its_newest_record_and_a_missing_list_takes_none_away(
+async fn child_rows_follow_the_newest_record(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -72,7 +72,7 @@ async fn the_rows_of_a_list_are_those_of_its_newest_record_and_a_missing_list_ta
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_alias_is_followed_in_the_elements_of_a_list(_: PgPoolOptions, options: PgConnectOptions) {
+async fn alias_is_followed_in_child_rows(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for (entity, part) in parts() {
         for column in part.columns {
@@ -108,7 +108,7 @@ async fn an_alias_is_followed_in_the_elements_of_a_list(_: PgPoolOptions, option
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_element_that_is_none_costs_neither_the_others_nor_the_record(
+async fn null_element_costs_only_itself(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -134,7 +134,7 @@ async fn an_element_that_is_none_costs_neither_the_others_nor_the_record(
 }
 
 #[sqlx::test(migrations = false)]
-async fn whoever_an_element_refers_to_and_nobody_has_sent_is_made_up_once(
+async fn child_row_reference_gets_one_placeholder(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -159,7 +159,7 @@ async fn whoever_an_element_refers_to_and_nobody_has_sent_is_made_up_once(
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_a_source_cut_short_is_left_to_the_answer_by_id_and_takes_nothing_away_if_that_is_short_too(
+async fn truncated_list_waits_for_lookup_and_removes_nothing(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -44,7 +44,7 @@ async fn sync(db: &Db) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_pooler_refuses_none_of_3600_statements_by_12_clients_in_either_mode(
+async fn pooler_accepts_every_statement_in_both_modes(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -95,7 +95,7 @@ async fn failures(config: &DatabaseConfig, mode: PoolMode) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_sync_through_a_pooler_ends_as_one_without(_: PgPoolOptions, options: PgConnectOptions) {
+async fn sync_through_pooler_equals_direct_sync(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options.clone()).await;
     sync(&mirror.db).await;
     let tables = ["users", "clients", "pianos", "timeline_entries"];
@@ -135,7 +135,7 @@ async fn a_sync_through_a_pooler_ends_as_one_without(_: PgPoolOptions, options: 
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_begin_that_is_cancelled_loses_nothing_through_a_pooler(
+async fn cancelled_begin_loses_no_write(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -170,7 +170,7 @@ async fn a_begin_that_is_cancelled_loses_nothing_through_a_pooler(
 }
 
 #[sqlx::test(migrations = false)]
-async fn only_the_right_certificate_for_the_right_name_is_spoken_to(
+async fn only_a_valid_certificate_and_name_is_accepted(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

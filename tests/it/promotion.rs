@@ -41,7 +41,7 @@ async fn physical(mirror: &Mirror, table: &str) -> Vec<Value> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_second_run_with_nothing_changed_writes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
+async fn unchanged_run_writes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let records: Vec<Value> = (0..30).map(|number| record(&format!("x{number}"))).collect();
@@ -57,7 +57,7 @@ async fn a_second_run_with_nothing_changed_writes_nothing(_: PgPoolOptions, opti
 }
 
 #[sqlx::test(migrations = false)]
-async fn exactly_the_changed_rows_move(_: PgPoolOptions, options: PgConnectOptions) {
+async fn only_changed_rows_move(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let mut records: Vec<Value> = (0..30).map(|number| record(&format!("x{number:02}"))).collect();
@@ -83,7 +83,7 @@ async fn exactly_the_changed_rows_move(_: PgPoolOptions, options: PgConnectOptio
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_change_taken_back_ends_as_it_began_and_an_older_page_never_wins(
+async fn older_page_never_wins_and_reverted_change_ends(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -107,7 +107,7 @@ async fn a_change_taken_back_ends_as_it_began_and_an_older_page_never_wins(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_01_an_entry_of_unknown_people_and_pianos_still_lands_and_keeps_its_attribution(
+async fn incident_01_entry_with_unknown_references_lands(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -141,7 +141,7 @@ async fn incident_01_an_entry_of_unknown_people_and_pianos_still_lands_and_keeps
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_03_an_empty_value_from_the_api_never_wipes_what_people_keep_by_hand(
+async fn incident_03_empty_value_keeps_protected_columns(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -188,7 +188,7 @@ async fn incident_03_an_empty_value_from_the_api_never_wipes_what_people_keep_by
 }
 
 #[sqlx::test(migrations = false)]
-async fn one_row_that_the_database_refuses_costs_that_row_alone(_: PgPoolOptions, options: PgConnectOptions) {
+async fn refused_row_fails_alone(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut connection = mirror.connection().await;
     for entity in entity::ALL {
@@ -220,7 +220,7 @@ async fn one_row_that_the_database_refuses_costs_that_row_alone(_: PgPoolOptions
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_row(
+async fn entry_moves_between_partitions_as_one_row(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -253,7 +253,7 @@ async fn an_entry_whose_date_is_corrected_moves_to_another_month_and_stays_one_r
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_record_that_can_never_be_a_row_is_skipped_with_its_reason(
+async fn impossible_record_is_skipped_with_a_reason(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -283,7 +283,7 @@ async fn a_record_that_can_never_be_a_row_is_skipped_with_its_reason(
 }
 
 #[sqlx::test(migrations = false)]
-async fn every_table_and_every_partition_is_under_row_level_security(
+async fn every_table_and_partition_has_row_security(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -301,7 +301,7 @@ async fn every_table_and_every_partition_is_under_row_level_security(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_failed_run_that_is_resumed_is_judged_anew_and_an_older_manifest_changes_nothing(
+async fn resumed_run_is_judged_again(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -47,7 +47,7 @@ fn days() -> (String, String) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_lost_event_is_found_by_the_audit_and_its_run_ends(_: PgPoolOptions, options: PgConnectOptions) {
+async fn audit_finds_lost_event_and_closes_its_run(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     for entity in entity::fetched() {
         pipeline.source.fetch(entity, TICK).await;
@@ -66,7 +66,7 @@ async fn a_lost_event_is_found_by_the_audit_and_its_run_ends(_: PgPoolOptions, o
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_replay_of_everything_changes_no_row_of_production(_: PgPoolOptions, options: PgConnectOptions) {
+async fn full_replay_changes_no_production_row(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Box::pin(with_a_past(options)).await;
     let before = production(&pipeline).await;
     assert!(before.iter().flatten().any(|row| !row["deleted_at"].is_null()), "some are deleted");
@@ -91,7 +91,7 @@ async fn a_replay_of_everything_changes_no_row_of_production(_: PgPoolOptions, o
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_replay_brings_back_a_lost_staging_table_and_spoiled_rows(
+async fn replay_restores_lost_and_corrupt_rows(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -119,7 +119,7 @@ async fn a_replay_brings_back_a_lost_staging_table_and_spoiled_rows(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
+async fn quarantined_page_is_staged_by_replay(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -158,7 +158,7 @@ async fn a_page_that_could_not_be_read_is_staged_by_a_replay_after_the_fix(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_replay_of_pages_whose_records_still_wait_settles_each_of_them_once(
+async fn replay_of_pending_records_settles_each_once(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -77,7 +77,7 @@ async fn found(mirror: &Mirror) -> Vec<Finding> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn strangers_read_and_write_no_table_no_partition_no_view_and_call_no_function(
+async fn anon_and_authenticated_can_access_nothing(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -117,7 +117,7 @@ async fn strangers_read_and_write_no_table_no_partition_no_view_and_call_no_func
 }
 
 #[sqlx::test(migrations = false)]
-async fn row_security_holds_even_where_somebody_granted_a_partition(
+async fn row_security_holds_on_granted_partitions(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -142,7 +142,7 @@ async fn row_security_holds_even_where_somebody_granted_a_partition(
 }
 
 #[sqlx::test(migrations = false)]
-async fn each_planted_violation_is_found(_: PgPoolOptions, options: PgConnectOptions) {
+async fn each_planted_privilege_violation_is_found(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Box::pin(mirror(options)).await;
     let mut connection = mirror.connection().await;
     for (planted, problem) in [
@@ -178,7 +178,7 @@ async fn each_planted_violation_is_found(_: PgPoolOptions, options: PgConnectOpt
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_role_reads_production_alone_once_somebody_says_so_and_no_more_when_taken_back(
+async fn exposed_role_reads_production_until_withdrawn(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -221,7 +221,7 @@ async fn a_role_reads_production_alone_once_somebody_says_so_and_no_more_when_ta
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_functions_change_rows_and_no_table_and_readers_change_nothing(
+async fn app_role_writes_rows_only_and_reader_nothing(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -267,7 +267,7 @@ async fn the_functions_change_rows_and_no_table_and_readers_change_nothing(
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_mirror_lives_in_a_schema_of_its_own_beside_the_tables_of_v5(
+async fn mirror_has_its_own_schema_beside_v5(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -102,7 +102,7 @@ fn refused(exchanges: &[Exchange]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_that_ends_a_hundred_times_under_three_processes_is_refreshed_a_hundred_times() {
+async fn token_is_refreshed_once_per_expiry() {
     const ENDS: u64 = 100;
     let _alone = ALONE.lock().await;
     let begin = Instant::now();
@@ -147,7 +147,7 @@ async fn a_token_that_ends_a_hundred_times_under_three_processes_is_refreshed_a_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_both_tokens_have_ended_a_person_is_asked() {
+async fn expired_refresh_token_opens_an_action() {
     let ground = behind_oauth().await;
     let process = ground.start().await;
     // A run of each entity meets the token that has ended, all at once: one of them renews it.
@@ -175,7 +175,7 @@ async fn when_both_tokens_have_ended_a_person_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn incident_07_a_secret_that_cannot_be_read_is_told_as_that_and_asks_for_nobody() {
+async fn incident_07_unreadable_secret_is_not_a_missing_token() {
     let ground = behind_oauth().await;
     let process = ground.start().await;
     ground.proxy.refuse("GetSecretValue", u32::MAX);
@@ -192,7 +192,7 @@ async fn incident_07_a_secret_that_cannot_be_read_is_told_as_that_and_asks_for_n
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_secret_that_cannot_be_written_for_a_while_loses_no_token() {
+async fn unwritable_secret_loses_no_token() {
     let ground = behind_oauth().await;
     let process = ground.start().await;
     // A short while: the same run waits for it.
@@ -224,7 +224,7 @@ fn directly() -> [(&'static str, String); 1] {
 
 /// Ten times Gazelle's five requests a second and a tenth of the schedule's two minutes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
+async fn ticks_keep_their_interval_during_full_runs() {
     const PER_SECOND: u64 = 50;
     const INTERVAL: Duration = Duration::from_secs(12);
     let _alone = ALONE.lock().await;
@@ -272,7 +272,7 @@ async fn every_tick_is_done_within_its_interval_while_everything_is_fetched() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn memory_does_not_grow_with_the_list() {
+async fn fetcher_memory_does_not_grow_with_the_list() {
     let _alone = ALONE.lock().await;
     let begin = Instant::now();
     let mut peaks = Vec::new();

@@ -26,7 +26,7 @@ async fn staged(mirror: &Mirror, entity: &Entity) -> Vec<Value> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_same_page_delivered_ten_times_is_staged_once(_: PgPoolOptions, options: PgConnectOptions) {
+async fn repeated_delivery_is_staged_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("clients"), 0);
@@ -43,7 +43,7 @@ async fn the_same_page_delivered_ten_times_is_staged_once(_: PgPoolOptions, opti
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_same_entry_in_ten_runs_is_one_row_seen_ten_times(_: PgPoolOptions, options: PgConnectOptions) {
+async fn repeated_content_is_one_row_with_a_count(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::fetched() {
         let source = MemorySource::default();
@@ -69,7 +69,7 @@ async fn the_same_entry_in_ten_runs_is_one_row_seen_ten_times(_: PgPoolOptions, 
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
+async fn invalid_jsonb_is_wrapped_without_loss(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -104,7 +104,7 @@ async fn what_jsonb_refuses_is_kept_whole_in_a_wrapper_beside_its_neighbours(
 }
 
 #[sqlx::test(migrations = false)]
-async fn an_object_that_is_no_raw_page_is_set_aside_and_the_others_are_staged(
+async fn unreadable_object_is_quarantined_alone(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -168,7 +168,7 @@ fn envelope(entity: &str, payload: &str) -> String {
 }
 
 #[sqlx::test(migrations = false)]
-async fn two_stagers_on_the_same_pages_at_once_do_no_harm(_: PgPoolOptions, options: PgConnectOptions) {
+async fn concurrent_stagers_stage_each_page_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options.clone()).await;
     let other = Mirror::open(options).await;
     let source = MemorySource::default();
@@ -189,7 +189,7 @@ async fn two_stagers_on_the_same_pages_at_once_do_no_harm(_: PgPoolOptions, opti
 }
 
 #[tokio::test]
-async fn while_the_database_is_down_nothing_is_taken_for_staged_and_nothing_for_promoted() {
+async fn database_outage_loses_nothing() {
     // No one listens there.
     let config = DatabaseConfig::new("postgres://nobody@127.0.0.1:1/none", "gazelle", PoolMode::Session)
         .expect("an address");

@@ -42,7 +42,7 @@ async fn in_period(pipeline: &Pipeline, entity: &Entity, condition: &str) -> Vec
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_is_gone_from_the_period_is_marked_by_a_tick_and_what_is_gone_elsewhere_by_a_full_run(
+async fn deletion_inside_the_period_is_found_by_a_tick(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -86,7 +86,7 @@ fn sorted(ids: &[String]) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_a_listing_of_a_period_merely_hides_is_asked_for_once_and_stays(
+async fn record_hidden_from_period_is_looked_up_and_stays(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -115,7 +115,7 @@ async fn what_a_listing_of_a_period_merely_hides_is_asked_for_once_and_stays(
 }
 
 #[sqlx::test(migrations = false)]
-async fn what_was_found_although_hidden_is_gone_only_when_another_listing_and_another_answer_agree(
+async fn unlisted_record_needs_second_listing_and_lookup(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -149,7 +149,7 @@ async fn what_was_found_although_hidden_is_gone_only_when_another_listing_and_an
 }
 
 #[tokio::test]
-async fn a_quiet_tick_of_a_period_stores_nothing_and_a_change_in_it_stores_all_of_it() {
+async fn changed_period_is_stored_whole() {
     for entity in of_a_period() {
         let mut source = Source::small().await;
         source.page_size = 10;
@@ -177,7 +177,7 @@ async fn a_quiet_tick_of_a_period_stores_nothing_and_a_change_in_it_stores_all_o
 }
 
 #[tokio::test]
-async fn a_listing_of_a_period_that_has_only_lost_its_end_is_stored_whole() {
+async fn period_listing_that_lost_its_end_is_stored_whole() {
     for entity in of_a_period() {
         let mut source = Source::open(SimConfig { clients: 20, timeline: 10, ..SimConfig::default() }).await;
         source.page_size = 1;
@@ -203,7 +203,7 @@ async fn a_listing_of_a_period_that_has_only_lost_its_end_is_stored_whole() {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_repair_of_a_period_takes_its_days_alone(_: PgPoolOptions, options: PgConnectOptions) {
+async fn repair_of_a_period_takes_only_its_days(_: PgPoolOptions, options: PgConnectOptions) {
     for entity in of_a_period() {
         let pipeline = Pipeline::open(small(), options.clone()).await;
         pipeline.mirror.empty().await;
@@ -226,7 +226,7 @@ async fn a_repair_of_a_period_takes_its_days_alone(_: PgPoolOptions, options: Pg
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_list_that_is_longer_than_a_page_inside_a_record_comes_whole(
+async fn long_inner_list_is_fetched_whole(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -54,7 +54,7 @@ async fn execute(mirror: &Mirror, sql: &'static str) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_record_that_breaks_our_code_is_tried_three_times_then_fails_alone_and_comes_back_after_a_fix(
+async fn panicking_record_fails_alone_after_three_attempts(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -112,7 +112,7 @@ async fn a_record_that_breaks_our_code_is_tried_three_times_then_fails_alone_and
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_failed_record_that_heals_by_itself_asks_nobody_any_more(
+async fn healed_record_closes_its_action(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -134,7 +134,7 @@ async fn a_failed_record_that_heals_by_itself_asks_nobody_any_more(
 }
 
 #[sqlx::test(migrations = false)]
-async fn trouble_of_the_database_is_never_counted_against_a_record(
+async fn database_trouble_counts_no_attempt(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -167,7 +167,7 @@ async fn trouble_of_the_database_is_never_counted_against_a_record(
 }
 
 #[sqlx::test(migrations = false)]
-async fn the_months_to_come_have_their_partition_before_they_are_needed(
+async fn coming_months_have_partitions(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {
@@ -179,7 +179,7 @@ async fn the_months_to_come_have_their_partition_before_they_are_needed(
 }
 
 #[sqlx::test(migrations = false)]
-async fn a_measurement_and_a_note_of_the_same_piano_and_day_are_one_reading(
+async fn measurement_and_note_of_one_day_are_one_reading(
     _: PgPoolOptions,
     options: PgConnectOptions,
 ) {

@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_becomes_a_record_of_gazelle_and_is_kept_whole() {
+    fn v5_row_becomes_a_gazelle_record() {
         let row = json!({"external_id": "tle_1", "client_id": 7, "title": "Accord", "description": "440 Hz",
             "occurred_at": "2024-01-02T03:04:05", "entry_type": "INVOICE", "secret_score": 12.50});
         let record = read(&made("gazelle_timeline_entries", &row, None));
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_fills_what_its_client_lacks_and_stays_whole() {
+    fn contact_fills_missing_client_fields() {
         let contact =
             json!({"first_name": "Zoé", "last_name": "Lebrun", "email": "z@example.org", "phone": "1"});
         let row = json!({"external_id": "cli_1", "company_name": "Alma", "email": "a@example.org", "last_name": "B"});
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_other_types_are_read_as_they_are_meant() {
+    fn values_of_other_types_are_converted() {
         for (value, kind, expected) in [
             (json!("1965"), Kind::Int, json!(1965)),
             (json!(1965.0), Kind::Int, json!(1965)),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_row_is_kept_without_an_id_and_says_why() {
+    fn impossible_row_is_kept_without_an_id() {
         for (row, reason) in [
             (json!({"external_id": null, "title": "a"}), Reason::NoKey),
             (json!({"external_id": "before", "title": "a"}), Reason::Repeated),

@@ -245,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_aligned_and_names_five_ids_at_most() {
+    fn report_table_is_aligned_and_bounded() {
         let mut clients = EntityReport {
             entity: "clients",
             table: "gazelle_clients",

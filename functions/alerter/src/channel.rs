@@ -216,12 +216,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_calls_no_channel_and_opens_no_link() {
+    fn slack_markup_in_names_is_escaped() {
         assert_eq!(escaped("<!channel> & <http://x|y>"), "&lt;!channel&gt; &amp; &lt;http://x|y&gt;");
     }
 
     #[test]
-    fn a_webhook_is_https_or_on_this_machine() {
+    fn webhook_is_https_or_loopback() {
         for (url, expected) in [
             ("https://hooks.example.org/services/T/B/x", true),
             ("http://127.0.0.1:9/x", true),

@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_a_timeout_and_an_exhausted_memory_are_told_apart_and_a_success_is_none() {
+    fn platform_reports_are_classified() {
         let now = Utc::now();
         for (status, kind, expected) in [
             ("timeout", "", Some("délai dépassé")),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_line_is_kept_and_a_line_that_is_no_json_costs_nothing() {
+    fn error_lines_are_kept_and_invalid_json_ignored() {
         let lines = [json!("no object"), json!({"level": "ERROR", "message": "x"}), json!({"level": "INFO"})];
         let wish = read(&logs("x-FetcherLogGroup-1", &lines), Utc::now()).unwrap_or_default();
         assert_eq!((wish.errors.len(), wish.signals.len()), (1, 0));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_cannot_be_read_is_an_alert_itself_and_its_neighbours_are_read() {
+    fn unreadable_message_is_an_alert_itself() {
         let now = Utc::now();
         let bodies = [
             "{\"look\":\"stager\"}".to_owned(),
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_we_could_not_take_ourselves_is_told_of_whom_it_is() {
+    fn lost_event_names_its_function() {
         let crash = json!({"type": "platform.report", "record": {"status": "timeout", "requestId": "r"}});
         let lost = json!({
             "requestContext": {"condition": "RetriesExhausted", "functionArn": "x-AlerterFunction-1"},
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_refused_with_what_is_accepted() {
+    fn invalid_event_names_what_is_accepted() {
         for event in
             [json!({}), json!({"task": 7}), json!({"task": "dance"}), json!([]), json!({"Records": 1})]
         {

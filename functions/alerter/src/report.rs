@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_report_is_due_once_a_day_from_seven_in_montreal_on_also_when_the_clocks_change() {
+    fn report_is_due_once_a_day_across_dst() {
         // 2026-03-08: the clocks go forward at 02:00; 2026-11-01: back.
         for (day, before, after) in [
             ((2026, 3, 8), (10, 59), (11, 0)),

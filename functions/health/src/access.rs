@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_a_bearer_or_the_password_of_a_named_reader() {
+    fn token_is_bearer_or_basic_password() {
         let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
         for (value, expected) in [
             ("Bearer abc".to_owned(), Some((None, "abc"))),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_of_another_site_changes_nothing() {
+    fn cross_site_request_is_refused() {
         let is = |headers: Value| is_same_site(&json!({ "headers": headers }));
         assert!(is(json!({"Sec-Fetch-Site": "same-origin"})));
         assert!(is(json!({"origin": "https://a.example.org", "Host": "a.example.org"})));

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_entity_has_its_line_and_a_missing_age_is_left_out() {
+    fn every_entity_has_metrics_and_missing_age_is_omitted() {
         let entities = entity::ALL.map(|entity| EntityReport {
             entity: entity.name.to_owned(),
             last_success: None,

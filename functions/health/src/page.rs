@@ -342,14 +342,14 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_is_shown_and_does_nothing() {
+    fn hostile_name_is_escaped() {
         let page = dashboard(&overview(), &[], Language::French, Utc::now(), 120);
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)"), "{page}");
         assert!(!page.contains("\" onmouseover=\""), "{page}");
     }
 
     #[test]
-    fn every_entity_has_its_card_in_both_languages() {
+    fn every_entity_has_a_card_in_both_languages() {
         for language in [Language::French, Language::English] {
             let page = dashboard(&overview(), &[], language, Utc::now(), 120);
             for entity in entity::ALL {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_names_the_digest_of_the_very_style_on_the_page() {
+    fn csp_contains_the_style_digest() {
         let page = unreachable(&[], Language::French, Utc::now());
         let style =
             page.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).unwrap_or_default();

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_subject_does_not_steer_the_terminal_and_a_dead_database_is_said() {
+    fn status_text_strips_control_characters() {
         let action = db::queries::Action {
             id: uuid::Uuid::nil(),
             kind: "placeholder".to_owned(),

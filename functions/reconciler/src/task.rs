@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_task_names_the_field_and_what_is_accepted() {
+    fn invalid_task_names_field_and_accepted_values() {
         for (payload, expected) in [
             (json!({"task": "delete"}), "`task`: it is missing or unknown; accepted: retry"),
             (json!({"task": "retry"}), "`entity`: it is missing or unknown; accepted: all, users"),

@@ -278,7 +278,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_task_names_the_field_and_what_is_accepted() {
+    fn invalid_task_names_field_and_accepted_values() {
         for (payload, field, accepted) in [
             (json!({"task": "delete"}), "`task`", "audit, replay, archive, restore"),
             (json!({"task": "audit", "days": 0}), "`days`", "1 to"),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announcement_reads_as_s3_s_own() {
+    fn announcement_parses_as_an_s3_event() {
         let keys = ["raw/users/2025/12/01/x/page-00001.json".to_owned()];
         let body = notification("b", &keys).to_string();
         let Ok(protocol::message::Notification::Objects(objects)) = protocol::message::notification(&body)

@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn french_is_spoken_unless_english_is_preferred() {
+    fn french_is_the_default_language() {
         for (accepted, expected) in [
             ("", Language::French),
             ("fr-CA,fr;q=0.9,en;q=0.8", Language::French),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_said_in_the_largest_unit_that_fits() {
+    fn age_uses_the_largest_fitting_unit() {
         let said = [5, 130, 7_300, 300_000].map(|seconds| Language::French.ago(seconds));
         assert_eq!(said, ["à l'instant", "il y a 2 min", "il y a 2 h", "il y a 3 jours"]);
     }

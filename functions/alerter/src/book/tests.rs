@@ -62,7 +62,7 @@ fn told(book: &mut Book, minute: i64) -> Vec<(Kind, Class)> {
 }
 
 #[test]
-fn a_hundred_identical_failures_give_one_alert_and_one_resolve() {
+fn hundred_failures_are_one_alert_and_one_resolution() {
     let mut book = Book::default();
     let mut all = Vec::new();
     for minute in 0..100 {
@@ -80,7 +80,7 @@ fn a_hundred_identical_failures_give_one_alert_and_one_resolve() {
 }
 
 #[test]
-fn a_success_before_the_failure_proves_nothing() {
+fn success_before_the_failure_proves_nothing() {
     let mut book = Book::default();
     book.raise(&failure(5), at(5));
     look(&mut book, &sight(6, Some(watch(4, "success"))));
@@ -90,7 +90,7 @@ fn a_success_before_the_failure_proves_nothing() {
 }
 
 #[test]
-fn what_is_on_and_off_must_be_calm_longer_each_time() {
+fn flapping_alert_needs_longer_calm() {
     let mut book = Book::default();
     let mut notices = 0;
     for minute in 0..60 {
@@ -106,7 +106,7 @@ fn what_is_on_and_off_must_be_calm_longer_each_time() {
 }
 
 #[test]
-fn without_a_database_nothing_that_only_it_knows_is_over() {
+fn unreachable_database_resolves_no_alert() {
     let mut book = Book::default();
     book.raise(&failure(0), at(0));
     look(&mut book, &sight(1, None));
@@ -117,7 +117,7 @@ fn without_a_database_nothing_that_only_it_knows_is_over() {
 }
 
 #[test]
-fn an_alert_that_grows_is_told_again_but_not_each_minute() {
+fn growing_alert_is_repeated_at_intervals() {
     let mut book = Book::default();
     let mut all = Vec::new();
     for minute in 0..40 {
@@ -139,7 +139,7 @@ fn an_alert_that_grows_is_told_again_but_not_each_minute() {
 }
 
 #[test]
-fn a_schedule_that_does_not_fire_is_seen_within_two_minutes_of_its_time_and_never_before() {
+fn silent_schedule_is_alerted_within_two_minutes() {
     let silent = |seconds| {
         let mut sight = sight(100, Some(watch(99, "success")));
         sight.fetched_at = Some(at(100) - TimeDelta::seconds(seconds));
@@ -152,7 +152,7 @@ fn a_schedule_that_does_not_fire_is_seen_within_two_minutes_of_its_time_and_neve
 }
 
 #[test]
-fn a_notice_that_no_channel_took_is_kept_and_one_that_is_being_told_is_left_alone() {
+fn undelivered_notice_is_kept_claimed_one_skipped() {
     let mut book = Book::default();
     book.raise(&failure(0), at(0));
     let first = book.claim(at(0));
@@ -165,7 +165,7 @@ fn a_notice_that_no_channel_took_is_kept_and_one_that_is_being_told_is_left_alon
 }
 
 #[test]
-fn a_book_survives_being_written_and_read() {
+fn alert_store_round_trips() {
     let mut book = Book::default();
     book.raise(&failure(0), at(0));
     book.say("titre", "texte", at(0));
@@ -175,7 +175,7 @@ fn a_book_survives_being_written_and_read() {
 }
 
 #[test]
-fn a_run_that_failed_for_want_of_an_authorisation_is_one_alert_and_not_two() {
+fn credentials_failure_is_one_alert() {
     let mut book = Book::default();
     book.raise(&Signal::new(Class::Credentials, "clients", "HTTP 401", at(0)), at(0));
     look(&mut book, &sight(1, Some(watch(0, "failed"))));
@@ -185,7 +185,7 @@ fn a_run_that_failed_for_want_of_an_authorisation_is_one_alert_and_not_two() {
 }
 
 #[test]
-fn an_entity_that_is_old_for_a_reason_that_is_told_is_not_told_itself() {
+fn explained_staleness_is_not_alerted() {
     let sight = sight(1, Some(watch(1, "failed")));
     let stale = || Condition::state(Class::EntityStale, "clients", "vieux");
     let causes = [failure(0), Signal::new(Class::DatabaseUnreachable, "", "refused", at(0))];
@@ -203,7 +203,7 @@ fn an_entity_that_is_old_for_a_reason_that_is_told_is_not_told_itself() {
 }
 
 #[test]
-fn a_way_that_nobody_wants_any_more_is_no_alert() {
+fn removed_channel_closes_its_alert() {
     let mut book = Book::default();
     book.raise(&Signal::new(Class::Channel, "Slack", "HTTP 404", at(0)), at(0));
     told(&mut book, 0);
