@@ -1,36 +1,36 @@
-//! What a simulation starts from.
+//! Configuration of a simulation.
 
 use chrono::{DateTime, Utc};
 
-/// The size, the secrets and the limits of a simulated Gazelle.
+/// Size of the data, credentials and limits of a simulated Gazelle.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
-    /// The seed all data follows from.
+    /// Seed from which all data is generated.
     pub seed: u64,
-    /// How many users `allUsers` lists.
+    /// Number of users in `allUsers`.
     pub users: usize,
-    /// `totalCount` of `allClients`.
+    /// Value of `totalCount` in `allClients`.
     pub clients: usize,
-    /// `totalCount` of `allPianos`.
+    /// Value of `totalCount` in `allPianos`.
     pub pianos: usize,
-    /// `totalCount` of `allTimelineEntries`.
+    /// Value of `totalCount` in `allTimelineEntries`.
     pub timeline: usize,
-    /// Whether the data holds null ids, null nodes, unlisted references, grown enums and huge notes.
+    /// Adds null ids, null nodes, unlisted references, new enum values and huge notes to the data.
     pub oddities: bool,
-    /// The present of the data. Without it, today's midnight (UTC), and changes happen in real time;
-    /// with it, each change happens at a moment that follows from the seed alone.
+    /// Current time of the data. With it, the time of each change depends on the seed alone; without it,
+    /// the data starts at today's midnight (UTC) and changes happen in real time.
     pub now: Option<DateTime<Utc>>,
-    /// The accepted value of `x-gazelle-api-key`.
+    /// Value of `x-gazelle-api-key` that is accepted.
     pub api_key: String,
-    /// The OAuth client's id.
+    /// Client id that OAuth requests must send.
     pub client_id: String,
-    /// The OAuth client's secret.
+    /// Client secret that OAuth requests must send.
     pub client_secret: String,
-    /// The first valid refresh token.
+    /// Refresh token that is valid at the start.
     pub refresh_token: String,
-    /// How long an access token lives, in seconds.
+    /// Lifetime of an access token, in seconds.
     pub token_ttl_s: u64,
-    /// A larger `first` is cut down to this: the real maximum is unknown.
+    /// Maximum page size; a larger `first` is reduced to it. The real maximum is unknown.
     pub page_size_max: usize,
 }
 

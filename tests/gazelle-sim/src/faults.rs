@@ -1,21 +1,20 @@
-//! Misbehaviour on request: how often which fault happens, drawn from the seed.
+//! Fault injection: rates by kind of fault, drawn from the seed.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{
-    dice::Dice,
-    graphql::{CursorFault, Spoil},
-};
+use crate::rng::SeededRng;
 
-/// How long a hanging answer takes unless told.
+/// Delay of a hanging response unless `hang_s` is set.
 const HANG_DEFAULT_S: f64 = 120.0;
+/// Upper bound for `hang_s`: a day.
+const HANG_MAX_S: f64 = 86_400.0;
 
-/// The rates (0 to 1) and settings of the faults; without one, nothing goes wrong.
+/// Rates (0 to 1) and settings of the faults; the default injects none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Faults {
+pub(crate) struct FaultConfig {
     status_429: f64,
     status_500: f64,
     hang: f64,
@@ -23,7 +22,6 @@ pub(crate) struct Faults {
     truncate: f64,
     invalid_json: f64,
     graphql_error: f64,
-    /// A field of the query is gone from the schema.
     undefined_field: f64,
     null_nodes: f64,
     shift_pages: f64,
@@ -31,43 +29,42 @@ pub(crate) struct Faults {
     circling_cursor: f64,
     token_status_500: f64,
     hang_s: Option<f64>,
-    /// The lifetime of the tokens issued from now on.
+    /// Lifetime of tokens issued from now on.
     pub(crate) token_ttl_s: Option<u64>,
-    /// The wait that a 429 asks for.
+    /// Value of `Retry-After` in a 429.
     pub(crate) retry_after_s: Option<u64>,
-    /// Whether a 429 says the wait as an HTTP date.
+    /// Sends `Retry-After` as an HTTP date.
     pub(crate) retry_after_http_date: bool,
-    /// Whether a refresh brings a new refresh token; true unless told.
+    /// Issues a new refresh token on each refresh; true by default.
     pub(crate) rotate_refresh_token: Option<bool>,
-    /// Only requests with this root field suffer.
+    /// Root field that a request must select to be affected.
     root_field: Option<String>,
-    /// After this many mishaps all is well again.
+    /// Number of faults after which no more are injected.
     limit: Option<u64>,
 }
 
-/// What happens to one request.
+/// Fault injected into one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mishap {
-    /// The answer comes late.
+pub(crate) enum Fault {
+    /// Response is delayed by `hang_s`.
     Hang,
-    /// The connection closes without an answer.
+    /// Connection is closed without a response.
     DropConnection,
-    /// Too many requests.
     Status429,
-    /// An HTML error page.
+    /// Response is an HTML error page.
     Status500,
-    /// The connection closes in the midst of the answer.
+    /// Connection is closed during the response.
     Truncate,
-    /// The answer is no JSON.
+    /// Response body is not valid JSON.
     InvalidJson,
-    /// The answer has errors and null or partial data.
+    /// Response has errors and null or partial data.
     GraphqlError,
-    /// The query is refused: a field of it is gone from the schema.
+    /// Query is rejected because the schema lacks one of its fields.
     UndefinedField,
 }
 
-impl Mishap {
-    /// The name in `/_sim/faults` and `/_sim/stats`.
+impl Fault {
+    /// Returns the name used in `/_sim/faults` and `/_sim/stats`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Hang => "hang",
@@ -82,108 +79,127 @@ impl Mishap {
     }
 }
 
-/// What was drawn for one request.
+/// Faults drawn for one request.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Fate {
-    /// The mishap, if there is one.
-    pub(crate) mishap: Option<Mishap>,
-    /// What to spoil in the page.
-    pub(crate) spoil: Spoil,
-    /// Whether an entry appears at the head of the timeline before the next page.
-    pub(crate) shift: bool,
+pub(crate) struct RequestFaults {
+    pub(crate) fault: Option<Fault>,
+    pub(crate) page: PageFaults,
+    /// Inserts an entry at the head of the timeline before the next page.
+    pub(crate) shift_pages: bool,
 }
 
-/// The faults in force and what they did.
-pub(crate) struct FaultState {
-    faults: Faults,
-    dice: Dice,
+/// Faults within the page of an otherwise correct response.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PageFaults {
+    /// Share of a page's nodes served as null, with the seed that selects them.
+    pub(crate) null_nodes: Option<(f64, u64)>,
+    /// Serves the page's nodes and edges as null, as after an error within them.
+    pub(crate) null_page: bool,
+    pub(crate) cursor: CursorFault,
+}
+
+/// Fault of the cursor that leads to the next page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum CursorFault {
+    #[default]
+    None,
+    /// Page reports a next page without a cursor.
+    Lost,
+    /// Cursor leads back to the first page.
+    Circling,
+}
+
+/// Injector of the configured faults, with their counts.
+pub(crate) struct FaultInjector {
+    config: FaultConfig,
+    rng: SeededRng,
     seed: u64,
     requests: u64,
-    mishaps: u64,
+    injected: u64,
     counts: BTreeMap<&'static str, u64>,
 }
 
-impl FaultState {
-    /// Faults in force from now on.
-    pub(crate) fn new(faults: Faults, seed: u64) -> Self {
-        Self { faults, dice: Dice::new(seed, 6), seed, requests: 0, mishaps: 0, counts: BTreeMap::new() }
+impl FaultInjector {
+    /// Creates an injector; its draws depend on the seed.
+    pub(crate) fn new(config: FaultConfig, seed: u64) -> Self {
+        Self { config, rng: SeededRng::new(seed, 6), seed, requests: 0, injected: 0, counts: BTreeMap::new() }
     }
 
-    /// The settings in force.
-    pub(crate) fn settings(&self) -> &Faults {
-        &self.faults
+    /// Returns the current configuration.
+    pub(crate) fn config(&self) -> &FaultConfig {
+        &self.config
     }
 
-    /// How often each mishap happened.
+    /// Returns the number of injected faults by name.
     pub(crate) fn counts(&self) -> &BTreeMap<&'static str, u64> {
         &self.counts
     }
 
-    /// How long a hanging answer takes, in seconds.
+    /// Returns the delay of a hanging response, in seconds.
     pub(crate) fn hang_s(&self) -> f64 {
-        self.faults.hang_s.unwrap_or(HANG_DEFAULT_S).clamp(0.0, 86_400.0)
+        self.config.hang_s.unwrap_or(HANG_DEFAULT_S).clamp(0.0, HANG_MAX_S)
     }
 
-    /// Draws what happens to a request for these root fields.
-    pub(crate) fn draw(&mut self, root_fields: &[String]) -> Fate {
+    /// Draws the faults of a request for these root fields.
+    pub(crate) fn draw(&mut self, root_fields: &[String]) -> RequestFaults {
         self.requests += 1;
         let rates = [
-            (Mishap::Hang, self.faults.hang),
-            (Mishap::DropConnection, self.faults.drop_connection),
-            (Mishap::Status429, self.faults.status_429),
-            (Mishap::Status500, self.faults.status_500),
-            (Mishap::Truncate, self.faults.truncate),
-            (Mishap::InvalidJson, self.faults.invalid_json),
-            (Mishap::GraphqlError, self.faults.graphql_error),
+            (Fault::Hang, self.config.hang),
+            (Fault::DropConnection, self.config.drop_connection),
+            (Fault::Status429, self.config.status_429),
+            (Fault::Status500, self.config.status_500),
+            (Fault::Truncate, self.config.truncate),
+            (Fault::InvalidJson, self.config.invalid_json),
+            (Fault::GraphqlError, self.config.graphql_error),
         ];
-        // Every rate is drawn every time: the fate of a request does not depend on the other faults.
-        let mut mishap = None;
+        // Every rate is drawn every time, so that one fault's rate does not change the draws of another.
+        let mut fault = None;
         for (candidate, rate) in rates {
-            if self.dice.chance(rate) && mishap.is_none() {
-                mishap = Some(candidate);
+            if self.rng.chance(rate) && fault.is_none() {
+                fault = Some(candidate);
             }
         }
-        let shift = self.dice.chance(self.faults.shift_pages);
-        let null_page = self.dice.chance(0.5);
-        let (lost, circles) =
-            (self.dice.chance(self.faults.lost_cursor), self.dice.chance(self.faults.circling_cursor));
-        let cursor = match (lost, circles) {
+        let shift_pages = self.rng.chance(self.config.shift_pages);
+        let null_page = self.rng.chance(0.5);
+        let (lost, circling) =
+            (self.rng.chance(self.config.lost_cursor), self.rng.chance(self.config.circling_cursor));
+        let cursor = match (lost, circling) {
             (true, _) => CursorFault::Lost,
-            (false, true) => CursorFault::Circles,
+            (false, true) => CursorFault::Circling,
             (false, false) => CursorFault::None,
         };
-        // Drawn only where it is set: the fates of old seeds stay what they were.
-        if self.faults.undefined_field > 0.0 && self.dice.chance(self.faults.undefined_field) {
-            mishap = mishap.or(Some(Mishap::UndefinedField));
+        // Drawn only if configured, so that runs of earlier versions are reproduced.
+        if self.config.undefined_field > 0.0 && self.rng.chance(self.config.undefined_field) {
+            fault = fault.or(Some(Fault::UndefinedField));
         }
-        if self.is_spared(root_fields) {
-            return Fate::default();
+        if self.is_exempt(root_fields) {
+            return RequestFaults::default();
         }
-        if let Some(mishap) = mishap {
-            self.count(mishap.name());
+        if let Some(fault) = fault {
+            self.count(fault.name());
         }
-        let null_nodes = (self.faults.null_nodes > 0.0)
-            .then_some((self.faults.null_nodes, self.seed ^ (self.requests << 20)));
-        let null_page = null_page && mishap == Some(Mishap::GraphqlError);
-        Fate { mishap, spoil: Spoil { null_nodes, null_page, cursor }, shift }
+        let null_nodes = (self.config.null_nodes > 0.0)
+            .then_some((self.config.null_nodes, self.seed ^ (self.requests << 20)));
+        let null_page = null_page && fault == Some(Fault::GraphqlError);
+        RequestFaults { fault, page: PageFaults { null_nodes, null_page, cursor }, shift_pages }
     }
 
-    /// Draws whether the token endpoint fails.
+    /// Draws a failure of the token endpoint.
     pub(crate) fn draw_token_failure(&mut self) -> bool {
-        let fails = self.dice.chance(self.faults.token_status_500);
+        let fails = self.rng.chance(self.config.token_status_500);
         if fails {
             self.count("token_status_500");
         }
         fails
     }
 
-    fn is_spared(&self, root_fields: &[String]) -> bool {
-        self.faults.limit.is_some_and(|limit| self.mishaps >= limit)
-            || self.faults.root_field.as_ref().is_some_and(|only| !root_fields.contains(only))
+    fn is_exempt(&self, root_fields: &[String]) -> bool {
+        self.config.limit.is_some_and(|limit| self.injected >= limit)
+            || self.config.root_field.as_ref().is_some_and(|only| !root_fields.contains(only))
     }
 
     fn count(&mut self, name: &'static str) {
-        self.mishaps += 1;
+        self.injected += 1;
         *self.counts.entry(name).or_default() += 1;
     }
 }

@@ -1,25 +1,31 @@
-//! A simulated Gazelle: the real schema, odd data, a truth to compare with, on 127.0.0.1 only.
+//! Simulated Gazelle on 127.0.0.1: the real GraphQL schema, seeded data with oddities, and the expected
+//! contents of the mirror to compare with.
 
 mod advance;
-mod clock;
+mod column;
 mod config;
-mod dice;
+mod dataset;
+mod datetime;
 mod endpoint;
+mod entity;
 mod faults;
 mod generate;
 mod graphql;
+mod mirror;
 mod model;
 mod record;
+mod rng;
 mod server;
+mod state;
 mod stats;
 mod table;
+mod tcp;
 mod tokens;
 mod truth;
-mod wire;
-mod world;
+mod values;
 
 pub use self::{
     config::SimConfig,
-    graphql::{ADDED_ENUM_VALUES, SCHEMA_SDL},
+    graphql::schema::{ADDED_ENUM_VALUES, SCHEMA_SDL},
     server::{RunningSim, serve},
 };

@@ -1,4 +1,4 @@
-//! `gazelle-sim`: serves a simulated Gazelle on 127.0.0.1 until SIGTERM.
+//! Command `gazelle-sim`: serves a simulated Gazelle on 127.0.0.1 until SIGTERM.
 
 use std::{fs, io, path::PathBuf};
 
@@ -7,53 +7,53 @@ use clap::Parser;
 use gazelle_sim::{SimConfig, serve};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// A simulated Gazelle on 127.0.0.1, for tests.
+/// Simulated Gazelle on 127.0.0.1, for tests.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// The port to listen on; 0 takes a free one
+    /// Port to listen on; 0 takes a free one
     #[arg(long, env = "SIM_PORT", default_value_t = 0)]
     port: u16,
-    /// Where to write the port once it listens
+    /// File to write the port to once the server listens
     #[arg(long, env = "SIM_PORT_FILE")]
     port_file: Option<PathBuf>,
-    /// The seed all data follows from
+    /// Seed from which all data is generated
     #[arg(long, env = "SIM_SEED", default_value_t = 1)]
     seed: u64,
-    /// How many users
+    /// Number of users in the data
     #[arg(long, env = "SIM_USERS", default_value_t = 9)]
     users: usize,
-    /// How many clients
+    /// Number of clients in the data
     #[arg(long, env = "SIM_CLIENTS", default_value_t = 400)]
     clients: usize,
-    /// How many pianos
+    /// Number of pianos in the data
     #[arg(long, env = "SIM_PIANOS", default_value_t = 600)]
     pianos: usize,
-    /// How many timeline entries
+    /// Number of timeline entries in the data
     #[arg(long, env = "SIM_TIMELINE", default_value_t = 5000)]
     timeline: usize,
-    /// Whether the data is as odd as the real one
+    /// Adds the oddities of real data: null ids, null nodes, unlisted references, new enum values
     #[arg(long, env = "SIM_ODDITIES", default_value_t = true, action = clap::ArgAction::Set)]
     oddities: bool,
-    /// The present of the data, RFC 3339; without it, today's midnight and real time
+    /// Current time of the data, RFC 3339; without it, today's midnight and real time
     #[arg(long, env = "SIM_NOW")]
     now: Option<DateTime<Utc>>,
-    /// The accepted value of x-gazelle-api-key
+    /// Value of x-gazelle-api-key that is accepted
     #[arg(long, env = "SIM_API_KEY", default_value = "sim-key")]
     api_key: String,
-    /// The OAuth client's id
+    /// Client id that OAuth requests must send
     #[arg(long, env = "SIM_CLIENT_ID", default_value = "sim-client")]
     client_id: String,
-    /// The OAuth client's secret
+    /// Client secret that OAuth requests must send
     #[arg(long, env = "SIM_CLIENT_SECRET", default_value = "sim-secret")]
     client_secret: String,
-    /// The first valid refresh token
+    /// Refresh token that is valid at the start
     #[arg(long, env = "SIM_REFRESH_TOKEN", default_value = "sim-refresh-1")]
     refresh_token: String,
-    /// How long an access token lives, in seconds
+    /// Lifetime of an access token, in seconds
     #[arg(long, env = "SIM_TOKEN_TTL_S", default_value_t = 7200)]
     token_ttl_s: u64,
-    /// A larger `first` is cut down to this
+    /// Maximum page size; a larger `first` is reduced to it
     #[arg(long, env = "SIM_PAGE_SIZE_MAX", default_value_t = 200)]
     page_size_max: usize,
 }
@@ -79,12 +79,12 @@ async fn main() -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let sim = serve(config, arguments.port).await?;
     if let Some(path) = arguments.port_file {
-        // Written aside and renamed: who waits for the file never reads half of it.
-        let unfinished = path.with_extension("unfinished");
-        fs::write(&unfinished, sim.port.to_string())?;
-        fs::rename(unfinished, path)?;
+        // Written to a temporary file and renamed, so that a waiting reader never sees half a port number.
+        let temporary = path.with_extension("unfinished");
+        fs::write(&temporary, sim.port.to_string())?;
+        fs::rename(temporary, path)?;
     }
-    eprintln!("Gazelle is simulated on {}", sim.url);
+    eprintln!("listening on {}", sim.url);
     tokio::select! {
         _ = terminate.recv() => {}
         result = tokio::signal::ctrl_c() => result?,

@@ -1,60 +1,43 @@
-//! One record of the simulated Gazelle: its set fields by GraphQL name, the unset ones being null.
+//! Records of the simulated Gazelle: field values by GraphQL name; a field that is not set is null.
 
 use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::model::Model;
+use crate::entity::Entity;
 
-/// A kind of record that other records refer to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Entity {
-    /// `PrivateUser`
-    User,
-    /// `PrivateClient`
-    Client,
-    /// `PrivatePiano`
-    Piano,
-    /// `PrivateTimelineEntry`
-    TimelineEntry,
-    /// What a model tells of.
-    Modelled(&'static Model),
-}
-
-/// The value of one field.
+/// Value of one field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Datum {
-    /// No value; a record never stores it, a list may.
+    /// Null; stored in lists only, never in a record.
     Null,
-    /// A Boolean.
-    Flag(bool),
-    /// An Int.
+    Bool(bool),
     Int(i64),
-    /// Every scalar that travels as a JSON string, dates and enum values included.
+    /// Scalar serialized as a JSON string, including dates and enum values.
     Text(Arc<str>),
-    /// Every scalar that travels otherwise: a Float, a JSON object.
+    /// Any other scalar: a Float or a JSON object.
     Json(Arc<Json>),
-    /// A list, of which elements may be null.
+    /// List whose elements may be null.
     List(Vec<Datum>),
-    /// A nested record that belongs to its parent.
+    /// Nested record that belongs to its parent.
     Object(Arc<Record>),
-    /// A record of its own, named by its id.
+    /// Reference to an independent record by its id.
     Reference(Entity, Arc<str>),
 }
 
-/// The set fields of a record.
+/// Fields of a record that are not null.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Record {
     fields: Vec<(&'static str, Datum)>,
 }
 
 impl Record {
-    /// A record without any field.
+    /// Creates a record without fields.
     pub(crate) const fn new() -> Self {
         Self { fields: Vec::new() }
     }
 
-    /// This record with a field more; a null leaves it out.
+    /// Adds a field to the record; a null is left out.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<Datum>) -> Self {
         let value = value.into();
         if value != Datum::Null {
@@ -63,7 +46,7 @@ impl Record {
         self
     }
 
-    /// Replaces a field; a null removes it.
+    /// Sets a field; a null removes it.
     pub(crate) fn set(&mut self, name: &'static str, value: impl Into<Datum>) {
         let value = value.into();
         self.fields.retain(|(field, _)| *field != name);
@@ -72,17 +55,17 @@ impl Record {
         }
     }
 
-    /// The value of a field, if it has one.
+    /// Returns the value of a field, if it is not null.
     pub(crate) fn get(&self, name: &str) -> Option<&Datum> {
         self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 
-    /// The set fields.
+    /// Returns the fields that are not null.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &Datum)> {
         self.fields.iter().map(|(name, value)| (*name, value))
     }
 
-    /// The text of a field; of a reference, the id.
+    /// Returns the text of a field, or the id of a reference.
     pub(crate) fn text(&self, name: &str) -> Option<&Arc<str>> {
         match self.get(name)? {
             Datum::Text(text) | Datum::Reference(_, text) => Some(text),
@@ -90,12 +73,12 @@ impl Record {
         }
     }
 
-    /// The id, which may be null in Gazelle.
+    /// Returns the id, which Gazelle sometimes serves as null.
     pub(crate) fn id(&self) -> Option<&Arc<str>> {
         self.text("id")
     }
 
-    /// The number of a field.
+    /// Returns the number in a field.
     pub(crate) fn int(&self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Datum::Int(number) => Some(*number),
@@ -103,13 +86,13 @@ impl Record {
         }
     }
 
-    /// Whether a flag is set and true.
-    pub(crate) fn is_set(&self, name: &str) -> bool {
-        self.get(name) == Some(&Datum::Flag(true))
+    /// Returns true if a Boolean field is true; null counts as false.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.get(name) == Some(&Datum::Bool(true))
     }
 
-    /// Adds a correction to a text; an empty or missing one becomes the correction.
-    pub(crate) fn amend(&mut self, name: &'static str, now: &str) {
+    /// Appends a correction note to a text; an empty or null text becomes the note.
+    pub(crate) fn append_correction(&mut self, name: &'static str, now: &str) {
         let correction = format!("(corrigé {now})");
         let text = match self.text(name) {
             Some(text) if !text.is_empty() => format!("{text} {correction}"),
@@ -118,7 +101,7 @@ impl Record {
         self.set(name, text);
     }
 
-    /// The nested record under a field.
+    /// Returns the nested record in a field.
     pub(crate) fn object(&self, name: &str) -> Option<&Arc<Record>> {
         match self.get(name)? {
             Datum::Object(record) => Some(record),
@@ -126,7 +109,7 @@ impl Record {
         }
     }
 
-    /// The nested records of a list field.
+    /// Returns the nested records in a list field.
     pub(crate) fn objects(&self, name: &str) -> impl Iterator<Item = &Arc<Record>> {
         let list = match self.get(name) {
             Some(Datum::List(list)) => list.as_slice(),
@@ -138,7 +121,14 @@ impl Record {
         })
     }
 
-    /// The value at the end of a path of nested records.
+    /// Appends a nested record to a list field.
+    pub(crate) fn push_object(&mut self, name: &'static str, record: Record) {
+        let list: Vec<Datum> =
+            self.objects(name).cloned().map(Datum::Object).chain([record.into()]).collect();
+        self.set(name, list);
+    }
+
+    /// Returns the value at the end of a path of nested records.
     pub(crate) fn path(&self, path: &[&str]) -> Option<&Datum> {
         let (last, parents) = path.split_last()?;
         parents.iter().try_fold(self, |record, name| record.object(name).map(AsRef::as_ref))?.get(last)
@@ -164,8 +154,8 @@ impl From<Arc<str>> for Datum {
 }
 
 impl From<bool> for Datum {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
+    fn from(value: bool) -> Self {
+        Self::Bool(value)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counts what was asked of the simulated API.
+//! Request counters of the simulated API.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-/// The counters since the start or the last reset. Only the GraphQL endpoint counts as requests.
+/// Counters since the start or the last reset; `requests` counts the GraphQL endpoint only.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Stats {
     requests: u64,
@@ -15,19 +15,19 @@ pub(crate) struct Stats {
     by_root_field: BTreeMap<String, u64>,
     by_status: BTreeMap<String, u64>,
     max_per_second: usize,
-    /// Access tokens handed out.
+    /// Number of access tokens issued.
     pub(crate) tokens_issued: u64,
-    /// Refresh tokens replaced.
+    /// Number of refresh tokens rotated.
     pub(crate) tokens_refreshed: u64,
-    /// Token requests refused.
+    /// Number of token requests refused.
     pub(crate) tokens_refused: u64,
     #[serde(skip)]
     last_second: VecDeque<Instant>,
 }
 
 impl Stats {
-    /// Counts a request at its arrival.
-    pub(crate) fn arrived(&mut self, at: Instant) {
+    /// Counts a request on arrival.
+    pub(crate) fn record_arrival(&mut self, at: Instant) {
         self.requests += 1;
         while self
             .last_second
@@ -40,16 +40,16 @@ impl Stats {
         self.max_per_second = self.max_per_second.max(self.last_second.len());
     }
 
-    /// Counts what a request asks.
-    pub(crate) fn asked(&mut self, operation: String, root_fields: &[String]) {
+    /// Counts the operation and the root fields of a request.
+    pub(crate) fn record_operation(&mut self, operation: String, root_fields: &[String]) {
         *self.by_operation.entry(operation).or_default() += 1;
         for field in root_fields {
             *self.by_root_field.entry(field.clone()).or_default() += 1;
         }
     }
 
-    /// Counts how a request ended: an HTTP status, or `drop_connection`.
-    pub(crate) fn ended(&mut self, outcome: &str) {
+    /// Counts the outcome of a request: an HTTP status, or `drop_connection`.
+    pub(crate) fn record_outcome(&mut self, outcome: &str) {
         *self.by_status.entry(outcome.to_owned()).or_default() += 1;
     }
 }

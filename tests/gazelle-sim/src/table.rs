@@ -1,15 +1,15 @@
-//! The records of one entity in listing order, found by id and by position.
+//! Records of one entity in listing order, indexed by id.
 
 use std::{cmp::Ordering, collections::HashMap, sync::Arc};
 
-use crate::{clock, record::Record};
+use crate::{datetime, record::Record};
 
-/// One place in a listing: a record, or the null that Gazelle sometimes serves in its stead.
+/// Position in a listing: a record, or a null node as Gazelle sometimes serves.
 #[derive(Clone)]
 pub(crate) struct Slot {
     rank: i64,
     key: Arc<str>,
-    /// The record listed here, if it is not a null node.
+    /// Listed record; `None` for a null node.
     pub(crate) record: Option<Arc<Record>>,
 }
 
@@ -19,7 +19,7 @@ impl Slot {
     }
 }
 
-/// The records of one entity.
+/// Table of the records of one entity.
 #[derive(Clone)]
 pub(crate) struct Table {
     date_field: &'static str,
@@ -29,13 +29,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// An empty table listed by a date field, ties by id.
+    /// Creates an empty table sorted by a date field, then by id.
     pub(crate) fn new(date_field: &'static str, newest_first: bool) -> Self {
         Self { date_field, newest_first, slots: Vec::new(), by_id: HashMap::new() }
     }
 
-    /// Adds many records at once; those without an id are placed by a key of their own.
-    pub(crate) fn fill(&mut self, records: Vec<Record>) {
+    /// Adds many records at once; a record without an id gets a generated sort key.
+    pub(crate) fn load(&mut self, records: Vec<Record>) {
         for (index, record) in records.into_iter().enumerate() {
             let record = Arc::new(record);
             let key = record.id().cloned();
@@ -51,7 +51,7 @@ impl Table {
         self.slots.sort_by(|a, b| a.order(b.rank, b.key.as_ref()));
     }
 
-    /// Puts a null node beside each of the given positions.
+    /// Inserts a null node after each of the given positions.
     pub(crate) fn add_null_nodes(&mut self, positions: impl IntoIterator<Item = usize>) {
         for position in positions {
             let Some(neighbour) = self.slots.get(position) else {
@@ -63,52 +63,52 @@ impl Table {
         self.slots.sort_by(|a, b| a.order(b.rank, b.key.as_ref()));
     }
 
-    /// Keeps a record that others refer to and no listing shows.
+    /// Adds a record that can be looked up by id and is in no listing.
     pub(crate) fn add_unlisted(&mut self, record: Record) {
         if let Some(id) = record.id().cloned() {
             self.by_id.insert(id, Arc::new(record));
         }
     }
 
-    /// The ids of the records that no listing shows, in order.
+    /// Returns the sorted ids of the records that are in no listing.
     pub(crate) fn unlisted_ids(&self) -> Vec<Arc<str>> {
-        let mut ids: Vec<_> = self.by_id.keys().filter(|id| !self.lists(id)).cloned().collect();
+        let mut ids: Vec<_> = self.by_id.keys().filter(|id| !self.is_listed(id)).cloned().collect();
         ids.sort();
         ids
     }
 
-    /// The places in listing order.
+    /// Returns the slots in listing order.
     pub(crate) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// The places dated at or after a moment, of a table listed newest first.
+    /// Returns the slots dated at or after a Unix time, for a table sorted newest first.
     pub(crate) fn slots_since(&self, epoch_s: i64) -> &[Slot] {
         let end = self.slots.partition_point(|slot| -slot.rank >= epoch_s);
         &self.slots[..end]
     }
 
-    /// The listed records.
+    /// Returns the listed records.
     pub(crate) fn records(&self) -> impl Iterator<Item = &Arc<Record>> {
         self.slots.iter().filter_map(|slot| slot.record.as_ref())
     }
 
-    /// The listed records that have an id, with it.
-    pub(crate) fn identified(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Record>)> {
+    /// Returns the listed records that have an id, with that id.
+    pub(crate) fn with_ids(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Record>)> {
         self.records().filter_map(|record| record.id().map(|id| (id, record)))
     }
 
-    /// A record by its id, listed or not.
-    pub(crate) fn find(&self, id: &str) -> Option<&Arc<Record>> {
+    /// Returns a record by its id, listed or not.
+    pub(crate) fn get(&self, id: &str) -> Option<&Arc<Record>> {
         self.by_id.get(id)
     }
 
-    /// Whether a listing shows the record of this id.
-    pub(crate) fn lists(&self, id: &str) -> bool {
+    /// Returns true if the record of this id is listed.
+    pub(crate) fn is_listed(&self, id: &str) -> bool {
         self.position(id).is_some()
     }
 
-    /// Lists a new record.
+    /// Inserts a record at its position in the listing.
     pub(crate) fn insert(&mut self, record: Record) {
         let Some(key) = record.id().cloned() else {
             return;
@@ -120,7 +120,7 @@ impl Table {
         self.slots.insert(position, Slot { rank, key, record: Some(record) });
     }
 
-    /// Replaces a listed record by a changed one of the same id and date.
+    /// Replaces a listed record by a new version with the same id and date.
     pub(crate) fn replace(&mut self, record: Record) {
         let Some((id, position)) =
             record.id().cloned().and_then(|id| self.position(&id).map(|position| (id, position)))
@@ -132,15 +132,15 @@ impl Table {
         self.by_id.insert(id, record);
     }
 
-    /// Replaces a listed record by a changed one of the same id, at the place of its date.
-    pub(crate) fn relist(&mut self, record: Record) {
+    /// Replaces a listed record by a new version with the same id and moves it to the position of its date.
+    pub(crate) fn reposition(&mut self, record: Record) {
         if let Some(position) = record.id().and_then(|id| self.position(id)) {
             self.slots.remove(position);
             self.insert(record);
         }
     }
 
-    /// Removes the records of which `keep` is false.
+    /// Removes the records for which `keep` returns false.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&Record) -> bool) {
         let by_id = &mut self.by_id;
         self.slots.retain(|slot| {
@@ -163,7 +163,7 @@ impl Table {
     fn rank(&self, record: &Record) -> i64 {
         let epoch_s = record
             .text(self.date_field)
-            .and_then(|text| clock::parse(text))
+            .and_then(|text| datetime::parse(text))
             .map_or(0, |moment| moment.timestamp());
         if self.newest_first { -epoch_s } else { epoch_s }
     }

@@ -1,29 +1,28 @@
-//! The OAuth tokens in circulation.
+//! OAuth codes and tokens issued by the simulated Gazelle.
 
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
 
-/// The access tokens with their end, and the one valid refresh token.
-pub(crate) struct Tokens {
+/// Access tokens with their expiry, pending codes and the one valid refresh token.
+pub(crate) struct TokenStore {
     access: HashMap<String, Instant>,
     refresh: Option<String>,
     issued: u64,
-    /// Codes that were not traded yet, each with where it was sent.
+    /// Codes not yet exchanged, each with the redirect URI it was issued for.
     codes: HashMap<String, String>,
 }
 
-/// What a refresh hands out.
-pub(crate) struct Issued {
-    /// The new access token.
+/// Tokens issued for a code or a refresh token.
+pub(crate) struct IssuedTokens {
     pub(crate) access_token: String,
-    /// The new refresh token, if it rotates.
+    /// New refresh token, if refresh tokens rotate.
     pub(crate) refresh_token: Option<String>,
 }
 
-impl Tokens {
-    /// Only a refresh token is in circulation.
+impl TokenStore {
+    /// Creates a store with one valid refresh token.
     pub(crate) fn new(refresh_token: &str) -> Self {
         Self {
             access: HashMap::new(),
@@ -33,7 +32,7 @@ impl Tokens {
         }
     }
 
-    /// A code for that address.
+    /// Issues an authorization code for a redirect URI.
     pub(crate) fn issue_code(&mut self, redirect_uri: &str) -> String {
         self.issued += 1;
         let code = format!("sim-code-{}", self.issued);
@@ -41,21 +40,26 @@ impl Tokens {
         code
     }
 
-    /// Trades a code, once, for the address that it was sent to.
-    pub(crate) fn trade_code(&mut self, code: &str, redirect_uri: &str, ttl_s: u64) -> Option<Issued> {
-        self.codes.remove(code).filter(|known| known == redirect_uri)?;
+    /// Exchanges a code, once, if it was issued for this redirect URI.
+    pub(crate) fn exchange_code(
+        &mut self,
+        code: &str,
+        redirect_uri: &str,
+        ttl_s: u64,
+    ) -> Option<IssuedTokens> {
+        self.codes.remove(code).filter(|issued_for| issued_for == redirect_uri)?;
         self.refresh = Some(format!("sim-refresh-{}", self.issued + 1));
         let refresh_token = self.refresh.clone()?;
         self.refresh(&refresh_token, ttl_s, true)
     }
 
-    /// Whether an access token is known and not yet over.
-    pub(crate) fn accepts(&self, access_token: &str) -> bool {
-        self.access.get(access_token).is_some_and(|end| Instant::now() < *end)
+    /// Returns true if an access token was issued and has not expired.
+    pub(crate) fn is_valid(&self, access_token: &str) -> bool {
+        self.access.get(access_token).is_some_and(|expiry| Instant::now() < *expiry)
     }
 
-    /// Trades a refresh token; `None` if it is not the valid one. A rotated one is void at once.
-    pub(crate) fn refresh(&mut self, refresh_token: &str, ttl_s: u64, rotate: bool) -> Option<Issued> {
+    /// Exchanges a refresh token; returns `None` if it is not the valid one. Rotation revokes it at once.
+    pub(crate) fn refresh(&mut self, refresh_token: &str, ttl_s: u64, rotate: bool) -> Option<IssuedTokens> {
         if self.refresh.as_deref() != Some(refresh_token) {
             return None;
         }
@@ -66,10 +70,10 @@ impl Tokens {
         if refresh_token.is_some() {
             self.refresh.clone_from(&refresh_token);
         }
-        Some(Issued { access_token, refresh_token })
+        Some(IssuedTokens { access_token, refresh_token })
     }
 
-    /// Ends every access token, the refresh token, or both.
+    /// Revokes every access token, the refresh token, or both.
     pub(crate) fn expire(&mut self, access: bool, refresh: bool) {
         if access {
             self.access.clear();

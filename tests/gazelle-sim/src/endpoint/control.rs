@@ -1,4 +1,4 @@
-//! The simulation's own endpoints, by which a test sets and reads its state.
+//! Control endpoints `/_sim/*`, through which tests set and read the state of the simulation.
 
 use std::sync::Arc;
 
@@ -12,22 +12,24 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::json_text;
+use super::response;
 use crate::{
-    SimConfig,
-    advance::{self, Advance},
-    faults::{FaultState, Faults},
-    server::Sim,
-    truth::{self, MirrorTable},
+    advance::{self, AdvanceRequest},
+    config::SimConfig,
+    datetime,
+    faults::{FaultConfig, FaultInjector},
+    mirror::MirrorTable,
+    state::SimState,
+    truth,
 };
 
-/// A size this large is a mistake: it would not fit in memory.
+/// Upper bound for each count; larger data would not fit in memory.
 const COUNT_MAX: usize = 5_000_000;
 
-/// What a reset changes of the configuration at the start.
+/// Body of `/_sim/reset`: overrides of the configuration at the start.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Reset {
+struct ResetRequest {
     seed: Option<u64>,
     users: Option<usize>,
     clients: Option<usize>,
@@ -39,113 +41,111 @@ struct Reset {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Expire {
+struct ExpireRequest {
     access: bool,
     refresh: bool,
 }
 
-/// `POST /_sim/reset`: new data, no faults, counters at zero.
-pub(crate) async fn reset(State(sim): State<Arc<Sim>>, body: Bytes) -> Response {
-    let wanted: Reset = match read(&body) {
-        Ok(wanted) => wanted,
-        Err(refusal) => return *refusal,
+/// Handles `POST /_sim/reset`: new data, no faults, counters at zero.
+pub(crate) async fn reset(State(sim): State<Arc<SimState>>, body: Bytes) -> Response {
+    let request: ResetRequest = match parse_body(&body) {
+        Ok(request) => request,
+        Err(response) => return *response,
     };
     let start = &sim.config;
     let config = SimConfig {
-        seed: wanted.seed.unwrap_or(start.seed),
-        users: wanted.users.unwrap_or(start.users),
-        clients: wanted.clients.unwrap_or(start.clients),
-        pianos: wanted.pianos.unwrap_or(start.pianos),
-        timeline: wanted.timeline.unwrap_or(start.timeline),
-        oddities: wanted.oddities.unwrap_or(start.oddities),
-        now: wanted.now.or(start.now),
+        seed: request.seed.unwrap_or(start.seed),
+        users: request.users.unwrap_or(start.users),
+        clients: request.clients.unwrap_or(start.clients),
+        pianos: request.pianos.unwrap_or(start.pianos),
+        timeline: request.timeline.unwrap_or(start.timeline),
+        oddities: request.oddities.unwrap_or(start.oddities),
+        now: request.now.or(start.now),
         ..start.clone()
     };
     if [config.users, config.clients, config.pianos, config.timeline].iter().any(|count| *count > COUNT_MAX) {
-        return refused(&format!("No count may exceed {COUNT_MAX}"));
+        return bad_request(&format!("count out of range; expected at most {COUNT_MAX}"));
     }
     sim.reset(&config);
-    let world = sim.snapshot();
+    let dataset = sim.snapshot();
     let mut counts = json!({
         "seed": config.seed,
-        "users": world.users.slots().len(),
-        "clients": world.clients.slots().len(),
-        "pianos": world.pianos.slots().len(),
-        "timeline": world.timeline.slots().len(),
-        "measurements": world.measurements().count(),
-        "now": crate::clock::stamp(world.clock),
+        "users": dataset.users.slots().len(),
+        "clients": dataset.clients.slots().len(),
+        "pianos": dataset.pianos.slots().len(),
+        "timeline": dataset.timeline.slots().len(),
+        "measurements": dataset.measurements().count(),
+        "now": datetime::format(dataset.now),
     });
     for table in MirrorTable::modelled() {
         if let Some(entity) = table.entity() {
-            counts[table.name()] = world.table(entity).slots().len().into();
+            counts[table.name()] = dataset.table(entity).slots().len().into();
         }
     }
-    json_text(StatusCode::OK, counts.to_string())
+    response::json(StatusCode::OK, counts.to_string())
 }
 
-/// `POST /_sim/advance`: lets things happen and says what.
-pub(crate) async fn advance(State(sim): State<Arc<Sim>>, body: Bytes) -> Response {
-    let wanted: Advance = match read(&body) {
-        Ok(wanted) => wanted,
-        Err(refusal) => return *refusal,
+/// Handles `POST /_sim/advance`: applies changes and reports the changed records.
+pub(crate) async fn advance(State(sim): State<Arc<SimState>>, body: Bytes) -> Response {
+    let request: AdvanceRequest = match parse_body(&body) {
+        Ok(request) => request,
+        Err(response) => return *response,
     };
-    match sim.change(|world| advance::advance(world, &wanted)) {
-        Ok(report) => json_text(StatusCode::OK, report.to_string()),
-        Err(message) => refused(&message),
+    match sim.change(|dataset| advance::advance(dataset, &request)) {
+        Ok(report) => response::json(StatusCode::OK, report.to_string()),
+        Err(error) => bad_request(&error.to_string()),
     }
 }
 
-/// `POST /_sim/faults`: replaces the faults in force.
-pub(crate) async fn set_faults(State(sim): State<Arc<Sim>>, body: Bytes) -> Response {
-    let faults: Faults = match read(&body) {
-        Ok(faults) => faults,
-        Err(refusal) => return *refusal,
+/// Handles `POST /_sim/faults`: replaces the fault configuration.
+pub(crate) async fn set_faults(State(sim): State<Arc<SimState>>, body: Bytes) -> Response {
+    let config: FaultConfig = match parse_body(&body) {
+        Ok(config) => config,
+        Err(response) => return *response,
     };
     let seed = sim.snapshot().seed;
-    *sim.faults() = FaultState::new(faults, seed);
-    json_text(StatusCode::OK, json!({"ok": true}).to_string())
+    *sim.faults() = FaultInjector::new(config, seed);
+    response::json(StatusCode::OK, json!({"ok": true}).to_string())
 }
 
-/// `POST /_sim/expire`: ends the access tokens, the refresh token, or both.
-pub(crate) async fn expire(State(sim): State<Arc<Sim>>, body: Bytes) -> Response {
-    let wanted: Expire = match read(&body) {
-        Ok(wanted) => wanted,
-        Err(refusal) => return *refusal,
+/// Handles `POST /_sim/expire`: revokes the access tokens, the refresh token, or both.
+pub(crate) async fn expire(State(sim): State<Arc<SimState>>, body: Bytes) -> Response {
+    let request: ExpireRequest = match parse_body(&body) {
+        Ok(request) => request,
+        Err(response) => return *response,
     };
-    sim.tokens().expire(wanted.access, wanted.refresh);
-    json_text(StatusCode::OK, json!({"ok": true}).to_string())
+    sim.tokens().expire(request.access, request.refresh);
+    response::json(StatusCode::OK, json!({"ok": true}).to_string())
 }
 
-/// `GET /_sim/truth/{entity}`: what a perfect mirror's table holds.
-pub(crate) async fn truth(State(sim): State<Arc<Sim>>, Path(entity): Path<String>) -> Response {
-    match MirrorTable::named(&entity) {
-        Some(table) => json_text(StatusCode::OK, truth::report(&sim.snapshot(), table)),
-        None => {
-            json_text(StatusCode::NOT_FOUND, json!({"error": format!("Unknown entity {entity}")}).to_string())
-        }
+/// Handles `GET /_sim/truth/{entity}`: the expected contents of a mirror table.
+pub(crate) async fn truth(State(sim): State<Arc<SimState>>, Path(entity): Path<String>) -> Response {
+    match MirrorTable::from_name(&entity) {
+        Ok(table) => response::json(StatusCode::OK, truth::to_json(&sim.snapshot(), table)),
+        Err(error) => response::json(StatusCode::NOT_FOUND, json!({"error": error.to_string()}).to_string()),
     }
 }
 
-/// `GET /_sim/stats`: what was asked.
-pub(crate) async fn stats(State(sim): State<Arc<Sim>>) -> Response {
+/// Handles `GET /_sim/stats`: the request counters.
+pub(crate) async fn stats(State(sim): State<Arc<SimState>>) -> Response {
     let mut stats = json!(*sim.stats());
     stats["faults"] = json!(sim.faults().counts());
-    json_text(StatusCode::OK, stats.to_string())
+    response::json(StatusCode::OK, stats.to_string())
 }
 
-/// `GET /_sim/health`.
+/// Handles `GET /_sim/health`: reports that the server is up.
 pub(crate) async fn health() -> Response {
-    json_text(StatusCode::OK, json!({"ok": true}).to_string())
+    response::json(StatusCode::OK, json!({"ok": true}).to_string())
 }
 
-/// The body as JSON, of which an empty one stands for `{}`; else the refusal to answer with.
-fn read<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, Box<Response>> {
+/// Parses a JSON body, treating an empty one as `{}`; the error is the response to send.
+fn parse_body<T: DeserializeOwned + Default>(body: &Bytes) -> Result<T, Box<Response>> {
     if body.is_empty() {
         return Ok(T::default());
     }
-    serde_json::from_slice(body).map_err(|error| Box::new(refused(&error.to_string())))
+    serde_json::from_slice(body).map_err(|error| Box::new(bad_request(&error.to_string())))
 }
 
-fn refused(message: &str) -> Response {
-    json_text(StatusCode::BAD_REQUEST, json!({"error": message}).to_string())
+fn bad_request(message: &str) -> Response {
+    response::json(StatusCode::BAD_REQUEST, json!({"error": message}).to_string())
 }

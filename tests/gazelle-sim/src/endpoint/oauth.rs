@@ -1,5 +1,5 @@
-//! `GET /developer/oauth/authorize` says yes at once; `POST /developer/oauth/token` trades a code or a refresh token for
-//! an access token.
+//! OAuth endpoints: `authorize` approves at once, `token` exchanges a code or a refresh token for an
+//! access token.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use chrono::Utc;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::json_text;
-use crate::server::Sim;
+use super::response;
+use crate::state::SimState;
 
-/// The token request, as a form or as JSON.
+/// Token request, sent as a form or as JSON.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct TokenRequest {
@@ -28,7 +28,7 @@ struct TokenRequest {
     redirect_uri: String,
 }
 
-/// What a browser brings to the page where a person agrees.
+/// Query of the authorization page.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct AuthorizeRequest {
@@ -38,56 +38,56 @@ pub(crate) struct AuthorizeRequest {
     state: String,
 }
 
-/// Agrees in the person's place and sends the browser back with a code.
+/// Handles `GET /developer/oauth/authorize`: approves and redirects with a code.
 pub(crate) async fn authorize(
-    State(sim): State<Arc<Sim>>,
-    Query(wanted): Query<AuthorizeRequest>,
+    State(sim): State<Arc<SimState>>,
+    Query(query): Query<AuthorizeRequest>,
 ) -> Response {
-    if wanted.response_type != "code" || wanted.client_id != sim.config.client_id {
+    if query.response_type != "code" || query.client_id != sim.config.client_id {
         return refused(&sim, StatusCode::BAD_REQUEST, "invalid_request");
     }
-    let code = sim.tokens().issue_code(&wanted.redirect_uri);
-    let place = format!("{}?code={code}&state={}", wanted.redirect_uri, wanted.state);
-    Redirect::to(&place).into_response()
+    let code = sim.tokens().issue_code(&query.redirect_uri);
+    let location = format!("{}?code={code}&state={}", query.redirect_uri, query.state);
+    Redirect::to(&location).into_response()
 }
 
-/// Answers a token request.
-pub(crate) async fn token(State(sim): State<Arc<Sim>>, request: Request) -> Response {
+/// Handles `POST /developer/oauth/token`: issues an access token.
+pub(crate) async fn token(State(sim): State<Arc<SimState>>, request: Request) -> Response {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let wanted = if content_type.is_some_and(|kind| kind.starts_with("application/json")) {
-        Json::<TokenRequest>::from_request(request, &()).await.ok().map(|Json(wanted)| wanted)
+    let grant = if content_type.is_some_and(|kind| kind.starts_with("application/json")) {
+        Json::<TokenRequest>::from_request(request, &()).await.ok().map(|Json(grant)| grant)
     } else {
-        Form::<TokenRequest>::from_request(request, &()).await.ok().map(|Form(wanted)| wanted)
+        Form::<TokenRequest>::from_request(request, &()).await.ok().map(|Form(grant)| grant)
     };
-    let Some(wanted) = wanted else {
+    let Some(grant) = grant else {
         return refused(&sim, StatusCode::BAD_REQUEST, "invalid_request");
     };
     if sim.faults().draw_token_failure() {
-        return json_text(StatusCode::INTERNAL_SERVER_ERROR, json!({"error": "server_error"}).to_string());
+        return response::json(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            json!({"error": "server_error"}).to_string(),
+        );
     }
-    if !matches!(wanted.grant_type.as_str(), "refresh_token" | "authorization_code") {
+    if !matches!(grant.grant_type.as_str(), "refresh_token" | "authorization_code") {
         return refused(&sim, StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
-    if wanted.client_id != sim.config.client_id || wanted.client_secret != sim.config.client_secret {
+    if grant.client_id != sim.config.client_id || grant.client_secret != sim.config.client_secret {
         return refused(&sim, StatusCode::UNAUTHORIZED, "invalid_client");
     }
     let (ttl_s, rotate) = {
         let faults = sim.faults();
-        let settings = faults.settings();
-        (
-            settings.token_ttl_s.unwrap_or(sim.config.token_ttl_s),
-            settings.rotate_refresh_token.unwrap_or(true),
-        )
+        let config = faults.config();
+        (config.token_ttl_s.unwrap_or(sim.config.token_ttl_s), config.rotate_refresh_token.unwrap_or(true))
     };
-    let issued = if wanted.grant_type == "refresh_token" {
-        sim.tokens().refresh(&wanted.refresh_token, ttl_s, rotate)
+    let issued = if grant.grant_type == "refresh_token" {
+        sim.tokens().refresh(&grant.refresh_token, ttl_s, rotate)
     } else {
-        sim.tokens().trade_code(&wanted.code, &wanted.redirect_uri, ttl_s)
+        sim.tokens().exchange_code(&grant.code, &grant.redirect_uri, ttl_s)
     };
     let Some(issued) = issued else {
         return refused(&sim, StatusCode::BAD_REQUEST, "invalid_grant");
     };
-    let mut answer = json!({
+    let mut body = json!({
         "access_token": issued.access_token,
         "token_type": "Bearer",
         "expires_in": ttl_s,
@@ -96,13 +96,16 @@ pub(crate) async fn token(State(sim): State<Arc<Sim>>, request: Request) -> Resp
     let mut stats = sim.stats();
     stats.tokens_issued += 1;
     if let Some(refresh_token) = issued.refresh_token {
-        answer["refresh_token"] = refresh_token.into();
+        body["refresh_token"] = refresh_token.into();
         stats.tokens_refreshed += 1;
     }
-    json_text(StatusCode::OK, answer.to_string())
+    response::json(StatusCode::OK, body.to_string())
 }
 
-fn refused(sim: &Sim, status: StatusCode, error: &str) -> Response {
+fn refused(sim: &SimState, status: StatusCode, error: &str) -> Response {
     sim.stats().tokens_refused += 1;
-    json_text(status, json!({"error": error, "error_description": format!("Refusé: {error}")}).to_string())
+    response::json(
+        status,
+        json!({"error": error, "error_description": format!("Refusé: {error}")}).to_string(),
+    )
 }

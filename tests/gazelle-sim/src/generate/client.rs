@@ -1,44 +1,45 @@
-//! Makes the clients with their contacts.
+//! Generation of clients with their contacts.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{
-    HISTORY_DAYS, earlier, listed_ids, localization, perhaps, reference, spread, tags, vocabulary as words,
-};
+use super::vocabulary;
 use crate::{
-    SimConfig, clock,
-    dice::Dice,
-    record::{Datum, Entity, Record},
-    world::World,
+    config::SimConfig,
+    dataset::Dataset,
+    datetime,
+    entity::Entity,
+    record::{Datum, Record},
+    rng::SeededRng,
+    values::{HISTORY_DAYS, earlier, localization, optional_text, reference, spread, tags},
 };
 
-/// Lists the clients, odd ones among them.
-pub(super) fn populate(world: &mut World, config: &SimConfig, unlisted: usize) {
-    let mut dice = Dice::new(world.seed, 2);
-    let technicians = listed_ids(world, Entity::User);
+/// Generates the clients, including unlisted ones and oddities.
+pub(super) fn populate(dataset: &mut Dataset, config: &SimConfig, unlisted: usize) {
+    let mut rng = SeededRng::new(dataset.seed, 2);
+    let technicians = dataset.listed_ids(Entity::User);
     let null_nodes = if config.oddities { spread(config.clients, 2) } else { Vec::new() };
     let listed = config.clients - null_nodes.len();
-    let present = world.clock;
+    let now = dataset.now;
     let mut clients: Vec<Record> = (0..listed + unlisted)
         .map(|_| {
-            let created = earlier(&mut dice, present - Duration::days(1), HISTORY_DAYS);
-            client(&mut dice, created, &technicians)
+            let created = earlier(&mut rng, now - Duration::days(1), HISTORY_DAYS);
+            client(&mut rng, created, &technicians)
         })
         .collect();
     for client in clients.split_off(listed) {
-        world.clients.add_unlisted(client);
+        dataset.clients.add_unlisted(client);
     }
     if config.oddities {
-        make_odd(&mut clients);
+        add_oddities(&mut clients);
     }
-    world.clients.fill(clients);
-    world.clients.add_null_nodes(null_nodes);
+    dataset.clients.load(clients);
+    dataset.clients.add_null_nodes(null_nodes);
 }
 
-/// A client without any name, with blank names, without a contact, of a grown status, without an id.
-fn make_odd(clients: &mut [Record]) {
+/// Adds oddities to some clients: no name, blank names, no contact, a new status, no id.
+fn add_oddities(clients: &mut [Record]) {
     for (index, position) in spread(clients.len(), 8).into_iter().enumerate() {
         let client = &mut clients[position];
         match index {
@@ -61,80 +62,79 @@ fn make_odd(clients: &mut [Record]) {
     }
 }
 
-/// A client.
-pub(crate) fn client(dice: &mut Dice, created: DateTime<Utc>, technicians: &[Arc<str>]) -> Record {
-    let company = dice.chance(0.3).then(|| dice.pick(words::COMPANIES));
+/// Generates a client that prefers one of the technicians or none.
+pub(crate) fn client(rng: &mut SeededRng, created: DateTime<Utc>, technicians: &[Arc<str>]) -> Record {
+    let company = rng.chance(0.3).then(|| rng.choose(vocabulary::COMPANIES));
     let technician =
-        (!technicians.is_empty() && dice.chance(0.4)).then(|| &technicians[dice.below(technicians.len())]);
-    let client_type = dice.pick(words::CLIENT_TYPES);
-    let inactive = dice.chance(0.1);
-    let no_contact_until =
-        dice.chance(0.05).then(|| (created + Duration::days(400)).date_naive().to_string());
+        (!technicians.is_empty() && rng.chance(0.4)).then(|| &technicians[rng.below(technicians.len())]);
+    let client_type = rng.choose(vocabulary::CLIENT_TYPES);
+    let inactive = rng.chance(0.1);
+    let no_contact_until = rng.chance(0.05).then(|| (created + Duration::days(400)).date_naive().to_string());
     Record::new()
-        .with("id", dice.id("cli_"))
+        .with("id", rng.id("cli_"))
         .with("companyName", company)
         .with(
             "status",
-            if inactive { "INACTIVE" } else { dice.pick(&["ACTIVE", "ACTIVE", "PROSPECT", "NEW"]) },
+            if inactive { "INACTIVE" } else { rng.choose(&["ACTIVE", "ACTIVE", "PROSPECT", "NEW"]) },
         )
-        .with("clientType", perhaps(dice, 0.7, client_type))
-        .with("defaultContact", contact(dice, created))
-        .with("personalNotes", note(dice, words::PERSONAL_NOTES))
-        .with("preferenceNotes", note(dice, words::PREFERENCE_NOTES))
-        .with("localization", dice.chance(0.8).then(|| localization("fr_CA")))
+        .with("clientType", optional_text(rng, 0.7, client_type))
+        .with("defaultContact", contact(rng, created))
+        .with("personalNotes", optional_note(rng, vocabulary::PERSONAL_NOTES))
+        .with("preferenceNotes", optional_note(rng, vocabulary::PREFERENCE_NOTES))
+        .with("localization", rng.chance(0.8).then(|| localization("fr_CA")))
         .with("defaultClientLocalization", localization("fr_CA"))
-        .with("tags", tags(dice))
+        .with("tags", tags(rng))
         .with("preferredTechnician", technician.map(|id| reference(Entity::User, id)))
         .with("preferredTechnicianId", technician.cloned())
-        .with("lifecycleState", note(dice, words::LIFECYCLE_STATES))
+        .with("lifecycleState", optional_note(rng, vocabulary::LIFECYCLE_STATES))
         .with("noContactUntil", no_contact_until)
         .with("reasonInactiveCode", inactive.then_some("MOVED"))
-        .with("referenceId", dice.chance(0.1).then(|| format!("ref-{}", dice.below(100_000))))
-        .with("createdAt", clock::stamp(created))
-        .with("updatedAt", clock::stamp(created + Duration::hours(dice.between(0, 20))))
+        .with("referenceId", rng.chance(0.1).then(|| format!("ref-{}", rng.below(100_000))))
+        .with("createdAt", datetime::format(created))
+        .with("updatedAt", datetime::format(created + Duration::hours(rng.between(0, 20))))
 }
 
-fn note(dice: &mut Dice, choices: &[&str]) -> Datum {
-    let text = dice.pick(choices);
-    perhaps(dice, 0.4, text)
+fn optional_note(rng: &mut SeededRng, choices: &[&str]) -> Datum {
+    let text = rng.choose(choices);
+    optional_text(rng, 0.4, text)
 }
 
-fn contact(dice: &mut Dice, created: DateTime<Utc>) -> Record {
-    let first_name = dice.pick(words::FIRST_NAMES);
-    let last_name = dice.pick(words::LAST_NAMES);
+fn contact(rng: &mut SeededRng, created: DateTime<Utc>) -> Record {
+    let first_name = rng.choose(vocabulary::FIRST_NAMES);
+    let last_name = rng.choose(vocabulary::LAST_NAMES);
     let email = Record::new()
-        .with("id", dice.id("eml_"))
-        .with("email", format!("client{}@example.org", dice.below(1_000_000)))
+        .with("id", rng.id("eml_"))
+        .with("email", format!("client{}@example.org", rng.below(1_000_000)))
         .with("isDefault", true);
     let phone = Record::new()
-        .with("id", dice.id("pho_"))
-        .with("phoneNumber", format!("(514) 555-01{:02}", dice.below(100)))
-        .with("type", dice.pick(&["MOBILE", "HOME", "WORK"]))
+        .with("id", rng.id("pho_"))
+        .with("phoneNumber", format!("(514) 555-01{:02}", rng.below(100)))
+        .with("type", rng.choose(&["MOBILE", "HOME", "WORK"]))
         .with("isDefault", true);
     Record::new()
-        .with("id", dice.id("con_"))
-        .with("firstName", perhaps(dice, 0.95, first_name))
-        .with("lastName", perhaps(dice, 0.95, last_name))
+        .with("id", rng.id("con_"))
+        .with("firstName", optional_text(rng, 0.95, first_name))
+        .with("lastName", optional_text(rng, 0.95, last_name))
         .with("archived", false)
         .with("isDefault", true)
-        .with("defaultEmail", dice.chance(0.85).then_some(email))
-        .with("defaultPhone", dice.chance(0.8).then_some(phone))
-        .with("defaultLocation", dice.chance(0.85).then(|| location(dice)))
-        .with("wantsEmail", dice.chance(0.9))
-        .with("createdAt", clock::stamp(created))
-        .with("updatedAt", clock::stamp(created))
+        .with("defaultEmail", rng.chance(0.85).then_some(email))
+        .with("defaultPhone", rng.chance(0.8).then_some(phone))
+        .with("defaultLocation", rng.chance(0.85).then(|| location(rng)))
+        .with("wantsEmail", rng.chance(0.9))
+        .with("createdAt", datetime::format(created))
+        .with("updatedAt", datetime::format(created))
 }
 
-fn location(dice: &mut Dice) -> Record {
-    let street = format!("{} {}", dice.between(1, 9999), dice.pick(words::STREETS));
-    let unit = format!("app. {}", dice.between(1, 40));
+fn location(rng: &mut SeededRng) -> Record {
+    let street = format!("{} {}", rng.between(1, 9999), rng.choose(vocabulary::STREETS));
+    let unit = format!("app. {}", rng.between(1, 40));
     Record::new()
-        .with("id", dice.id("loc_"))
+        .with("id", rng.id("loc_"))
         .with("street1", street)
-        .with("street2", perhaps(dice, 0.2, unit))
-        .with("municipality", dice.pick(words::CITIES))
-        .with("region", perhaps(dice, 0.9, "QC"))
-        .with("postalCode", format!("H0Z {}Z{}", dice.below(10), dice.below(10)))
+        .with("street2", optional_text(rng, 0.2, unit))
+        .with("municipality", rng.choose(vocabulary::CITIES))
+        .with("region", optional_text(rng, 0.9, "QC"))
+        .with("postalCode", format!("H0Z {}Z{}", rng.below(10), rng.below(10)))
         .with("countryCode", "CA")
         .with("usageType", "STREET")
         .with("locationType", "ADDRESS")

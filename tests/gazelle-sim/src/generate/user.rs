@@ -1,18 +1,25 @@
-//! Makes the technicians and the office.
+//! Generation of technicians and office users.
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{HISTORY_DAYS, earlier, localization, vocabulary};
-use crate::{SimConfig, clock, dice::Dice, record::Record, world::World};
+use super::vocabulary;
+use crate::{
+    config::SimConfig,
+    dataset::Dataset,
+    datetime,
+    record::Record,
+    rng::SeededRng,
+    values::{HISTORY_DAYS, earlier, localization},
+};
 
-/// Lists the users, of whom the first is an active ADMIN.
-pub(super) fn populate(world: &mut World, config: &SimConfig, unlisted: usize) {
-    let mut dice = Dice::new(world.seed, 1);
-    let present = world.clock;
+/// Generates the users; the first is an active ADMIN.
+pub(super) fn populate(dataset: &mut Dataset, config: &SimConfig, unlisted: usize) {
+    let mut rng = SeededRng::new(dataset.seed, 1);
+    let now = dataset.now;
     let mut users: Vec<Record> = Vec::new();
     for index in 0..config.users + unlisted {
-        let created = earlier(&mut dice, present - Duration::days(HISTORY_DAYS), 2000);
-        let mut user = user(&mut dice, created, index);
+        let created = earlier(&mut rng, now - Duration::days(HISTORY_DAYS), 2000);
+        let mut user = user(&mut rng, created, index);
         if index == 0 {
             user.set("accessLevel", "ADMIN");
             user.set("status", "ACTIVE");
@@ -20,27 +27,27 @@ pub(super) fn populate(world: &mut World, config: &SimConfig, unlisted: usize) {
         users.push(user);
     }
     for user in users.split_off(config.users) {
-        world.users.add_unlisted(user);
+        dataset.users.add_unlisted(user);
     }
-    world.users.fill(users);
+    dataset.users.load(users);
 }
 
-/// A user; `number` makes the e-mail address unique.
-pub(crate) fn user(dice: &mut Dice, created: DateTime<Utc>, number: usize) -> Record {
-    let first_name = dice.pick(vocabulary::FIRST_NAMES);
-    let last_name = dice.pick(vocabulary::LAST_NAMES);
+/// Generates a user; `number` makes the e-mail address unique.
+pub(crate) fn user(rng: &mut SeededRng, created: DateTime<Utc>, number: usize) -> Record {
+    let first_name = rng.choose(vocabulary::FIRST_NAMES);
+    let last_name = rng.choose(vocabulary::LAST_NAMES);
     Record::new()
-        .with("id", dice.id("usr_"))
+        .with("id", rng.id("usr_"))
         .with("firstName", first_name)
         .with("lastName", last_name)
         .with("fullName", format!("{first_name} {last_name}"))
         .with("email", format!("technicien{number}@example.com"))
-        .with("accessLevel", dice.pick(&["TECHNICIAN", "TECHNICIAN", "ASSISTANT", "ADMIN"]))
-        .with("status", dice.pick(&["ACTIVE", "ACTIVE", "ACTIVE", "INACTIVE"]))
+        .with("accessLevel", rng.choose(&["TECHNICIAN", "TECHNICIAN", "ASSISTANT", "ADMIN"]))
+        .with("status", rng.choose(&["ACTIVE", "ACTIVE", "ACTIVE", "INACTIVE"]))
         .with("timezone", "America/Montreal")
-        .with("color", format!("#{:06x}", dice.below(0x0100_0000)))
-        .with("isSchedulable", if dice.chance(0.1) { None } else { Some(dice.chance(0.8)) })
+        .with("color", format!("#{:06x}", rng.below(0x0100_0000)))
+        .with("isSchedulable", if rng.chance(0.1) { None } else { Some(rng.chance(0.8)) })
         .with("localization", localization("fr_CA"))
-        .with("createdAt", clock::stamp(created))
-        .with("updatedAt", clock::stamp(created + Duration::days(dice.between(0, 700))))
+        .with("createdAt", datetime::format(created))
+        .with("updatedAt", datetime::format(created + Duration::days(rng.between(0, 700))))
 }

@@ -1,4 +1,4 @@
-//! Invented words of a Québec piano workshop: no person, address or number here is real.
+//! Vocabulary of the generated texts, all invented: no person, address or number here is real.
 
 pub(super) const FIRST_NAMES: &[&str] = &[
     "Éloïse", "Maëlle", "Zéphirin", "Ludivine", "Anselme", "Capucine", "Théodule", "Noémie", "Barnabé",
@@ -29,8 +29,6 @@ pub(super) const STREETS: &[&str] = &[
 ];
 pub(super) const CITIES: &[&str] =
     &["Montréal", "Val-des-Cordes", "Saint-Diapason", "Trois-Quintes", "L'Île-du-Clavier", "Harmonieville"];
-pub(super) const TAGS: &[&str] =
-    &["PLS", "Humidité", "institution", "VIP", "à rappeler", "Dampp-Chaser", "concert 🎼", "école"];
 pub(super) const CLIENT_TYPES: &[&str] = &["INDIVIDUAL", "INSTITUTION", "DEALER", "résidentiel"];
 pub(super) const LIFECYCLE_STATES: &[&str] = &["ACTIVE", "PAUSED", "LAPSED", "waiting_for_reply"];
 pub(super) const PERSONAL_NOTES: &[&str] = &[
@@ -100,7 +98,7 @@ pub(super) const AUTOMATED_SUMMARIES: &[&str] = &[
 pub(super) const MANUAL_SUMMARIES: &[&str] =
     &["Accord", "Visite d'entretien", "Appel téléphonique", "Réparation", "Note de l'équipe", "Tuning"];
 
-/// What Gazelle writes by itself: 92 of 100 entries.
+/// Entry types that Gazelle writes automatically.
 pub(super) const AUTOMATED_TYPES: &[&str] = &[
     "CONTACT_EMAIL_AUTOMATED",
     "CONTACT_EMAIL_AUTOMATED",
@@ -116,7 +114,7 @@ pub(super) const AUTOMATED_TYPES: &[&str] = &[
     "SYSTEM_NOTIFICATION",
     "SERVICE_ENTRY_AUTOMATED",
 ];
-/// What people write.
+/// Entry types that people write.
 pub(super) const MANUAL_TYPES: &[&str] = &[
     "SERVICE_ENTRY_MANUAL",
     "SERVICE_ENTRY_MANUAL",
@@ -127,6 +125,6 @@ pub(super) const MANUAL_TYPES: &[&str] = &[
     "CONTACT_PHONE_MANUAL_TALKED",
     "APPOINTMENT",
 ];
-/// What lies in the future.
+/// Entry types that may be dated in the future.
 pub(super) const SCHEDULED_TYPES: &[&str] =
     &["SCHEDULED_MESSAGE_EMAIL", "SCHEDULED_MESSAGE_SMS", "APPOINTMENT"];

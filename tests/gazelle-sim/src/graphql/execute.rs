@@ -1,50 +1,52 @@
-//! Writes the answer of an operation as JSON text, in the order of the selection.
+//! Execution of a plan: writes the response as JSON text, in selection order.
 
 use std::fmt::Write as _;
 
 use super::{
-    Refusal, Spoil,
-    compile::{Operation, Step},
-    page::{self, Paging},
+    error::GraphqlError,
+    page::{self, PageArguments},
+    plan::{ExecutionPlan, FieldPlan},
     root,
-    sdl::{Missing, Shapes},
+    schema::{DefaultValue, SchemaIndex},
 };
 use crate::{
+    dataset::Dataset,
+    faults::PageFaults,
     record::{Datum, Record},
-    world::World,
 };
 
+/// Record to write where a non-null object is missing.
 const NO_FIELDS: &Record = &Record::new();
 
-/// What writing needs besides the steps.
+/// Writer of a response.
 struct Writer<'a> {
-    world: &'a World,
+    dataset: &'a Dataset,
     page_size_max: usize,
     out: String,
 }
 
-/// The answer of an operation on one state of the world.
+/// Executes a plan on a snapshot of the data and returns the response.
 pub(super) fn run(
-    operation: &Operation,
-    world: &World,
-    shapes: &Shapes,
-    spoil: Spoil,
+    execution: &ExecutionPlan,
+    dataset: &Dataset,
+    schema: &SchemaIndex,
+    page_faults: PageFaults,
     page_size_max: usize,
-) -> Result<String, Refusal> {
-    let mut writer = Writer { world, page_size_max, out: String::with_capacity(64 * 1024) };
+) -> Result<String, GraphqlError> {
+    let mut writer = Writer { dataset, page_size_max, out: String::with_capacity(64 * 1024) };
     writer.out.push_str("{\"data\":{");
-    for (index, step) in operation.steps.iter().enumerate() {
+    for (index, plan) in execution.root_fields.iter().enumerate() {
         if index > 0 {
             writer.out.push(',');
         }
-        writer.out.push_str(&step.prefix);
-        let value = root::resolve(world, shapes, step, spoil, page_size_max)
-            .map_err(|refusal| refusal.at(&[step.field.as_str()]))?;
-        writer.write(value.as_ref(), step)?;
+        writer.out.push_str(&plan.prefix);
+        let value = root::resolve(dataset, schema, plan, page_faults, page_size_max)
+            .map_err(|error| error.at(&[plan.name.as_str()]))?;
+        writer.write(value.as_ref(), plan)?;
     }
     writer.out.push('}');
-    if spoil.null_page {
-        let path = operation.steps.first().map_or("", |step| step.field.as_str());
+    if page_faults.null_page {
+        let path = execution.root_fields.first().map_or("", |plan| plan.name.as_str());
         let _ = write!(
             writer.out,
             ",\"errors\":[{{\"message\":\"Une erreur interne est survenue\",\"path\":[\"{path}\",\"nodes\"],\
@@ -56,14 +58,14 @@ pub(super) fn run(
 }
 
 impl Writer<'_> {
-    fn write(&mut self, value: Option<&Datum>, step: &Step) -> Result<(), Refusal> {
+    fn write(&mut self, value: Option<&Datum>, plan: &FieldPlan) -> Result<(), GraphqlError> {
         match value {
-            None => match &step.missing {
-                Missing::Literal(text) => self.out.push_str(text),
-                Missing::Record => self.write_record(NO_FIELDS, step)?,
+            None => match &plan.default {
+                DefaultValue::Literal(text) => self.out.push_str(text),
+                DefaultValue::EmptyRecord => self.write_record(NO_FIELDS, plan)?,
             },
             Some(Datum::Null) => self.out.push_str("null"),
-            Some(Datum::Flag(flag)) => self.out.push_str(if *flag { "true" } else { "false" }),
+            Some(Datum::Bool(value)) => self.out.push_str(if *value { "true" } else { "false" }),
             Some(Datum::Int(number)) => {
                 let _ = write!(self.out, "{number}");
             }
@@ -77,33 +79,33 @@ impl Writer<'_> {
                     if index > 0 {
                         self.out.push(',');
                     }
-                    self.write(Some(item), step)?;
+                    self.write(Some(item), plan)?;
                 }
                 self.out.push(']');
             }
-            Some(Datum::Object(record)) => self.write_record(record, step)?,
-            Some(Datum::Reference(entity, id)) => match self.world.table(*entity).find(id) {
-                Some(record) => self.write_record(record, step)?,
-                None => self.write(None, step)?,
+            Some(Datum::Object(record)) => self.write_record(record, plan)?,
+            Some(Datum::Reference(entity, id)) => match self.dataset.table(*entity).get(id) {
+                Some(record) => self.write_record(record, plan)?,
+                None => self.write(None, plan)?,
             },
         }
         Ok(())
     }
 
-    fn write_record(&mut self, record: &Record, step: &Step) -> Result<(), Refusal> {
+    fn write_record(&mut self, record: &Record, plan: &FieldPlan) -> Result<(), GraphqlError> {
         self.out.push('{');
-        for (index, child) in step.children.iter().enumerate() {
+        for (index, child) in plan.children.iter().enumerate() {
             if index > 0 {
                 self.out.push(',');
             }
             self.out.push_str(&child.prefix);
             if child.inner_type.ends_with("Connection") {
-                let paging = Paging::of(&child.arguments, self.page_size_max)?;
-                let nodes = page::nested_nodes(self.world, record, child);
+                let paging = PageArguments::parse(&child.arguments, self.page_size_max)?;
+                let nodes = page::nested_nodes(self.dataset, record, child);
                 let connection = page::connection(&nodes, &paging, child);
                 self.write(Some(&connection), child)?;
             } else {
-                self.write(record.get(&child.field), child)?;
+                self.write(record.get(&child.name), child)?;
             }
         }
         self.out.push('}');

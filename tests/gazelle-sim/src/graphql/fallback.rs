@@ -1,54 +1,54 @@
-//! What a listing answers that nobody modelled: a few records made from the schema alone, so that an
-//! entity can be tried before it has a model.
+//! Listings without a model: a few records generated from the schema alone, so that an entity can be
+//! tried before it has a model.
 
 use chrono::{Duration, NaiveDate};
 use serde_json::json;
 
 use super::{
-    compile::Step,
-    sdl::{FieldShape, SCHEMA_SDL, Shapes},
+    plan::FieldPlan,
+    schema::{FieldInfo, SCHEMA_SDL, SchemaIndex},
 };
 use crate::{
-    clock,
-    dice::Dice,
+    datetime,
     record::{Datum, Record},
+    rng::SeededRng,
 };
 
-/// How many records such a listing has.
+/// Number of records in such a listing.
 const RECORDS: usize = 12;
 
-/// Draws of a purpose of their own, below those of changes.
+/// Random stream of these records.
 const STREAM: u64 = 7;
 
 const WORDS: &[&str] = &["bémol", "dièse", "quinte", "octave", "sourdine", "pédale", "clavier", "étouffoir"];
 
-/// The records of a root field that is a list or a connection of objects; the same for a seed always.
-pub(super) fn nodes(seed: u64, shapes: &Shapes, step: &Step) -> Option<Vec<Datum>> {
-    let node_type = match shapes.field(&step.inner_type, "nodes") {
-        Some(nodes) if step.inner_type.ends_with("Connection") => nodes.inner_type.as_str(),
-        _ if shapes.field(&step.parent_type, &step.field)?.is_list => step.inner_type.as_str(),
+/// Generates the records of a root field that is a list or a connection; they depend on the seed alone.
+pub(super) fn nodes(seed: u64, schema: &SchemaIndex, plan: &FieldPlan) -> Option<Vec<Datum>> {
+    let node_type = match schema.field(&plan.inner_type, "nodes") {
+        Some(nodes) if plan.inner_type.ends_with("Connection") => nodes.inner_type.as_str(),
+        _ if schema.field(&plan.parent_type, &plan.name)?.is_list => plan.inner_type.as_str(),
         _ => return None,
     };
-    let mut dice = Dice::new(seed ^ hash(&step.field), STREAM);
-    let prefix = prefix(&step.field);
-    let fields = shapes.fields(node_type);
-    Some((0..RECORDS).map(|_| record(&mut dice, &prefix, &fields, shapes).into()).collect())
+    let mut rng = SeededRng::new(seed ^ hash(&plan.name), STREAM);
+    let prefix = prefix(&plan.name);
+    let fields = schema.fields(node_type);
+    Some((0..RECORDS).map(|_| record(&mut rng, &prefix, &fields, schema).into()).collect())
 }
 
-fn record(dice: &mut Dice, prefix: &str, fields: &[(&str, &FieldShape)], shapes: &Shapes) -> Record {
+fn record(rng: &mut SeededRng, prefix: &str, fields: &[(&str, &FieldInfo)], schema: &SchemaIndex) -> Record {
     let mut record = Record::new();
-    for (name, shape) in fields {
-        // Without a value, an object is null or empty, whichever its type allows.
-        if shapes.is_object(&shape.inner_type) {
+    for (name, info) in fields {
+        // Objects keep their default: null or empty, as their type allows.
+        if schema.is_object(&info.inner_type) {
             continue;
         }
         let value = if *name == "id" {
-            dice.id(prefix).into()
-        } else if shape.is_list {
-            let count = 1 + dice.below(3);
-            (0..count).map(|_| scalar(dice, &shape.inner_type, shapes)).collect::<Vec<_>>().into()
+            rng.id(prefix).into()
+        } else if info.is_list {
+            let count = 1 + rng.below(3);
+            (0..count).map(|_| scalar(rng, &info.inner_type, schema)).collect::<Vec<_>>().into()
         } else {
-            scalar(dice, &shape.inner_type, shapes)
+            scalar(rng, &info.inner_type, schema)
         };
         if let Some(name) = name_in_schema(name) {
             record.set(name, value);
@@ -57,38 +57,38 @@ fn record(dice: &mut Dice, prefix: &str, fields: &[(&str, &FieldShape)], shapes:
     record
 }
 
-/// A value of a scalar or an enum.
-fn scalar(dice: &mut Dice, type_name: &str, shapes: &Shapes) -> Datum {
-    let values = shapes.enum_values(type_name);
+/// Draws a value of a scalar or an enum.
+fn scalar(rng: &mut SeededRng, type_name: &str, schema: &SchemaIndex) -> Datum {
+    let values = schema.enum_values(type_name);
     if !values.is_empty() {
-        return values[dice.below(values.len())].as_str().into();
+        return values[rng.below(values.len())].as_str().into();
     }
-    // A fixed time: the data shall not move with the clock.
-    let day = NaiveDate::default() + Duration::days(dice.between(19_000, 20_000));
+    // Fixed dates, so that the data does not depend on the current time.
+    let day = NaiveDate::default() + Duration::days(rng.between(19_000, 20_000));
     match type_name {
-        "Int" => dice.between(1, 1000).into(),
-        "Float" => json!(f64::from(u16::try_from(dice.below(1000)).unwrap_or_default()) + 0.5).into(),
-        "Boolean" => dice.chance(0.5).into(),
+        "Int" => rng.between(1, 1000).into(),
+        "Float" => json!(f64::from(u16::try_from(rng.below(1000)).unwrap_or_default()) + 0.5).into(),
+        "Boolean" => rng.chance(0.5).into(),
         "CoreDate" => day.to_string().into(),
-        "CoreDateTime" => clock::stamp(clock::at_local(day, dice.between(8 * 60, 22 * 60))).into(),
-        "I18nString" | "JSON" => json!({"fr_CA": dice.pick(WORDS), "en_US": dice.pick(WORDS)}).into(),
-        _ => dice.pick(WORDS).into(),
+        "CoreDateTime" => datetime::format(datetime::from_local(day, rng.between(8 * 60, 22 * 60))).into(),
+        "I18nString" | "JSON" => json!({"fr_CA": rng.choose(WORDS), "en_US": rng.choose(WORDS)}).into(),
+        _ => rng.choose(WORDS).into(),
     }
 }
 
-/// What ids begin with: `tax_` of `allTaxes`.
+/// Returns the prefix of ids: `tax_` for `allTaxes`.
 fn prefix(field: &str) -> String {
     let name = field.strip_prefix("all").unwrap_or(field).to_lowercase();
     format!("{}_", name.chars().take(3).collect::<String>())
 }
 
-/// The name as it stands in the schema's text, which lives as long as the program.
+/// Returns the name as a slice of the schema text, which is static.
 fn name_in_schema(name: &str) -> Option<&'static str> {
     let start = SCHEMA_SDL.find(name)?;
     SCHEMA_SDL.get(start..start + name.len())
 }
 
-/// FNV-1a.
+/// Computes the FNV-1a hash of a text.
 fn hash(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

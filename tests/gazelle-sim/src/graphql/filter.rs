@@ -1,43 +1,44 @@
-//! Narrows a listing as the API's filters do; a filter that is not simulated is refused, not ignored.
+//! Filters of listings; an unsupported filter is an error, never ignored.
 
 use std::{collections::HashSet, sync::Arc};
 
 use chrono::{Duration, NaiveDate};
 use serde_json::{Map, Value as Json};
 
-use super::Refusal;
+use super::error::GraphqlError;
 use crate::{
-    clock,
-    model::Filter,
-    record::{Datum, Entity, Record},
+    dataset::Dataset,
+    datetime,
+    entity::Entity,
+    model::{self, definition::Filter},
+    record::{Datum, Record},
     table::Slot,
-    world::World,
 };
 
-/// One condition on a record.
+/// Condition that a record must meet.
 pub(super) enum Condition {
-    /// The moment lies on this local day or later.
+    /// Local day of the timestamp is this one or later.
     DayGet(&'static str, NaiveDate),
-    /// The moment lies on this local day or earlier.
+    /// Local day of the timestamp is this one or earlier.
     DayLet(&'static str, NaiveDate),
-    /// The flag is this; one that is not set is false.
-    Flag(&'static str, bool),
-    /// A record of the list has in this field one of these texts.
+    /// Boolean equals this value; null counts as false.
+    Bool(&'static str, bool),
+    /// List (first field) has an element with one of these texts in the second field.
     AnyOf(&'static str, &'static str, Vec<String>),
-    /// The text at the path is one of these.
+    /// Text at the path is one of these.
     OneOf(&'static [&'static str], Vec<String>),
-    /// One of the fields contains this text, whatever the case.
+    /// One of the fields contains this lowercase text, ignoring case.
     Contains(&'static [&'static str], String),
-    /// The record is one of these.
+    /// Id of the record is one of these.
     IdIn(HashSet<Arc<str>>),
 }
 
 impl Condition {
-    fn holds(&self, record: &Record) -> bool {
+    fn matches(&self, record: &Record) -> bool {
         match self {
-            Self::DayGet(field, day) => day_of(record, field).is_some_and(|dated| dated >= *day),
-            Self::DayLet(field, day) => day_of(record, field).is_some_and(|dated| dated <= *day),
-            Self::Flag(field, flag) => record.is_set(field) == *flag,
+            Self::DayGet(field, day) => local_day(record, field).is_some_and(|date| date >= *day),
+            Self::DayLet(field, day) => local_day(record, field).is_some_and(|date| date <= *day),
+            Self::Bool(field, expected) => record.is_true(field) == *expected,
             Self::AnyOf(list, field, choices) => record.objects(list).any(|element| {
                 element.text(field).is_some_and(|text| choices.iter().any(|choice| **choice == **text))
             }),
@@ -56,46 +57,47 @@ impl Condition {
     }
 }
 
-fn day_of(record: &Record, field: &str) -> Option<NaiveDate> {
-    record.text(field).and_then(|text| clock::parse(text)).map(clock::local_day)
+fn local_day(record: &Record, field: &str) -> Option<NaiveDate> {
+    record.text(field).and_then(|text| datetime::parse(text)).map(datetime::local_day)
 }
 
-/// The places whose record meets every condition; a null node meets none.
-pub(super) fn pick<'a>(slots: &'a [Slot], conditions: &[Condition]) -> Vec<&'a Slot> {
+/// Selects the slots whose record meets every condition; a null node meets none.
+pub(super) fn select<'a>(slots: &'a [Slot], conditions: &[Condition]) -> Vec<&'a Slot> {
     slots
         .iter()
         .filter(|slot| {
             slot.record
                 .as_ref()
-                .is_some_and(|record| conditions.iter().all(|condition| condition.holds(record)))
+                .is_some_and(|record| conditions.iter().all(|condition| condition.matches(record)))
         })
         .collect()
 }
 
-/// The conditions in a `filters` argument.
+/// Parses the conditions in a `filters` argument.
 pub(super) fn conditions(
-    world: &World,
+    dataset: &Dataset,
     entity: Entity,
     arguments: &Map<String, Json>,
-) -> Result<Vec<Condition>, Refusal> {
+) -> Result<Vec<Condition>, GraphqlError> {
     let Some(filters) = arguments.get("filters").and_then(Json::as_object) else {
         return Ok(Vec::new());
     };
     filters
         .iter()
         .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| condition(world, entity, name, value))
+        .map(|(name, value)| condition(dataset, entity, name, value))
         .collect()
 }
 
-fn condition(world: &World, entity: Entity, name: &str, value: &Json) -> Result<Condition, Refusal> {
-    let day = || value.as_str().and_then(clock::day).unwrap_or_default();
-    let refusal = || Refusal::new(&format!("The filter '{name}' is not simulated"), "notSimulated");
-    if let Entity::Modelled(model) = entity {
-        let (_, filter) = model.filters.iter().find(|(known, _)| *known == name).ok_or_else(refusal)?;
+fn condition(dataset: &Dataset, entity: Entity, name: &str, value: &Json) -> Result<Condition, GraphqlError> {
+    let day = || value.as_str().and_then(datetime::parse_day).unwrap_or_default();
+    let unsupported = || GraphqlError::new(&format!("The filter '{name}' is not simulated"), "notSimulated");
+    if let Entity::Modelled(id) = entity {
+        let filters = model::find(id).map_or(&[][..], |model| model.filters);
+        let (_, filter) = filters.iter().find(|(known, _)| *known == name).ok_or_else(unsupported)?;
         return Ok(match filter {
             Filter::OneOf(path) => Condition::OneOf(path, texts(value)),
-            Filter::Flag(field) => Condition::Flag(field, value.as_bool().unwrap_or_default()),
+            Filter::Bool(field) => Condition::Bool(field, value.as_bool().unwrap_or_default()),
             Filter::DayGet(field) => Condition::DayGet(field, day()),
             Filter::DayLet(field) => Condition::DayLet(field, day()),
             Filter::AnyOf(list, field) => Condition::AnyOf(list, field, texts(value)),
@@ -104,18 +106,18 @@ fn condition(world: &World, entity: Entity, name: &str, value: &Json) -> Result<
     Ok(match (name, entity) {
         ("createdGet", _) => Condition::DayGet("createdAt", day()),
         ("createdLet", _) => Condition::DayLet("createdAt", day()),
-        ("hasTimelineActivityGet", _) => Condition::IdIn(active_since(world, entity, day())),
+        ("hasTimelineActivityGet", _) => Condition::IdIn(active_since(dataset, entity, day())),
         ("status", _) => Condition::OneOf(&["status"], texts(value)),
         ("clientType", Entity::Client) => Condition::OneOf(&["clientType"], texts(value)),
         ("type", Entity::Piano) => Condition::OneOf(&["type"], texts(value)),
         ("make", Entity::Piano) => Condition::OneOf(&["make"], texts(value)),
         ("serialNumber", Entity::Piano) => Condition::OneOf(&["serialNumber"], texts(value)),
         ("clientId", Entity::Piano) => Condition::OneOf(&["client"], texts(value)),
-        _ => return Err(refusal()),
+        _ => return Err(unsupported()),
     })
 }
 
-/// The conditions in the arguments of `allTimelineEntries`, `occurredAtGet` aside.
+/// Parses the conditions in the arguments of `allTimelineEntries`, except `occurredAtGet`.
 pub(super) fn timeline_conditions(arguments: &Map<String, Json>) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let paths: [(&str, &'static [&'static str]); 5] = [
@@ -136,18 +138,18 @@ pub(super) fn timeline_conditions(arguments: &Map<String, Json>) -> Vec<Conditio
     conditions
 }
 
-/// A text, or a list of them.
+/// Returns the texts of an argument that is a text or a list of texts.
 fn texts(value: &Json) -> Vec<String> {
     let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     items.iter().filter_map(Json::as_str).map(str::to_owned).collect()
 }
 
-/// The clients or pianos that timeline entries of this local day or later name.
-fn active_since(world: &World, entity: Entity, day: NaiveDate) -> HashSet<Arc<str>> {
+/// Returns the ids of clients or pianos that timeline entries of this local day or later refer to.
+fn active_since(dataset: &Dataset, entity: Entity, day: NaiveDate) -> HashSet<Arc<str>> {
     let field = if entity == Entity::Client { "client" } else { "piano" };
-    // Local midnight is never more than a day away from midnight UTC.
+    // Local midnight is less than a day away from midnight UTC.
     let from = day.and_hms_opt(0, 0, 0).unwrap_or_default().and_utc() - Duration::days(1);
-    world
+    dataset
         .timeline
         .slots_since(from.timestamp())
         .iter()
@@ -155,8 +157,8 @@ fn active_since(world: &World, entity: Entity, day: NaiveDate) -> HashSet<Arc<st
         .filter(|entry| {
             entry
                 .text("occurredAt")
-                .and_then(|text| clock::parse(text))
-                .is_some_and(|moment| clock::local_day(moment) >= day)
+                .and_then(|text| datetime::parse(text))
+                .is_some_and(|time| datetime::local_day(time) >= day)
         })
         .filter_map(|entry| entry.text(field).cloned())
         .collect()

@@ -1,25 +1,26 @@
-//! Cuts one page out of a listing, as a Relay connection.
+//! Pages of a listing, as Relay connections.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use super::{Refusal, compile::Step};
+use super::{error::GraphqlError, plan::FieldPlan};
 use crate::{
-    record::{Datum, Entity, Record},
+    dataset::Dataset,
+    entity::Entity,
+    record::{Datum, Record},
     table::Slot,
-    world::World,
 };
 
-/// The places of a listing in the asked order.
+/// Slots or nodes of a listing in the requested order.
 pub(super) enum Listing<'a> {
-    /// As the table has them.
+    /// Slots in table order.
     Forward(&'a [Slot]),
-    /// From the end.
+    /// Slots in reverse table order.
     Backward(&'a [Slot]),
-    /// Some of them.
-    Picked(Vec<&'a Slot>),
-    /// The nodes of a parent record.
+    /// Filtered or sorted slots.
+    Selected(Vec<&'a Slot>),
+    /// Nodes of a parent record.
     Nodes(Vec<Datum>),
 }
 
@@ -27,7 +28,7 @@ impl Listing<'_> {
     fn len(&self) -> usize {
         match self {
             Self::Forward(slots) | Self::Backward(slots) => slots.len(),
-            Self::Picked(slots) => slots.len(),
+            Self::Selected(slots) => slots.len(),
             Self::Nodes(nodes) => nodes.len(),
         }
     }
@@ -36,15 +37,15 @@ impl Listing<'_> {
         let slot = match self {
             Self::Forward(slots) => &slots[index],
             Self::Backward(slots) => &slots[slots.len() - 1 - index],
-            Self::Picked(slots) => slots[index],
+            Self::Selected(slots) => slots[index],
             Self::Nodes(nodes) => return nodes[index].clone(),
         };
         slot.record.as_ref().map(Arc::clone).into()
     }
 }
 
-/// The paging arguments, the page size cut down to the maximum.
-pub(super) struct Paging {
+/// Paging arguments, with page sizes limited to the maximum.
+pub(super) struct PageArguments {
     first: Option<usize>,
     last: Option<usize>,
     after: Option<usize>,
@@ -52,20 +53,20 @@ pub(super) struct Paging {
     size_max: usize,
 }
 
-impl Paging {
+impl PageArguments {
     /// Reads the paging arguments of a field.
-    pub(super) fn of(arguments: &Map<String, Json>, size_max: usize) -> Result<Self, Refusal> {
+    pub(super) fn parse(arguments: &Map<String, Json>, size_max: usize) -> Result<Self, GraphqlError> {
         let size = |name: &str| match arguments.get(name).and_then(Json::as_i64) {
             None => Ok(None),
             Some(size) => usize::try_from(size)
                 .map(|size| Some(size.min(size_max)))
-                .map_err(|_| Refusal::new(&format!("'{name}' must not be negative"), "invalidPageSize")),
+                .map_err(|_| GraphqlError::new(&format!("'{name}' must not be negative"), "invalidPageSize")),
         };
         let cursor = |name: &str| match arguments.get(name).and_then(Json::as_str) {
             None | Some("") => Ok(None),
             Some(text) => offset_of(text)
                 .map(Some)
-                .ok_or_else(|| Refusal::new(&format!("Invalid cursor for '{name}'"), "invalidCursor")),
+                .ok_or_else(|| GraphqlError::new(&format!("Invalid cursor for '{name}'"), "invalidCursor")),
         };
         Ok(Self {
             first: size("first")?,
@@ -76,7 +77,7 @@ impl Paging {
         })
     }
 
-    /// The range of a listing of `total` places that is asked for.
+    /// Returns the requested range of a listing of `total` slots.
     fn range(&self, total: usize) -> (usize, usize) {
         let mut start = self.after.unwrap_or(0).min(total);
         let mut end = self.before.map_or(total, |before| before.saturating_sub(1)).clamp(start, total);
@@ -91,8 +92,8 @@ impl Paging {
     }
 }
 
-/// A cursor says how many places lie before and at it, as the real ones do: insertions shift the pages.
-/// It looks opaque and holds characters that a careless client would damage.
+/// Formats a cursor: the number of slots up to it, as in the real API, so that insertions shift the pages.
+/// It contains characters that a client must escape.
 pub(super) fn cursor(offset: usize) -> String {
     format!("sim/{offset:x}+==")
 }
@@ -102,9 +103,9 @@ fn offset_of(cursor: &str) -> Option<usize> {
     usize::from_str_radix(digits, 16).ok()
 }
 
-/// The asked page of a listing, with what its step selects.
-pub(super) fn connection(listing: &Listing<'_>, paging: &Paging, step: &Step) -> Datum {
-    let selects = |field: &str| step.children.iter().any(|child| child.field == field);
+/// Builds the requested page of a listing, with the fields that the plan selects.
+pub(super) fn connection(listing: &Listing<'_>, paging: &PageArguments, plan: &FieldPlan) -> Datum {
+    let selects = |field: &str| plan.children.iter().any(|child| child.name == field);
     let total = listing.len();
     let (start, end) = paging.range(total);
     let mut connection = Record::new();
@@ -117,27 +118,27 @@ pub(super) fn connection(listing: &Listing<'_>, paging: &Paging, step: &Step) ->
         };
         connection.set("edges", (start..end).map(edge).collect::<Vec<Datum>>());
     }
-    let filled = end > start;
+    let is_filled = end > start;
     let info = Record::new()
         .with("hasNextPage", end < total)
         .with("hasPreviousPage", start > 0)
-        .with("startCursor", filled.then(|| cursor(start + 1)))
-        .with("endCursor", filled.then(|| cursor(end)));
+        .with("startCursor", is_filled.then(|| cursor(start + 1)))
+        .with("endCursor", is_filled.then(|| cursor(end)));
     connection.set("pageInfo", info);
     connection.set("totalCount", i64::try_from(total).unwrap_or(i64::MAX));
     connection.into()
 }
 
-/// The nodes of a connection inside a record: the list it has in that field, else none.
-pub(super) fn nested_nodes<'a>(world: &'a World, parent: &Record, step: &Step) -> Listing<'a> {
-    let only =
+/// Returns the nodes of a connection inside a record: the list in its field, or none.
+pub(super) fn nested_nodes<'a>(dataset: &'a Dataset, parent: &Record, plan: &FieldPlan) -> Listing<'a> {
+    let single =
         |field: &str| Listing::Nodes(parent.object(field).cloned().map(Datum::Object).into_iter().collect());
-    match (step.parent_type.as_str(), step.field.as_str()) {
-        ("PrivateClient", "allPianos") => pianos_of(world, parent, step),
-        ("PrivateClient", "allContacts") => only("defaultContact"),
-        ("PrivateContact", "allEmails") => only("defaultEmail"),
-        ("PrivateContact", "allPhones") => only("defaultPhone"),
-        ("PrivateContact", "allLocations") => only("defaultLocation"),
+    match (plan.parent_type.as_str(), plan.name.as_str()) {
+        ("PrivateClient", "allPianos") => pianos_of(dataset, parent, plan),
+        ("PrivateClient", "allContacts") => single("defaultContact"),
+        ("PrivateContact", "allEmails") => single("defaultEmail"),
+        ("PrivateContact", "allPhones") => single("defaultPhone"),
+        ("PrivateContact", "allLocations") => single("defaultLocation"),
         (_, field) => Listing::Nodes(match parent.get(field) {
             Some(Datum::List(nodes)) => nodes.clone(),
             _ => Vec::new(),
@@ -145,9 +146,9 @@ pub(super) fn nested_nodes<'a>(world: &'a World, parent: &Record, step: &Step) -
     }
 }
 
-fn pianos_of<'a>(world: &'a World, client: &Record, step: &Step) -> Listing<'a> {
-    let statuses = step.arguments.get("status").and_then(Json::as_array);
-    let is_asked = |piano: &Record| {
+fn pianos_of<'a>(dataset: &'a Dataset, client: &Record, plan: &FieldPlan) -> Listing<'a> {
+    let statuses = plan.arguments.get("status").and_then(Json::as_array);
+    let has_requested_status = |piano: &Record| {
         statuses.is_none_or(|statuses| {
             statuses.iter().any(|status| status.as_str() == piano.text("status").map(AsRef::as_ref))
         })
@@ -156,12 +157,14 @@ fn pianos_of<'a>(world: &'a World, client: &Record, step: &Step) -> Listing<'a> 
         Some(Datum::Reference(Entity::Client, id)) => Some(id) == client.id(),
         _ => false,
     };
-    Listing::Picked(
-        world
+    Listing::Selected(
+        dataset
             .pianos
             .slots()
             .iter()
-            .filter(|slot| slot.record.as_ref().is_some_and(|piano| is_owned(piano) && is_asked(piano)))
+            .filter(|slot| {
+                slot.record.as_ref().is_some_and(|piano| is_owned(piano) && has_requested_status(piano))
+            })
             .collect(),
     )
 }

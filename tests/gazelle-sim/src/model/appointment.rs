@@ -1,4 +1,4 @@
-//! `PrivateEvent`, which people call an appointment: who is where when, for which client and pianos.
+//! Model of `PrivateEvent`, called appointment in the mirror.
 
 mod columns;
 
@@ -6,27 +6,32 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use super::{Cast, Filter, Model, Reference};
+use super::{
+    definition::{Filter, Model},
+    pool::ReferencePool,
+    reference::Reference,
+};
 use crate::{
-    clock,
-    dice::Dice,
-    generate::{huge_text, perhaps, perhaps_flag, reference, spread},
-    record::{Datum, Entity, Record},
-    world::World,
+    dataset::Dataset,
+    datetime,
+    entity::Entity,
+    record::{Datum, Record},
+    rng::SeededRng,
+    values::{huge_text, optional_bool, optional_text, reference, spread},
 };
 
-/// All about appointments.
+/// Definition of the appointments model.
 pub(super) static APPOINTMENT: Model = Model {
-    name: "appointments",
-    root: "allEventsBatched",
-    by_id: ("event", "eventId"),
+    id: columns::ID,
+    listing: "allEventsBatched",
+    lookup: ("event", "eventId"),
     date_field: "start",
-    sort: "START",
+    sort_key: "START",
     count: |config| config.clients * 3 / 2,
     populate,
-    make_odd,
+    add_oddities,
     create,
-    edited_days: Some((-28, 85)),
+    editable_days: Some((-28, 85)),
     edit,
     filters: &[
         ("dateGet", Filter::DayGet("start")),
@@ -40,20 +45,21 @@ pub(super) static APPOINTMENT: Model = Model {
         ("pianoId", Filter::AnyOf("allEventPianos", "piano")),
     ],
     references: &[
-        Reference::own("client", Entity::Client),
-        Reference::own("user", Entity::User),
-        Reference::own("createdBy", Entity::User),
-        Reference::within("allEventPianos", "piano", Entity::Piano).essential(),
+        Reference::field("client", Entity::Client),
+        Reference::field("user", Entity::User),
+        Reference::field("createdBy", Entity::User),
+        Reference::in_list("allEventPianos", "piano", Entity::Piano).required(),
     ],
     columns: columns::APPOINTMENTS,
-    parts: columns::PARTS,
+    child_tables: columns::CHILD_TABLES,
 };
 
-/// The days from the present within which a third of the appointments lie, and all of them.
+/// Range of days from the current time in which a third of the appointments start.
 const NEAR_DAYS: (i64, i64) = (-30, 90);
+/// Range of days from the current time in which all appointments start.
 const ALL_DAYS: (i64, i64) = (-2 * 365, 200);
 const PIANOS_MAX: usize = 4;
-/// How many oddities there are.
+/// Number of appointments that get an oddity.
 const ODDITIES: usize = 8;
 
 const STATUS_CYCLE: &[&str] = &["ACTIVE", "COMPLETE", "NO_SHOW", "CANCELED"];
@@ -65,105 +71,110 @@ const NOTES: &[&str] = &[
     "Stationnement : non",
 ];
 
-fn populate(dice: &mut Dice, cast: &Cast) -> Option<Record> {
+fn populate(rng: &mut SeededRng, pool: &ReferencePool) -> Option<Record> {
     let (near, all) = (NEAR_DAYS, ALL_DAYS);
-    let days = if dice.chance(1.0 / 3.0) {
-        dice.between(near.0, near.1)
+    let days = if rng.chance(1.0 / 3.0) {
+        rng.between(near.0, near.1)
     } else {
-        // The days before and after the near ones, as if there were none between.
+        // Drawn from the range without the near days, then shifted past them.
         let width = near.1 - near.0 + 1;
-        let days = dice.between(all.0, all.1 - width);
+        let days = rng.between(all.0, all.1 - width);
         if days < near.0 { days } else { days + width }
     };
-    appointment(dice, cast, days, None)
+    appointment(rng, pool, days, None)
 }
 
-fn create(dice: &mut Dice, cast: &Cast) -> Option<Record> {
-    let days = dice.between(1, 60);
-    appointment(dice, cast, days, Some(cast.now))
+fn create(rng: &mut SeededRng, pool: &ReferencePool) -> Option<Record> {
+    let days = rng.between(1, 60);
+    appointment(rng, pool, days, Some(pool.now))
 }
 
-/// An appointment so many days from the present.
-fn appointment(dice: &mut Dice, cast: &Cast, days: i64, created: Option<DateTime<Utc>>) -> Option<Record> {
-    let kind = match dice.below(10) {
-        0 => dice.pick(&["PERSONAL", "MEMO"]),
-        1 => dice.pick(&["PERSONAL", "MEMO", "SYNCED"]),
+/// Generates an appointment that starts `days` from the current day.
+fn appointment(
+    rng: &mut SeededRng,
+    pool: &ReferencePool,
+    days: i64,
+    created: Option<DateTime<Utc>>,
+) -> Option<Record> {
+    let kind = match rng.below(10) {
+        0 => rng.choose(&["PERSONAL", "MEMO"]),
+        1 => rng.choose(&["PERSONAL", "MEMO", "SYNCED"]),
         _ => "APPOINTMENT",
     };
     let is_visit = kind == "APPOINTMENT";
-    let is_all_day = !is_visit && dice.chance(0.3);
+    let is_all_day = !is_visit && rng.chance(0.3);
     let minutes = if is_all_day {
         0
-    } else if dice.chance(0.1) {
-        // So late that in UTC it is the next day.
-        15 * dice.between(20 * 4, 22 * 4)
+    } else if rng.chance(0.1) {
+        // Late enough to be the next day in UTC.
+        15 * rng.between(20 * 4, 22 * 4)
     } else {
-        15 * dice.between(8 * 4, 17 * 4)
+        15 * rng.between(8 * 4, 17 * 4)
     };
-    let start = clock::at_local(clock::local_day(cast.now) + Duration::days(days), minutes);
+    let start = datetime::from_local(datetime::local_day(pool.now) + Duration::days(days), minutes);
     let created =
-        created.unwrap_or_else(|| start.min(cast.now) - Duration::minutes(dice.between(0, 60 * 24 * 60)));
-    let client = if is_visit { Some(cast.client(dice)?) } else { None };
-    let id: Arc<str> = dice.id("evt_").into();
-    let pianos = pianos(dice, cast, &id, client.and_then(|client| client.id()));
-    let is_past = start < cast.now;
-    let status = match dice.below(10) {
+        created.unwrap_or_else(|| start.min(pool.now) - Duration::minutes(rng.between(0, 60 * 24 * 60)));
+    let client = if is_visit { Some(pool.client(rng)?) } else { None };
+    let id: Arc<str> = rng.id("evt_").into();
+    let pianos = pianos(rng, pool, &id, client.and_then(|client| client.id()));
+    let is_past = start < pool.now;
+    let status = match rng.below(10) {
         0 => "CANCELED",
         1 if is_past => "NO_SHOW",
         _ if is_past => "COMPLETE",
         _ => "ACTIVE",
     };
-    let (title, note) = (dice.pick(TITLES), dice.pick(NOTES));
-    let is_confirmed = is_visit && dice.chance(0.6);
+    let (title, note) = (rng.choose(TITLES), rng.choose(NOTES));
+    let is_confirmed = is_visit && rng.chance(0.6);
     let mut appointment = Record::new()
         .with("id", id)
         .with("type", kind)
         .with("status", status)
-        .with("title", perhaps(dice, 0.9, title))
-        .with("notes", perhaps(dice, 0.4, note))
-        .with("start", clock::stamp(start))
-        .with("duration", (!is_all_day).then(|| 15 * dice.between(2, 16)))
-        .with("buffer", dice.chance(0.5).then(|| 15 * dice.between(0, 2)))
+        .with("title", optional_text(rng, 0.9, title))
+        .with("notes", optional_text(rng, 0.4, note))
+        .with("start", datetime::format(start))
+        .with("duration", (!is_all_day).then(|| 15 * rng.between(2, 16)))
+        .with("buffer", rng.chance(0.5).then(|| 15 * rng.between(0, 2)))
         .with("isAllDay", is_all_day)
         .with("timezone", "America/Montreal")
         .with("client", client.and_then(|client| client.id()).map(|id| reference(Entity::Client, id)))
-        .with("user", cast.user(dice, 0.95))
-        .with("createdBy", cast.user(dice, 0.9))
+        .with("user", pool.user(rng, 0.95))
+        .with("createdBy", pool.user(rng, 0.9))
         .with("allEventPianos", pianos)
-        .with("confirmedAt", is_confirmed.then(|| clock::stamp(created)))
-        .with("confirmedByClient", if is_visit { Some(is_confirmed && dice.chance(0.7)) } else { None })
+        .with("confirmedAt", is_confirmed.then(|| datetime::format(created)))
+        .with("confirmedByClient", if is_visit { Some(is_confirmed && rng.chance(0.7)) } else { None })
         .with(
             "confirmationWarning",
-            dice.chance(0.8).then(|| dice.pick(&["NONE", "NONE", "NOTICE", "CRITICAL"])),
+            rng.chance(0.8).then(|| rng.choose(&["NONE", "NONE", "NOTICE", "CRITICAL"])),
         )
-        .with("travelMode", dice.chance(0.6).then(|| dice.pick(&["DRIVING", "DRIVING", "TRANSIT"])))
-        .with("lifecycleState", is_visit.then(|| dice.pick(&["RESERVED", "SCHEDULED", "waiting_for_reply"])))
-        .with("source", dice.chance(0.7).then(|| dice.pick(&["MANUAL", "SELF_SCHEDULER"])))
-        .with("recurrenceId", dice.chance(0.05).then(|| dice.id("rec_")))
-        .with("isTypeChangeable", perhaps_flag(dice, 0.5))
-        .with("createdAt", clock::stamp(created))
-        .with("updatedAt", clock::stamp(created));
+        .with("travelMode", rng.chance(0.6).then(|| rng.choose(&["DRIVING", "DRIVING", "TRANSIT"])))
+        .with("lifecycleState", is_visit.then(|| rng.choose(&["RESERVED", "SCHEDULED", "waiting_for_reply"])))
+        .with("source", rng.chance(0.7).then(|| rng.choose(&["MANUAL", "SELF_SCHEDULER"])))
+        .with("recurrenceId", rng.chance(0.05).then(|| rng.id("rec_")))
+        .with("isTypeChangeable", optional_bool(rng, 0.5))
+        .with("createdAt", datetime::format(created))
+        .with("updatedAt", datetime::format(created));
     if let Some(client) = client {
-        locate(&mut appointment, client);
+        set_location(&mut appointment, client);
     }
     Some(appointment)
 }
 
-/// `PrivateEventPiano` for some pianos of a client.
-fn pianos(dice: &mut Dice, cast: &Cast, id: &Arc<str>, client: Option<&Arc<str>>) -> Vec<Datum> {
-    let pianos = cast.pianos_of(dice, client, PIANOS_MAX);
-    pianos.into_iter().map(|piano| event_piano(id, piano, dice.chance(0.8)).into()).collect()
+/// Draws `PrivateEventPiano` records for some pianos of a client.
+fn pianos(rng: &mut SeededRng, pool: &ReferencePool, id: &Arc<str>, client: Option<&Arc<str>>) -> Vec<Datum> {
+    let pianos = pool.pianos_of(rng, client, PIANOS_MAX);
+    pianos.into_iter().map(|piano| event_piano(id, piano, rng.chance(0.8)).into()).collect()
 }
 
 fn event_piano(id: &Arc<str>, piano: impl Into<Datum>, is_tuning: bool) -> Record {
     Record::new()
-        .with("event", reference(Entity::Modelled(&APPOINTMENT), id))
+        .with("event", reference(Entity::Modelled(columns::ID), id))
         .with("piano", piano)
         .with("isTuning", is_tuning)
 }
 
-/// Says where the client lives, if that is known.
-fn locate(appointment: &mut Record, client: &Record) {
+/// Copies the client's location to the appointment, if there is one.
+fn set_location(appointment: &mut Record, client: &Record) {
     let Some(home) = client.object("defaultContact").and_then(|contact| contact.object("defaultLocation"))
     else {
         return;
@@ -178,23 +189,23 @@ fn locate(appointment: &mut Record, client: &Record) {
     appointment.set("addressLine", line);
 }
 
-fn edit(dice: &mut Dice, appointment: &mut Record, cast: &Cast) {
-    let now = clock::stamp(cast.now);
-    let start = appointment.text("start").and_then(|text| clock::parse(text));
-    match (dice.below(5), start) {
+fn edit(rng: &mut SeededRng, appointment: &mut Record, pool: &ReferencePool) {
+    let now = datetime::format(pool.now);
+    let start = appointment.text("start").and_then(|text| datetime::parse(text));
+    match (rng.below(5), start) {
         (0 | 1, Some(start)) => {
-            let by = if dice.chance(0.5) {
-                Duration::days(dice.between(1, 14))
+            let by = if rng.chance(0.5) {
+                Duration::days(rng.between(1, 14))
             } else {
-                Duration::hours(dice.between(1, 5))
+                Duration::hours(rng.between(1, 5))
             };
-            let moved = if dice.chance(0.8) { start + by } else { start - by };
-            appointment.set("start", clock::stamp(moved));
+            let moved = if rng.chance(0.8) { start + by } else { start - by };
+            appointment.set("start", datetime::format(moved));
         }
         (2, _) => {
             let status = appointment.text("status").map(AsRef::as_ref);
-            let place = STATUS_CYCLE.iter().position(|known| Some(*known) == status);
-            let next = place.map_or(0, |place| (place + 1) % STATUS_CYCLE.len());
+            let position = STATUS_CYCLE.iter().position(|known| Some(*known) == status);
+            let next = position.map_or(0, |position| (position + 1) % STATUS_CYCLE.len());
             appointment.set("status", STATUS_CYCLE[next]);
         }
         (3, _) => {
@@ -202,15 +213,15 @@ fn edit(dice: &mut Dice, appointment: &mut Record, cast: &Cast) {
             appointment.set("confirmedByClient", true);
             appointment.set("confirmationWarning", "NONE");
         }
-        _ => appointment.amend("notes", &now),
+        _ => appointment.append_correction("notes", &now),
     }
 }
 
-/// Appointments of unlisted records, without a client, of a grown status, with huge notes, that end before
-/// they start.
-fn make_odd(_: &mut Dice, appointments: &mut [Record], world: &World) {
+/// Adds oddities to some appointments: unlisted references, no client, a new status, huge notes, a negative
+/// duration.
+fn add_oddities(_: &mut SeededRng, appointments: &mut [Record], dataset: &Dataset) {
     let unlisted =
-        |entity: Entity| world.table(entity).unlisted_ids().first().map(|id| reference(entity, id));
+        |entity: Entity| dataset.table(entity).unlisted_ids().first().map(|id| reference(entity, id));
     for (index, position) in spread(appointments.len(), ODDITIES).into_iter().enumerate() {
         let appointment = &mut appointments[position];
         match index {

@@ -1,54 +1,61 @@
-//! `PrivateInvoice`: what clients owe and paid, item by item.
+//! Model of `PrivateInvoice`: invoices with their items and payments.
 
 mod columns;
-mod lines;
-mod oddity;
+mod items;
+mod oddities;
+mod payments;
+mod totals;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Duration, Utc};
 
-use self::lines::Line;
-use super::{Cast, Filter, Model, Reference};
+use self::{items::ItemSpec, payments::currency};
+use super::{
+    definition::{Filter, Model},
+    pool::ReferencePool,
+    reference::Reference,
+};
 use crate::{
-    clock,
-    dice::Dice,
-    generate::{HISTORY_DAYS, earlier, perhaps, reference, tags},
-    record::{Datum, Entity, Record},
+    datetime,
+    entity::Entity,
+    record::{Datum, Record},
+    rng::SeededRng,
+    values::{HISTORY_DAYS, earlier, optional_text, reference, tags},
 };
 
-/// All about invoices.
+/// Definition of the invoices model.
 pub(super) static INVOICE: Model = Model {
-    name: "invoices",
-    root: "allInvoices",
-    by_id: ("invoice", "id"),
+    id: columns::ID,
+    listing: "allInvoices",
+    lookup: ("invoice", "id"),
     date_field: "createdAt",
-    sort: "CREATED_AT",
+    sort_key: "CREATED_AT",
     count: |config| config.clients,
     populate,
-    make_odd: oddity::make_odd,
-    create: |dice, cast| invoice(dice, cast, cast.now),
-    edited_days: None,
+    add_oddities: oddities::add_oddities,
+    create: |rng, pool| invoice(rng, pool, pool.now),
+    editable_days: None,
     edit,
     filters: &[
         ("status", Filter::OneOf(&["status"])),
-        ("archived", Filter::Flag("archived")),
+        ("archived", Filter::Bool("archived")),
         ("clientId", Filter::OneOf(&["client"])),
     ],
     references: &[
-        Reference::own("client", Entity::Client),
-        Reference::own("assignedTo", Entity::User),
-        Reference::own("createdBy", Entity::User),
-        Reference::within("allInvoiceItems", "piano", Entity::Piano),
+        Reference::field("client", Entity::Client),
+        Reference::field("assignedTo", Entity::User),
+        Reference::field("createdBy", Entity::User),
+        Reference::in_list("allInvoiceItems", "piano", Entity::Piano),
     ],
     columns: columns::INVOICES,
-    parts: columns::PARTS,
+    child_tables: columns::CHILD_TABLES,
 };
 
-/// What an invoice can be; paid ones are the most.
+/// Statuses to draw from; repeated ones are more frequent.
 const STATUSES: &[&str] =
     &["DRAFT", "OPEN", "OPEN", "OVERDUE", "PAID", "PAID", "PAID", "PAID", "DELETED", "CANCELED"];
-/// Every status once, in the order in which edits go through them.
+/// Order in which edits change the status.
 const STATUS_CYCLE: &[&str] = &["DRAFT", "OPEN", "OVERDUE", "PAID", "CANCELED", "DELETED"];
 
 const NOTES: &[&str] = &[
@@ -61,140 +68,131 @@ const NOTES: &[&str] = &[
 const COMPANIES: &[&str] =
     &["Succession Grandpédale", "Commission scolaire des Cordes", "Assurances \"La Quinte\""];
 
-/// Items of one invoice, payments of one invoice.
 const ITEMS_MAX: usize = 6;
 const PAYMENTS_MAX: usize = 3;
 const PIANOS_MAX: usize = 3;
 
-fn populate(dice: &mut Dice, cast: &Cast) -> Option<Record> {
-    let created = earlier(dice, cast.now - Duration::days(1), HISTORY_DAYS);
-    invoice(dice, cast, created)
+fn populate(rng: &mut SeededRng, pool: &ReferencePool) -> Option<Record> {
+    let created = earlier(rng, pool.now - Duration::days(1), HISTORY_DAYS);
+    invoice(rng, pool, created)
 }
 
-fn invoice(dice: &mut Dice, cast: &Cast, created: DateTime<Utc>) -> Option<Record> {
-    let client = cast.client(dice)?;
-    let net_days = [0, 0, 15, 30, 30][dice.below(5)];
-    let note = dice.pick(NOTES);
-    let top_note = dice.pick(NOTES);
-    let id: Arc<str> = dice.id("inv_").into();
+fn invoice(rng: &mut SeededRng, pool: &ReferencePool, created: DateTime<Utc>) -> Option<Record> {
+    let client = pool.client(rng)?;
+    let net_days = [0, 0, 15, 30, 30][rng.below(5)];
+    let note = rng.choose(NOTES);
+    let top_note = rng.choose(NOTES);
+    let id: Arc<str> = rng.id("inv_").into();
     let mut invoice = Record::new()
         .with("id", Arc::clone(&id))
-        // Numbers rise as invoices are made: one could be made each minute.
+        // Numbers increase with time of creation, by one a minute.
         .with("number", (created.timestamp() - NUMBERED_SINCE) / 60)
-        .with("status", dice.pick(STATUSES))
-        .with("archived", dice.chance(0.1))
+        .with("status", rng.choose(STATUSES))
+        .with("archived", rng.chance(0.1))
         .with("client", client.id().map(|id| reference(Entity::Client, id)))
-        // A contact of which nothing is known lacks what a contact must have.
+        // A contact added as an oddity lacks required fields.
         .with("contact", client.object("defaultContact").filter(|it| it.get("archived").is_some()).cloned())
-        .with("assignedTo", cast.user(dice, 0.7))
-        .with("createdBy", cast.user(dice, 0.95))
+        .with("assignedTo", pool.user(rng, 0.7))
+        .with("createdBy", pool.user(rng, 0.95))
         .with("currency", currency("CAD"))
-        .with("dueOn", (clock::local_day(created) + Duration::days(net_days)).to_string())
+        .with("dueOn", (datetime::local_day(created) + Duration::days(net_days)).to_string())
         .with("netDays", net_days)
-        .with("notes", perhaps(dice, 0.4, note))
-        .with("topNotes", perhaps(dice, 0.2, top_note))
-        .with("tags", tags(dice))
-        .with("summarize", dice.chance(0.1))
-        .with("acceptElectronicPayment", dice.chance(0.8))
+        .with("notes", optional_text(rng, 0.4, note))
+        .with("topNotes", optional_text(rng, 0.2, top_note))
+        .with("tags", tags(rng))
+        .with("summarize", rng.chance(0.1))
+        .with("acceptElectronicPayment", rng.chance(0.8))
         .with("clientUrl", format!("https://example.org/i/{id}"))
-        .with("needsQuickbooksSync", dice.chance(0.2));
-    let synced = dice.chance(0.6).then(|| created + Duration::hours(dice.between(1, 20)));
-    invoice.set("lastQuickbooksSyncAt", synced.filter(|at| *at <= cast.now).map(clock::stamp));
-    if dice.chance(0.1) {
-        bill_someone_else(dice, &mut invoice);
+        .with("needsQuickbooksSync", rng.chance(0.2));
+    let synced = rng.chance(0.6).then(|| created + Duration::hours(rng.between(1, 20)));
+    invoice.set("lastQuickbooksSyncAt", synced.filter(|at| *at <= pool.now).map(datetime::format));
+    if rng.chance(0.1) {
+        set_alternate_billing(rng, &mut invoice);
     }
-    fill(dice, cast, &mut invoice, created);
-    invoice.set("createdAt", clock::stamp(created));
-    let updated = created + Duration::hours(dice.between(0, 20));
-    invoice.set("updatedAt", clock::stamp(updated.min(cast.now)));
-    lines::settle(&mut invoice);
+    add_items_and_payments(rng, pool, &mut invoice, created);
+    invoice.set("createdAt", datetime::format(created));
+    let updated = created + Duration::hours(rng.between(0, 20));
+    invoice.set("updatedAt", datetime::format(updated.min(pool.now)));
+    totals::recalculate(&mut invoice);
     Some(invoice)
 }
 
-/// 2020-01-01, UTC.
+/// Unix time of invoice number 0: 2020-01-01 UTC.
 const NUMBERED_SINCE: i64 = 1_577_836_800;
 
-/// Gives an invoice its items, and payments that suit its status.
-fn fill(dice: &mut Dice, cast: &Cast, invoice: &mut Record, created: DateTime<Utc>) {
-    let pianos = cast.pianos_of(dice, invoice.text("client"), PIANOS_MAX);
-    let items: Vec<Datum> = (1..=dice.below(ITEMS_MAX + 1))
-        .map(|number| lines::item(dice, &Line { number, created, pianos: &pianos }).into())
+/// Adds items, and payments that are consistent with the status.
+fn add_items_and_payments(
+    rng: &mut SeededRng,
+    pool: &ReferencePool,
+    invoice: &mut Record,
+    created: DateTime<Utc>,
+) {
+    let pianos = pool.pianos_of(rng, invoice.text("client"), PIANOS_MAX);
+    let items: Vec<Datum> = (1..=rng.below(ITEMS_MAX + 1))
+        .map(|number| items::item(rng, &ItemSpec { number, created, pianos: &pianos }).into())
         .collect();
     invoice.set("allInvoiceItems", items);
-    lines::settle(invoice);
+    totals::recalculate(invoice);
     let status = invoice.text("status").map(ToString::to_string).unwrap_or_default();
-    let wanted = match status.as_str() {
+    let count = match status.as_str() {
         "DRAFT" => 0,
-        "PAID" => 1 + dice.below(PAYMENTS_MAX),
-        _ => dice.below(PAYMENTS_MAX),
+        "PAID" => 1 + rng.below(PAYMENTS_MAX),
+        _ => rng.below(PAYMENTS_MAX),
     };
-    for left in (1..=wanted).rev() {
+    for remaining in (1..=count).rev() {
         let due = invoice.int("dueTotal").unwrap_or_default();
-        // The last payment of a paid invoice is the rest; the others leave something.
-        let is_rest = status == "PAID" && left == 1;
-        let amount = if is_rest { due } else { due / 3 };
+        // The last payment of a paid invoice settles it; any other payment leaves an amount due.
+        let is_final = status == "PAID" && remaining == 1;
+        let amount = if is_final { due } else { due / 3 };
         if amount > 0 {
-            let payment_status = if is_rest { "SUCCEEDED" } else { lines::payment_status(dice) };
-            let paid = (created + Duration::minutes(dice.between(1, 20 * 24 * 60))).min(cast.now);
-            let payment = lines::payment(dice, invoice, amount, payment_status, paid);
-            lines::append(invoice, "allInvoicePayments", payment);
-            lines::settle(invoice);
+            let payment_status = if is_final { "SUCCEEDED" } else { payments::payment_status(rng) };
+            let paid_at = (created + Duration::minutes(rng.between(1, 20 * 24 * 60))).min(pool.now);
+            let payment = payments::payment(rng, invoice, amount, payment_status, paid_at);
+            invoice.push_object("allInvoicePayments", payment);
+            totals::recalculate(invoice);
         }
     }
 }
 
-fn bill_someone_else(dice: &mut Dice, invoice: &mut Record) {
-    let number = dice.below(1_000_000);
-    invoice.set("altBillingCompanyName", dice.pick(COMPANIES));
-    invoice.set("altBillingFirstName", perhaps(dice, 0.5, "Anselme"));
-    invoice.set("altBillingLastName", perhaps(dice, 0.5, "O'Clavier"));
+fn set_alternate_billing(rng: &mut SeededRng, invoice: &mut Record) {
+    let number = rng.below(1_000_000);
+    invoice.set("altBillingCompanyName", rng.choose(COMPANIES));
+    invoice.set("altBillingFirstName", optional_text(rng, 0.5, "Anselme"));
+    invoice.set("altBillingLastName", optional_text(rng, 0.5, "O'Clavier"));
     invoice.set("altBillingEmail", format!("comptes{number}@example.net"));
-    invoice.set("altBillingPhone", format!("(438) 555-01{:02}", dice.below(100)));
-    invoice.set("altBillingStreet1", format!("{} rue du Registre", dice.between(1, 9999)));
-    invoice.set("altBillingStreet2", perhaps(dice, 0.3, "bureau 2"));
+    invoice.set("altBillingPhone", format!("(438) 555-01{:02}", rng.below(100)));
+    invoice.set("altBillingStreet1", format!("{} rue du Registre", rng.between(1, 9999)));
+    invoice.set("altBillingStreet2", optional_text(rng, 0.3, "bureau 2"));
     invoice.set("altBillingMunicipality", "Trois-Quintes");
     invoice.set("altBillingRegion", "QC");
     invoice.set("altBillingPostalCode", "H0Z 0Z0");
     invoice.set("altBillingCountryCode", "CA");
 }
 
-fn edit(dice: &mut Dice, invoice: &mut Record, cast: &Cast) {
+fn edit(rng: &mut SeededRng, invoice: &mut Record, pool: &ReferencePool) {
     let due = invoice.int("dueTotal").unwrap_or_default();
-    match dice.below(5) {
+    match rng.below(5) {
         0 if due > 0 => {
-            let payment = lines::payment(dice, invoice, due, "SUCCEEDED", cast.now);
-            lines::append(invoice, "allInvoicePayments", payment);
+            let payment = payments::payment(rng, invoice, due, "SUCCEEDED", pool.now);
+            invoice.push_object("allInvoicePayments", payment);
         }
         1 => {
-            let pianos = cast.pianos_of(dice, invoice.text("client"), PIANOS_MAX);
+            let pianos = pool.pianos_of(rng, invoice.text("client"), PIANOS_MAX);
             let number = invoice.objects("allInvoiceItems").count() + 1;
-            let item = lines::item(dice, &Line { number, created: cast.now, pianos: &pianos });
-            lines::append(invoice, "allInvoiceItems", item);
+            let item = items::item(rng, &ItemSpec { number, created: pool.now, pianos: &pianos });
+            invoice.push_object("allInvoiceItems", item);
         }
-        2 if invoice.objects("allInvoiceItems").next().is_some() => lines::drop_last_item(invoice),
+        2 if invoice.objects("allInvoiceItems").next().is_some() => items::remove_last(invoice),
         3 => {
-            let place = STATUS_CYCLE
+            let position = STATUS_CYCLE
                 .iter()
                 .position(|status| Some(*status) == invoice.text("status").map(AsRef::as_ref));
-            invoice.set("status", STATUS_CYCLE[place.map_or(0, |place| (place + 1) % STATUS_CYCLE.len())]);
+            invoice.set(
+                "status",
+                STATUS_CYCLE[position.map_or(0, |position| (position + 1) % STATUS_CYCLE.len())],
+            );
         }
-        _ => invoice.amend("notes", &clock::stamp(cast.now)),
+        _ => invoice.append_correction("notes", &datetime::format(pool.now)),
     }
-    lines::settle(invoice);
-}
-
-/// `CoreCurrency` of a code.
-fn currency(code: &str) -> Record {
-    let (label, symbol, digits, divisor) = match code {
-        "JPY" => ("Yen japonais", "¥", 0, 1),
-        "TND" => ("Dinar tunisien", "DT", 3, 1000),
-        _ => ("Dollar canadien", "$", 2, 100),
-    };
-    Record::new()
-        .with("id", code)
-        .with("code", code)
-        .with("label", label)
-        .with("symbol", symbol)
-        .with("decimalDigits", digits)
-        .with("divisor", divisor)
+    totals::recalculate(invoice);
 }

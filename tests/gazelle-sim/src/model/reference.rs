@@ -1,36 +1,42 @@
-//! Where records of a model name records of other entities, and how such names change.
+//! References from records of a model to records of other entities.
 
 use std::sync::Arc;
 
-use crate::record::{Datum, Entity, Record};
+use crate::{
+    entity::Entity,
+    record::{Datum, Record},
+};
 
-/// A field that names a record, of the record itself or of those in a list of its.
+/// New target by entity and id: `None` keeps the reference, `Some(None)` clears it.
+pub(crate) type Repointing<'a> = dyn Fn(Entity, &Arc<str>) -> Option<Option<Arc<str>>> + 'a;
+
+/// Field with a reference, in the record itself or in the elements of one of its lists.
 pub(crate) struct Reference {
     list: Option<&'static str>,
     field: &'static str,
-    to: Entity,
-    is_essential: bool,
+    target: Entity,
+    is_required: bool,
 }
 
 impl Reference {
-    /// A field of the record itself.
-    pub(crate) const fn own(field: &'static str, to: Entity) -> Self {
-        Self { list: None, field, to, is_essential: false }
+    /// Defines a reference in a field of the record itself.
+    pub(crate) const fn field(field: &'static str, target: Entity) -> Self {
+        Self { list: None, field, target, is_required: false }
     }
 
-    /// A field of the records in a list.
-    pub(crate) const fn within(list: &'static str, field: &'static str, to: Entity) -> Self {
-        Self { list: Some(list), field, to, is_essential: false }
+    /// Defines a reference in a field of the elements of a list.
+    pub(crate) const fn in_list(list: &'static str, field: &'static str, target: Entity) -> Self {
+        Self { list: Some(list), field, target, is_required: false }
     }
 
-    /// Without what it names, the element of the list goes.
-    pub(crate) const fn essential(self) -> Self {
-        Self { is_essential: true, ..self }
+    /// Removes the element from its list when the reference is cleared.
+    pub(crate) const fn required(self) -> Self {
+        Self { is_required: true, ..self }
     }
 
-    /// The ids that a record names here, if this is a reference to the entity.
-    pub(crate) fn named(&self, record: &Record, entity: Entity) -> Vec<Arc<str>> {
-        if self.to != entity {
+    /// Returns the ids that a record refers to, if this is a reference to `entity`.
+    pub(crate) fn ids(&self, record: &Record, entity: Entity) -> Vec<Arc<str>> {
+        if self.target != entity {
             return Vec::new();
         }
         match self.list {
@@ -41,49 +47,56 @@ impl Reference {
         }
     }
 
-    /// Makes every id for which `moved` has an answer that id, or none. Whatever changes is updated at the
-    /// given moment, if there is one. Answers whether anything did.
-    pub(crate) fn repoint(&self, record: &mut Record, moved: &Moved<'_>, updated_at: Option<&str>) -> bool {
+    /// Replaces or clears every reference for which `repointing` returns a target, and sets `updatedAt` of
+    /// the changed records if `updated_at` is given. Returns true if anything changed.
+    pub(crate) fn repoint(
+        &self,
+        record: &mut Record,
+        repointing: &Repointing<'_>,
+        updated_at: Option<&str>,
+    ) -> bool {
         let Some(list) = self.list else {
-            return self.repoint_field(record, moved, updated_at);
+            return self.repoint_field(record, repointing, updated_at);
         };
         let mut is_changed = false;
         let mut kept: Vec<Datum> = Vec::new();
         for element in record.objects(list) {
             let mut changed = Record::clone(element);
-            if !self.repoint_field(&mut changed, moved, updated_at) {
+            if !self.repoint_field(&mut changed, repointing, updated_at) {
                 kept.push(Datum::Object(Arc::clone(element)));
                 continue;
             }
             is_changed = true;
-            if !self.is_essential || changed.get(self.field).is_some() {
+            if !self.is_required || changed.get(self.field).is_some() {
                 kept.push(changed.into());
             }
         }
         if is_changed {
             record.set(list, kept);
-            touch(record, updated_at);
+            set_updated_at(record, updated_at);
         }
         is_changed
     }
 
-    fn repoint_field(&self, record: &mut Record, moved: &Moved<'_>, updated_at: Option<&str>) -> bool {
-        let Some(target) = record.text(self.field).and_then(|id| moved(self.to, id)) else {
+    fn repoint_field(
+        &self,
+        record: &mut Record,
+        repointing: &Repointing<'_>,
+        updated_at: Option<&str>,
+    ) -> bool {
+        let Some(new_id) = record.text(self.field).and_then(|id| repointing(self.target, id)) else {
             return false;
         };
-        record.set(self.field, target.map(|id| Datum::Reference(self.to, id)));
-        touch(record, updated_at);
+        record.set(self.field, new_id.map(|id| Datum::Reference(self.target, id)));
+        set_updated_at(record, updated_at);
         true
     }
 }
 
-/// What becomes of the name of a record: `None` leaves it, `Some(None)` takes it away.
-pub(crate) type Moved<'a> = dyn Fn(Entity, &Arc<str>) -> Option<Option<Arc<str>>> + 'a;
-
-fn touch(record: &mut Record, updated_at: Option<&str>) {
-    if let Some(moment) = updated_at
+fn set_updated_at(record: &mut Record, updated_at: Option<&str>) {
+    if let Some(time) = updated_at
         && record.get("updatedAt").is_some()
     {
-        record.set("updatedAt", moment);
+        record.set("updatedAt", time);
     }
 }

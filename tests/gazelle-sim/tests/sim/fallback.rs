@@ -1,10 +1,10 @@
-//! What nobody modelled is answered from the schema alone.
+//! Listings of entities without a model.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::session::{Session, fixed};
+use crate::session::{Session, fixed_config};
 
 const QUERY: &str = "{
     allTaxes { id name rate default activeOrHistorical sampleInvoices { id } }
@@ -15,8 +15,8 @@ const QUERY: &str = "{
 }";
 
 #[tokio::test]
-async fn a_listing_without_a_model_has_records_made_from_the_schema() {
-    let session = Session::start(fixed()).await;
+async fn unmodelled_listing_is_generated_from_schema() {
+    let session = Session::start(fixed_config()).await;
     let data = session.query(QUERY, json!({})).await["data"].clone();
     let estimates = &data["allEstimates"];
     assert_eq!(
@@ -50,8 +50,8 @@ async fn a_listing_without_a_model_has_records_made_from_the_schema() {
 }
 
 #[tokio::test]
-async fn it_follows_from_the_seed_alone() {
-    let session = Session::start(fixed()).await;
+async fn records_depend_only_on_seed() {
+    let session = Session::start(fixed_config()).await;
     let before = session.text(QUERY).await;
     session.post("/_sim/advance", json!({"creates": 9, "edits": 9})).await;
     assert_eq!(session.text(QUERY).await, before);
@@ -62,8 +62,8 @@ async fn it_follows_from_the_seed_alone() {
 }
 
 #[tokio::test]
-async fn it_has_no_truth() {
-    let session = Session::start(fixed()).await;
+async fn unmodelled_entity_has_no_truth() {
+    let session = Session::start(fixed_config()).await;
     assert_eq!(session.get_status("/_sim/truth/estimates").await, 404);
     assert_eq!(session.get("/_sim/truth/clients").await["parts"], json!({}));
 }

@@ -1,13 +1,13 @@
-//! Invoices: what the listing shows adds up, is found by filters, and is what the truth says.
+//! Invoices: totals, filters, oddities, references and truth.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::session::{Session, fixed};
+use crate::session::{Session, fixed_config};
 
-/// Whether a filter lets a node through.
-type Holds<'a> = &'a dyn Fn(&Value) -> bool;
+/// Predicate that a filter is expected to apply to nodes.
+type Predicate<'a> = &'a dyn Fn(&Value) -> bool;
 
 const LINES: &str = "allInvoiceItems { nodes { id quantity amount subTotal taxTotal total taxable
         piano { id } masterServiceItem { id name isTuning } taxes { id name rate taxId total } } }
@@ -22,7 +22,7 @@ fn selection() -> String {
 }
 
 async fn invoices(session: &Session) -> Vec<Value> {
-    session.walk("allInvoices", "", &selection(), 50).await
+    session.fetch_all("allInvoices", "", &selection(), 50).await
 }
 
 fn nodes<'a>(invoice: &'a Value, list: &str) -> &'a [Value] {
@@ -49,22 +49,22 @@ fn adds_up(invoice: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn all_invoices_but_an_odd_one_add_up_before_and_after_edits() {
-    let session = Session::start(fixed()).await;
-    let odd = |invoices: &[Value]| {
+async fn totals_add_up_before_and_after_edits() {
+    let session = Session::start(fixed_config()).await;
+    let count_wrong = |invoices: &[Value]| {
         invoices.iter().filter(|invoice| !invoice.is_null() && !adds_up(invoice)).count()
     };
-    assert_eq!(odd(&invoices(&session).await), 1);
+    assert_eq!(count_wrong(&invoices(&session).await), 1);
     session.post("/_sim/reset", json!({"oddities": false})).await;
-    assert_eq!(odd(&invoices(&session).await), 0);
+    assert_eq!(count_wrong(&invoices(&session).await), 0);
     session.post("/_sim/advance", json!({"creates": 20, "edits": 200, "entity": "invoices"})).await;
     let edited = invoices(&session).await;
-    assert_eq!((edited.len(), odd(&edited)), (420, 0));
+    assert_eq!((edited.len(), count_wrong(&edited)), (420, 0));
 }
 
 #[tokio::test]
-async fn an_item_costs_its_amount_times_its_quantity_and_both_taxes() {
-    let session = Session::start(fixed()).await;
+async fn item_total_is_amount_times_quantity_plus_tax() {
+    let session = Session::start(fixed_config()).await;
     let (mut taxed, mut untaxed) = (0, 0);
     for invoice in invoices(&session).await.iter().filter(|invoice| !invoice.is_null()) {
         for item in nodes(invoice, "allInvoiceItems") {
@@ -91,19 +91,19 @@ async fn an_item_costs_its_amount_times_its_quantity_and_both_taxes() {
 }
 
 #[tokio::test]
-async fn invoices_are_as_odd_as_real_ones() {
-    let session = Session::start(fixed()).await;
+async fn oddities_are_present() {
+    let session = Session::start(fixed_config()).await;
     let truth = session.get("/_sim/truth/invoices").await;
     assert_eq!(truth["skipped"], json!({"null_node": 2, "null_id": 2}));
     assert_eq!((&truth["total_count"], &truth["placeholders"]), (&json!(400), &json!([])));
-    let rows = session.truth_and_parts("invoices").await;
+    let rows = session.truth_with_children("invoices").await;
     let statuses: BTreeSet<_> = rows.values().map(|row| row["status"].as_str().unwrap()).collect();
-    let known = ["CANCELED", "DELETED", "DRAFT", "IN_COLLECTION", "OPEN", "OVERDUE", "PAID"];
-    assert_eq!(statuses, BTreeSet::from(known));
+    let expected = ["CANCELED", "DELETED", "DRAFT", "IN_COLLECTION", "OPEN", "OVERDUE", "PAID"];
+    assert_eq!(statuses, BTreeSet::from(expected));
     let currencies: BTreeSet<_> = rows.values().map(|row| row["currency"].as_str().unwrap()).collect();
     assert_eq!(currencies, BTreeSet::from(["CAD", "JPY", "TND"]));
-    let count = |is_odd: &dyn Fn(&Value) -> bool| rows.values().filter(|row| is_odd(row)).count();
-    let lines = |row: &Value, part: &str| row[part].as_array().unwrap().clone();
+    let count = |matches: &dyn Fn(&Value) -> bool| rows.values().filter(|row| matches(row)).count();
+    let lines = |row: &Value, child: &str| row[child].as_array().unwrap().clone();
     assert_eq!(count(&|row| lines(row, "invoice_items").len() == 130), 1);
     assert_eq!(count(&|row| lines(row, "invoice_items").iter().any(|item| item["item_id"].is_null())), 1);
     assert_eq!(count(&|row| row["client_id"].is_null()), 1);
@@ -113,20 +113,20 @@ async fn invoices_are_as_odd_as_real_ones() {
     assert_eq!(count(&is_foreign), 1);
     for table in ["users", "clients", "pianos"] {
         let unlisted = session.get(&format!("/_sim/truth/{table}")).await["placeholders"].clone();
-        let names_one = |value: &Value| unlisted.as_array().unwrap().contains(value);
-        let names = |row: &Value| match table {
-            "users" => names_one(&row["created_by_id"]),
-            "clients" => names_one(&row["client_id"]),
-            _ => lines(row, "invoice_items").iter().any(|item| names_one(&item["piano_id"])),
+        let is_unlisted = |value: &Value| unlisted.as_array().unwrap().contains(value);
+        let refers = |row: &Value| match table {
+            "users" => is_unlisted(&row["created_by_id"]),
+            "clients" => is_unlisted(&row["client_id"]),
+            _ => lines(row, "invoice_items").iter().any(|item| is_unlisted(&item["piano_id"])),
         };
-        assert_eq!(count(&names), 1, "{table}");
+        assert_eq!(count(&refers), 1, "{table}");
     }
 }
 
 #[tokio::test]
-async fn a_long_list_of_items_pages_within_its_invoice() {
-    let session = Session::start(fixed()).await;
-    let rows = session.truth_and_parts("invoices").await;
+async fn long_item_list_is_paged() {
+    let session = Session::start(fixed_config()).await;
+    let rows = session.truth_with_children("invoices").await;
     let (id, row) =
         rows.iter().find(|(_, row)| row["invoice_items"].as_array().unwrap().len() == 130).unwrap();
     let query = "query($id: String!, $after: String) { invoice(id: $id) {
@@ -139,59 +139,60 @@ async fn a_long_list_of_items_pages_within_its_invoice() {
     assert_eq!(second["pageInfo"]["hasNextPage"], false);
     let items = [&first, &second].map(|page| page["nodes"].as_array().unwrap().clone()).concat();
     let served: Vec<_> = items.iter().map(|item| &item["id"]).collect();
-    let known: Vec<_> =
+    let expected: Vec<_> =
         row["invoice_items"].as_array().unwrap().iter().map(|item| &item["item_id"]).collect();
-    assert_eq!(served, known);
+    assert_eq!(served, expected);
 }
 
 #[tokio::test]
-async fn status_archive_and_client_narrow_invoices_and_nothing_else_does() {
-    let session = Session::start(fixed()).await;
-    let all = session.walk("allInvoices", "", "id status archived client { id }", 100).await;
+async fn filters_select_matches_and_unknown_one_fails() {
+    let session = Session::start(fixed_config()).await;
+    let all = session.fetch_all("allInvoices", "", "id status archived client { id }", 100).await;
     let client = all.iter().find_map(|invoice| invoice["client"]["id"].as_str()).unwrap();
     let by_client = format!("clientId: \"{client}\"");
-    let cases: [(&str, Holds<'_>); 4] = [
+    let cases: [(&str, Predicate<'_>); 4] = [
         ("status: [PAID, IN_COLLECTION]", &|it| it["status"] == "PAID" || it["status"] == "IN_COLLECTION"),
         ("archived: true", &|it| it["archived"] == true),
         ("archived: false, status: [OPEN]", &|it| it["archived"] == false && it["status"] == "OPEN"),
         (&by_client, &|it| it["client"]["id"] == client),
     ];
-    for (filter, holds) in cases {
+    for (filter, matches) in cases {
         let arguments = format!(", filters: {{{filter}}}");
-        let some = session.walk("allInvoices", &arguments, "id status archived client { id }", 9).await;
-        let expected: Vec<_> = all.iter().filter(|it| !it.is_null() && holds(it)).cloned().collect();
-        assert!(!expected.is_empty() && some == expected, "{filter}");
+        let listed =
+            session.fetch_all("allInvoices", &arguments, "id status archived client { id }", 9).await;
+        let expected: Vec<_> = all.iter().filter(|it| !it.is_null() && matches(it)).cloned().collect();
+        assert!(!expected.is_empty() && listed == expected, "{filter}");
     }
-    let answer =
-        session.query("{ allInvoices(filters: {tipIncluded: true}) { totalCount } }", json!({})).await;
-    assert_eq!(answer["errors"][0]["extensions"]["code"], "notSimulated");
+    let body = session.query("{ allInvoices(filters: {tipIncluded: true}) { totalCount } }", json!({})).await;
+    assert_eq!(body["errors"][0]["extensions"]["code"], "notSimulated");
 }
 
 #[tokio::test]
-async fn invoices_are_listed_by_creation_either_way() {
-    let session = Session::start(fixed()).await;
-    let mut listed = session.walk("allInvoices", "", "id createdAt", 100).await;
+async fn listing_sorts_by_creation_both_ways() {
+    let session = Session::start(fixed_config()).await;
+    let mut listed = session.fetch_all("allInvoices", "", "id createdAt", 100).await;
     let dates: Vec<_> = listed.iter().filter_map(|invoice| invoice["createdAt"].as_str()).collect();
     assert!(dates.is_sorted());
-    let newest_first = session.walk("allInvoices", ", sortBy: [CREATED_AT_DESC]", "id createdAt", 100).await;
+    let newest_first =
+        session.fetch_all("allInvoices", ", sortBy: [CREATED_AT_DESC]", "id createdAt", 100).await;
     listed.reverse();
     assert_eq!(newest_first, listed);
 }
 
 #[tokio::test]
-async fn the_truth_of_an_invoice_is_what_the_api_says_in_major_units() {
-    let session = Session::start(fixed()).await;
-    let truth = session.truth_and_parts("invoices").await;
+async fn truth_matches_api_in_major_units() {
+    let session = Session::start(fixed_config()).await;
+    let truth = session.truth_with_children("invoices").await;
     let major = |minor: &Value, currency: &Value| {
         let divisor = currency["divisor"].as_f64().unwrap();
         json!(minor.as_f64().unwrap() / divisor)
     };
-    let mut seen = 0;
+    let mut compared = 0;
     for node in invoices(&session).await {
         let Some(row) = node["id"].as_str().map(|id| &truth[id]) else {
             continue;
         };
-        seen += 1;
+        compared += 1;
         let currency = &node["currency"];
         assert_eq!((&row["client_id"], &row["contact_id"]), (&node["client"]["id"], &node["contact"]["id"]));
         assert_eq!((&row["currency"], &row["tags"]), (&currency["code"], &node["tags"]));
@@ -216,12 +217,12 @@ async fn the_truth_of_an_invoice_is_what_the_api_says_in_major_units() {
             assert_eq!(line["paid_on"].is_null(), payment["paidAt"].is_null());
         }
     }
-    assert_eq!(seen, truth.len());
+    assert_eq!(compared, truth.len());
 }
 
 #[tokio::test]
-async fn an_amount_is_divided_as_its_own_currency_says() {
-    let session = Session::start(fixed()).await;
+async fn amount_uses_divisor_of_its_currency() {
+    let session = Session::start(fixed_config()).await;
     let nodes = invoices(&session).await;
     let truth = session.truth("invoices").await;
     for (code, divisor) in [("CAD", 100.0), ("JPY", 1.0), ("TND", 1000.0)] {
@@ -233,20 +234,20 @@ async fn an_amount_is_divided_as_its_own_currency_says() {
 }
 
 #[tokio::test]
-async fn a_deleted_piano_vanishes_from_the_items_that_named_it() {
-    let session = Session::start(fixed()).await;
-    let before = session.truth_and_parts("invoices").await;
-    let gone = session.post("/_sim/advance", json!({"deletes": 300, "entity": "pianos"})).await;
-    let gone: BTreeSet<&str> =
-        gone["pianos"]["deleted"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-    let after = session.truth_and_parts("invoices").await;
+async fn deleting_piano_clears_item_references() {
+    let session = Session::start(fixed_config()).await;
+    let before = session.truth_with_children("invoices").await;
+    let deleted = session.post("/_sim/advance", json!({"deletes": 300, "entity": "pianos"})).await;
+    let deleted: BTreeSet<&str> =
+        deleted["pianos"]["deleted"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let after = session.truth_with_children("invoices").await;
     let mut cleared = 0;
     for (id, row) in &before {
         let items = row["invoice_items"].as_array().unwrap();
         let left = after[id]["invoice_items"].as_array().unwrap();
         assert_eq!(items.len(), left.len());
         for (old, new) in items.iter().zip(left) {
-            let was_cleared = old["piano_id"].as_str().is_some_and(|piano| gone.contains(piano));
+            let was_cleared = old["piano_id"].as_str().is_some_and(|piano| deleted.contains(piano));
             cleared += usize::from(was_cleared);
             let expected = if was_cleared { &Value::Null } else { &old["piano_id"] };
             assert_eq!(&new["piano_id"], expected);
@@ -256,17 +257,17 @@ async fn a_deleted_piano_vanishes_from_the_items_that_named_it() {
 }
 
 #[tokio::test]
-async fn a_merged_client_or_piano_is_named_by_the_one_that_stays() {
-    let session = Session::start(fixed()).await;
-    let before = session.truth_and_parts("invoices").await;
+async fn merge_repoints_references_to_survivor() {
+    let session = Session::start(fixed_config()).await;
+    let before = session.truth_with_children("invoices").await;
     let merged = |report: &Value, table: &str| -> BTreeSet<String> {
-        let gone = report[table]["deleted"].as_array().unwrap().iter();
-        gone.map(|id| id.as_str().unwrap().to_owned()).collect()
+        let deleted = report[table]["deleted"].as_array().unwrap().iter();
+        deleted.map(|id| id.as_str().unwrap().to_owned()).collect()
     };
     let report = session.post("/_sim/advance", json!({"merges": 120})).await;
     let (clients, pianos) = (merged(&report, "clients"), merged(&report, "pianos"));
     let (listed_clients, listed_pianos) = (session.truth("clients").await, session.truth("pianos").await);
-    let after = session.truth_and_parts("invoices").await;
+    let after = session.truth_with_children("invoices").await;
     let mut moved = [0, 0];
     for (id, row) in &before {
         let new = &after[id];

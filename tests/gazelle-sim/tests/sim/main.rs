@@ -1,14 +1,14 @@
-//! Holds the simulated Gazelle to what it promises.
+//! Tests of the simulated Gazelle over HTTP.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod access;
+mod advance;
 mod appointments;
-mod change;
-mod data;
+mod auth;
 mod fallback;
 mod faults;
+mod generation;
+mod golden;
 mod invoices;
 mod paging;
 mod schema;
 mod session;
-mod unchanged;

@@ -1,4 +1,4 @@
-//! The served schema is the schema file, and what it does not know it refuses.
+//! Served schema and validation of documents.
 
 use std::collections::BTreeSet;
 
@@ -9,15 +9,15 @@ use async_graphql::parser::{
 use gazelle_sim::{ADDED_ENUM_VALUES, SCHEMA_SDL};
 use serde_json::{Value, json};
 
-use crate::session::{Session, small};
+use crate::session::{Session, small_config};
 
 const INTROSPECTION: &str = "{ __schema { queryType { name } mutationType { name } types { kind name
     fields { name type { ...T } args { name type { ...T } } }
     inputFields { name type { ...T } } enumValues { name } } } }
     fragment T on __Type { kind name ofType { kind name ofType { kind name ofType { kind name } } } }";
 
-/// Every type, field, argument and enum value as one line each.
-fn lines_of_file() -> BTreeSet<String> {
+/// Returns a line for each type, field, argument and enum value of the schema file.
+fn file_lines() -> BTreeSet<String> {
     let mut lines = BTreeSet::new();
     for definition in parse_schema(SCHEMA_SDL).unwrap().definitions {
         let TypeSystemDefinition::Type(definition) = definition else {
@@ -67,7 +67,7 @@ fn type_name(ty: &Value) -> String {
     }
 }
 
-fn lines_of_introspection(types: &[Value]) -> BTreeSet<String> {
+fn introspection_lines(types: &[Value]) -> BTreeSet<String> {
     let items = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let mut lines = BTreeSet::new();
@@ -95,14 +95,14 @@ fn lines_of_introspection(types: &[Value]) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn the_served_schema_is_the_file_and_the_listed_enum_values() {
-    let session = Session::start(small()).await;
-    let answer = session.query(INTROSPECTION, json!({})).await;
-    let schema = &answer["data"]["__schema"];
+async fn served_schema_equals_file_and_added_enums() {
+    let session = Session::start(small_config()).await;
+    let body = session.query(INTROSPECTION, json!({})).await;
+    let schema = &body["data"]["__schema"];
     assert_eq!(schema["queryType"]["name"], "PrivateQuery");
     assert_eq!(schema["mutationType"], Value::Null);
-    let file = lines_of_file();
-    let served = lines_of_introspection(schema["types"].as_array().unwrap());
+    let file = file_lines();
+    let served = introspection_lines(schema["types"].as_array().unwrap());
     let missing: Vec<_> = file.difference(&served).collect();
     assert!(missing.is_empty(), "missing: {missing:?}");
     let builtin = ["Boolean", "Float", "ID", "Int", "String"].map(|name| format!("SCALAR {name}"));
@@ -114,13 +114,13 @@ async fn the_served_schema_is_the_file_and_the_listed_enum_values() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_fails_the_whole_document_as_undefined_field() {
-    let session = Session::start(small()).await;
+async fn unknown_field_fails_whole_document() {
+    let session = Session::start(small_config()).await;
     let response = session.graphql("query Q { allUsers { id } user { shoeSize } }", json!({})).await;
     assert_eq!(response.status(), 200);
-    let answer: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     assert_eq!(
-        answer,
+        body,
         json!({"errors": [{
             "message": "Field 'shoeSize' doesn't exist on type 'PrivateUser'",
             "path": ["query Q", "user", "shoeSize"],
@@ -130,8 +130,8 @@ async fn an_unknown_field_fails_the_whole_document_as_undefined_field() {
 }
 
 #[tokio::test]
-async fn every_invalid_document_is_refused_with_a_code_and_without_data() {
-    let session = Session::start(small()).await;
+async fn invalid_document_returns_code_without_data() {
+    let session = Session::start(small_config()).await;
     for (query, code) in [
         ("mutation { createClient { id } }", "missingMutationConfiguration"),
         ("{ allClients(size: 3) { totalCount } }", "argumentNotAccepted"),
@@ -155,14 +155,14 @@ async fn every_invalid_document_is_refused_with_a_code_and_without_data() {
         ("{ allClients(filters: {isPaused: true}) { totalCount } }", "notSimulated"),
         ("{ allClients(after: \"nonsense\") { totalCount } }", "invalidCursor"),
     ] {
-        let answer = session.query(query, json!({})).await;
-        assert_eq!(answer["errors"][0]["extensions"]["code"], code, "{query}: {answer}");
-        assert!(answer.get("data").is_none(), "{query}");
+        let body = session.query(query, json!({})).await;
+        assert_eq!(body["errors"][0]["extensions"]["code"], code, "{query}: {body}");
+        assert!(body.get("data").is_none(), "{query}");
     }
 }
 
-/// A selection of all scalar fields of a type and of its object fields, some levels deep.
-fn everything(types: &[Value], name: &str, depth: usize) -> String {
+/// Builds a selection of all fields of a type, with objects nested up to `depth` levels.
+fn full_selection(types: &[Value], name: &str, depth: usize) -> String {
     let ty = types.iter().find(|ty| ty["name"] == name).unwrap();
     let mut selection = String::from(" __typename");
     for field in ty["fields"].as_array().unwrap() {
@@ -179,7 +179,7 @@ fn everything(types: &[Value], name: &str, depth: usize) -> String {
             selection.push(' ');
             selection.push_str(field_name);
         } else if depth > 0 {
-            let children = everything(types, inner["name"].as_str().unwrap(), depth - 1);
+            let children = full_selection(types, inner["name"].as_str().unwrap(), depth - 1);
             selection.extend([" ", field_name, " {", &children, " }"]);
         }
     }
@@ -187,14 +187,14 @@ fn everything(types: &[Value], name: &str, depth: usize) -> String {
 }
 
 #[tokio::test]
-async fn any_selection_answers_without_errors_and_without_null_where_none_may_be() {
-    let session = Session::start(small()).await;
-    let answer = session.query(INTROSPECTION, json!({})).await;
-    let types = answer["data"]["__schema"]["types"].as_array().unwrap();
-    let query = format!("{{{} }}", everything(types, "PrivateQuery", 4));
-    let answer = session.query(&query, json!({})).await;
-    assert_eq!(answer.get("errors"), None);
-    check_non_null(types, "PrivateQuery", &answer["data"]);
+async fn full_selection_respects_non_null_types() {
+    let session = Session::start(small_config()).await;
+    let body = session.query(INTROSPECTION, json!({})).await;
+    let types = body["data"]["__schema"]["types"].as_array().unwrap();
+    let query = format!("{{{} }}", full_selection(types, "PrivateQuery", 4));
+    let body = session.query(&query, json!({})).await;
+    assert_eq!(body.get("errors"), None);
+    check_non_null(types, "PrivateQuery", &body["data"]);
 }
 
 fn check_non_null(types: &[Value], name: &str, value: &Value) {
@@ -207,26 +207,26 @@ fn check_non_null(types: &[Value], name: &str, value: &Value) {
     }
 }
 
-fn check_value(types: &[Value], ty: &Value, value: &Value, place: &str) {
+fn check_value(types: &[Value], ty: &Value, value: &Value, path: &str) {
     match ty["kind"].as_str().unwrap() {
         "NON_NULL" => {
-            assert!(!value.is_null(), "{place} is null");
-            check_value(types, &ty["ofType"], value, place);
+            assert!(!value.is_null(), "{path} is null");
+            check_value(types, &ty["ofType"], value, path);
         }
         _ if value.is_null() => {}
         "LIST" => {
-            value.as_array().unwrap().iter().for_each(|item| check_value(types, &ty["ofType"], item, place));
+            value.as_array().unwrap().iter().for_each(|item| check_value(types, &ty["ofType"], item, path));
         }
         "OBJECT" => check_non_null(types, ty["name"].as_str().unwrap(), value),
         "ENUM" => {
             let known = types.iter().find(|known| known["name"] == ty["name"]).unwrap();
             let values = known["enumValues"].as_array().unwrap();
-            assert!(values.iter().any(|known| known["name"] == *value), "{place}: {value}");
+            assert!(values.iter().any(|known| known["name"] == *value), "{path}: {value}");
         }
         _ => match ty["name"].as_str().unwrap() {
-            "Int" => assert!(value.is_i64(), "{place}: {value}"),
-            "Boolean" => assert!(value.is_boolean(), "{place}: {value}"),
-            "String" | "ID" | "CoreDate" | "CoreDateTime" => assert!(value.is_string(), "{place}: {value}"),
+            "Int" => assert!(value.is_i64(), "{path}: {value}"),
+            "Boolean" => assert!(value.is_boolean(), "{path}: {value}"),
+            "String" | "ID" | "CoreDate" | "CoreDateTime" => assert!(value.is_string(), "{path}: {value}"),
             _ => {}
         },
     }

@@ -1,4 +1,4 @@
-//! A simulation of a test's own, and how to talk to it.
+//! Session of a test with its own running simulation.
 
 use std::collections::BTreeMap;
 
@@ -6,20 +6,20 @@ use gazelle_sim::{RunningSim, SimConfig, serve};
 use reqwest::{RequestBuilder, Response};
 use serde_json::{Value, json};
 
-/// A running simulation with a client.
+/// Running simulation with an HTTP client.
 pub(crate) struct Session {
     pub(crate) sim: RunningSim,
     http: reqwest::Client,
 }
 
-/// The default data, at a fixed present.
-pub(crate) fn fixed() -> SimConfig {
+/// Returns the default configuration with a fixed current time.
+pub(crate) fn fixed_config() -> SimConfig {
     SimConfig { now: "2026-03-01T00:00:00Z".parse().ok(), ..SimConfig::default() }
 }
 
-/// Little data, for tests that do not look at it.
-pub(crate) fn small() -> SimConfig {
-    SimConfig { users: 3, clients: 20, pianos: 20, timeline: 100, ..fixed() }
+/// Returns a configuration with little data, for tests that do not depend on it.
+pub(crate) fn small_config() -> SimConfig {
+    SimConfig { users: 3, clients: 20, pianos: 20, timeline: 100, ..fixed_config() }
 }
 
 impl Session {
@@ -65,15 +65,15 @@ impl Session {
         self.http.get(format!("{}{path}", self.sim.url)).send().await.unwrap().status().as_u16()
     }
 
-    /// The truth of a table, row by id.
+    /// Returns the truth of a table: its rows by id.
     pub(crate) async fn truth(&self, table: &str) -> BTreeMap<String, Value> {
         let truth = self.get(&format!("/_sim/truth/{table}")).await;
         let rows = truth["rows"].as_array().unwrap();
         rows.iter().map(|row| (row["id"].as_str().unwrap().to_owned(), row.clone())).collect()
     }
 
-    /// The same, with the rows of its parts in each row.
-    pub(crate) async fn truth_and_parts(&self, table: &str) -> BTreeMap<String, Value> {
+    /// Returns the truth of a table, with the rows of its child tables added to each row.
+    pub(crate) async fn truth_with_children(&self, table: &str) -> BTreeMap<String, Value> {
         let mut rows = self.truth(table).await;
         let truth = self.get(&format!("/_sim/truth/{table}")).await;
         for (name, lines) in truth["parts"].as_object().unwrap() {
@@ -89,8 +89,8 @@ impl Session {
         rows
     }
 
-    /// Every node of a connection, page by page.
-    pub(crate) async fn walk(
+    /// Fetches all nodes of a connection, page by page.
+    pub(crate) async fn fetch_all(
         &self,
         field: &str,
         arguments: &str,
@@ -98,14 +98,14 @@ impl Session {
         first: usize,
     ) -> Vec<Value> {
         let query = format!(
-            "query Walk($after: String) {{ {field}(first: {first}, after: $after{arguments}) \
+            "query Page($after: String) {{ {field}(first: {first}, after: $after{arguments}) \
              {{ totalCount nodes {{ {selection} }} pageInfo {{ hasNextPage endCursor }} }} }}"
         );
         let mut nodes = Vec::new();
         let mut after = Value::Null;
         loop {
-            let answer = self.query(&query, json!({"after": after})).await;
-            let page = &answer["data"][field];
+            let body = self.query(&query, json!({"after": after})).await;
+            let page = &body["data"][field];
             nodes.extend(page["nodes"].as_array().unwrap().iter().cloned());
             if page["pageInfo"]["hasNextPage"] == false {
                 assert_eq!(page["totalCount"], nodes.len());

@@ -1,17 +1,25 @@
-//! What a mirror keeps of appointments.
+//! Mirror tables of appointments.
 
-use crate::truth::{Column, Part, Source};
-use Source::{End, LocalDay, LocalTime, Path};
+use crate::{
+    column::{
+        ChildTable, Column,
+        ColumnSource::{EndTime, LocalDay, LocalTime, Path},
+    },
+    entity::ModelId,
+};
 
-/// The list that becomes a table of its own.
-pub(super) const PARTS: &[Part] = &[Part {
+/// Identity of the model, which is the name of its table.
+pub(super) const ID: ModelId = ModelId("appointments");
+
+/// Table of the pianos of an appointment.
+pub(super) const CHILD_TABLES: &[ChildTable] = &[ChildTable {
     name: "appointment_pianos",
     parent_column: "appointment_id",
     list: "allEventPianos",
     columns: PIANOS,
 }];
 
-/// The columns of `appointments`.
+/// Columns of the table `appointments`.
 pub(super) const APPOINTMENTS: &[Column] = &[
     ("id", Path(&["id"])),
     ("client_id", Path(&["client"])),
@@ -22,7 +30,7 @@ pub(super) const APPOINTMENTS: &[Column] = &[
     ("title", Path(&["title"])),
     ("notes", Path(&["notes"])),
     ("starts_at", Path(&["start"])),
-    ("ends_at", End("start", "duration")),
+    ("ends_at", EndTime("start", "duration")),
     ("starts_on", LocalDay("start")),
     ("local_time", LocalTime("start")),
     ("duration", Path(&["duration"])),

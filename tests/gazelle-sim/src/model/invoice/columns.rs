@@ -1,12 +1,25 @@
-//! What a mirror keeps of invoices.
+//! Mirror tables of invoices.
 
-use crate::truth::{Column, Part, Source};
-use Source::{LocalDay, Money, Path, Whole};
+use crate::{
+    column::{
+        ChildTable, Column,
+        ColumnSource::{LocalDay, Money, Nested, Path},
+    },
+    entity::ModelId,
+};
 
-/// The lists that become tables of their own.
-pub(super) const PARTS: &[Part] = &[
-    Part { name: "invoice_items", parent_column: "invoice_id", list: "allInvoiceItems", columns: ITEMS },
-    Part {
+/// Identity of the model, which is the name of its table.
+pub(super) const ID: ModelId = ModelId("invoices");
+
+/// Tables of the items and the payments.
+pub(super) const CHILD_TABLES: &[ChildTable] = &[
+    ChildTable {
+        name: "invoice_items",
+        parent_column: "invoice_id",
+        list: "allInvoiceItems",
+        columns: ITEMS,
+    },
+    ChildTable {
         name: "invoice_payments",
         parent_column: "invoice_id",
         list: "allInvoicePayments",
@@ -14,7 +27,7 @@ pub(super) const PARTS: &[Part] = &[
     },
 ];
 
-/// The columns of `invoices`.
+/// Columns of the table `invoices`.
 pub(super) const INVOICES: &[Column] = &[
     ("id", Path(&["id"])),
     ("client_id", Path(&["client"])),
@@ -69,7 +82,7 @@ const ITEMS: &[Column] = &[
     ("total", Money("total")),
     ("billable", Path(&["billable"])),
     ("taxable", Path(&["taxable"])),
-    ("taxes", Whole("taxes")),
+    ("taxes", Nested("taxes")),
     ("gazelle_created_at", Path(&["createdAt"])),
     ("gazelle_updated_at", Path(&["updatedAt"])),
 ];

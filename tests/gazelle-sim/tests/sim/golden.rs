@@ -1,14 +1,14 @@
-//! What was simulated before there were models is simulated as it was, to the byte.
+//! Digests of the data of seed 1, recorded before there were models.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::session::{Session, fixed};
+use crate::session::{Session, fixed_config};
 
 const TABLES: [&str; 5] = ["users", "clients", "pianos", "timeline", "measurements"];
 
-/// FNV-1a of a truth, the members of each row in the order of their names.
+/// Computes the FNV-1a hash of a truth, with the members of each row sorted by name.
 fn digest(truth: &Value) -> String {
     let mut text =
         format!("{}{}{}", truth["placeholders"], truth["skipped"]["null_id"], truth["total_count"]);
@@ -39,8 +39,8 @@ async fn digests(session: &Session) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_data_of_seed_1_is_what_it_was_without_models() {
-    let session = Session::start(fixed()).await;
+async fn seed_1_data_matches_recorded_digest() {
+    let session = Session::start(fixed_config()).await;
     assert_eq!(
         digests(&session).await,
         ["101c653fba8c0e90", "821dfe89b2752b2d", "af3a326eca3bc490", "19ac4611e6fc8daf", "3cd24049add3fcff"]
@@ -48,12 +48,12 @@ async fn the_data_of_seed_1_is_what_it_was_without_models() {
 }
 
 #[tokio::test]
-async fn its_changes_are_what_they_were_without_models() {
-    let session = Session::start(fixed()).await;
-    // Of each kind no more than there are tables without models: those come after them.
-    let wanted =
+async fn seed_1_changes_match_recorded_digest() {
+    let session = Session::start(fixed_config()).await;
+    // No more changes of each kind than there are tables without models, as the models come last.
+    let request =
         json!({"creates": 4, "edits": 4, "late_edits": 3, "transfers": 2, "merges": 2, "deletes": 4});
-    session.post("/_sim/advance", wanted).await;
+    session.post("/_sim/advance", request).await;
     assert_eq!(
         digests(&session).await,
         ["79e1e23a8a49942b", "93c6d7461ff6a5f8", "cd4342765bb3452f", "d84f83c7cf6b2f30", "6f26e493ed1bbc4a"]

@@ -1,18 +1,19 @@
-//! The changes that move or remove records: transfers, merges and deletions.
+//! Transfers, merges, deletions and restores of records.
 
 use std::sync::Arc;
 
-use super::Change;
+use super::mutator::Mutator;
 use crate::{
+    entity::Entity,
+    mirror::MirrorTable,
     model,
-    record::{Datum, Entity, Record},
-    truth::MirrorTable,
+    record::{Datum, Record},
 };
 
-impl Change<'_> {
-    /// A piano goes to another client: a new record with copied history, the old one INACTIVE.
+impl Mutator<'_> {
+    /// Transfers a piano to another client: a new record with copied measurements, the old one INACTIVE.
     pub(super) fn transfer(&mut self) {
-        let now = self.world.tick();
+        let now = self.dataset.advance_clock();
         let Some(mut old) = self.choose(Entity::Piano, |piano| {
             piano.get("client").is_some() && piano.text("status").map(AsRef::as_ref) == Some("ACTIVE")
         }) else {
@@ -22,13 +23,13 @@ impl Change<'_> {
         let Some(receiver) = self.other_id(Entity::Client, owner.as_ref()) else {
             return;
         };
-        let id: Arc<str> = self.dice.id("ins_").into();
+        let id: Arc<str> = self.rng.id("ins_").into();
         let mut new = old.clone();
         let copies: Vec<Datum> = old
             .objects("allPianoMeasurements")
-            .map(|taken| {
-                let mut copy = Record::clone(taken);
-                copy.set("id", self.dice.id("mea_"));
+            .map(|measurement| {
+                let mut copy = Record::clone(measurement);
+                copy.set("id", self.rng.id("mea_"));
                 copy.set("pianoId", Arc::clone(&id));
                 copy.into()
             })
@@ -41,12 +42,12 @@ impl Change<'_> {
         self.insert(Entity::Piano, new);
         old.set("status", "INACTIVE");
         old.set("updatedAt", now);
-        self.world.pianos.replace(old);
+        self.dataset.pianos.replace(old);
     }
 
-    /// One record takes over the children of another, which goes.
+    /// Merges two records: the second takes over the children of the first, which is removed.
     pub(super) fn merge(&mut self, table: MirrorTable) {
-        let now = self.world.tick();
+        let now = self.dataset.advance_clock();
         let entity = if table == MirrorTable::Pianos { Entity::Piano } else { Entity::Client };
         let (Some(sender), Some(receiver)) = (self.choose(entity, |_| true), self.choose(entity, |_| true))
         else {
@@ -63,95 +64,97 @@ impl Change<'_> {
             self.move_measurements(&sender, receiver, &to, &now);
         }
         self.repoint_models(entity, &from, Some(&to), &now);
-        self.world.table_mut(entity).retain(|record| record.id() != Some(&from));
+        self.dataset.table_mut(entity).retain(|record| record.id() != Some(&from));
     }
 
     fn move_measurements(&mut self, sender: &Record, mut receiver: Record, to: &Arc<str>, now: &str) {
-        let moved = sender.objects("allPianoMeasurements").map(|taken| {
-            let mut taken = Record::clone(taken);
-            taken.set("pianoId", Arc::clone(to));
-            taken.set("updatedAt", now);
-            Datum::from(taken)
+        let moved = sender.objects("allPianoMeasurements").map(|measurement| {
+            let mut measurement = Record::clone(measurement);
+            measurement.set("pianoId", Arc::clone(to));
+            measurement.set("updatedAt", now);
+            Datum::from(measurement)
         });
-        let known = receiver.objects("allPianoMeasurements").cloned().map(Datum::Object);
-        let measurements: Vec<Datum> = known.chain(moved).collect();
+        let existing = receiver.objects("allPianoMeasurements").cloned().map(Datum::Object);
+        let measurements: Vec<Datum> = existing.chain(moved).collect();
         receiver.set("allPianoMeasurements", measurements);
         receiver.set("updatedAt", now);
-        self.world.pianos.replace(receiver);
+        self.dataset.pianos.replace(receiver);
     }
 
-    /// Removes a record. The timeline of a client goes with it and its pianos lose their client; the
-    /// measurements of a piano go with it and its timeline loses the piano.
+    /// Deletes a record. A client's timeline is deleted with it and its pianos have no client any more; a
+    /// piano's measurements are deleted with it and its timeline entries have no piano any more.
     pub(super) fn delete(&mut self, table: MirrorTable) {
-        let now = self.world.tick();
+        let now = self.dataset.advance_clock();
         match table {
             MirrorTable::Timeline => {
                 if let Some(id) =
                     self.choose(Entity::TimelineEntry, |_| true).and_then(|entry| entry.id().cloned())
                 {
-                    self.bury(Entity::TimelineEntry, &id);
-                    self.world.timeline.retain(|entry| entry.id() != Some(&id));
+                    self.remember(Entity::TimelineEntry, &id);
+                    self.dataset.timeline.retain(|entry| entry.id() != Some(&id));
                 }
             }
             MirrorTable::Clients => {
                 if let Some(id) =
                     self.choose(Entity::Client, |_| true).and_then(|client| client.id().cloned())
                 {
-                    self.bury(Entity::Client, &id);
-                    self.world.timeline.retain(|entry| entry.text("client") != Some(&id));
+                    self.remember(Entity::Client, &id);
+                    self.dataset.timeline.retain(|entry| entry.text("client") != Some(&id));
                     self.repoint(Entity::Piano, "client", &id, None, Some(&now));
                     self.repoint_models(Entity::Client, &id, None, &now);
-                    self.world.clients.retain(|client| client.id() != Some(&id));
+                    self.dataset.clients.retain(|client| client.id() != Some(&id));
                 }
             }
             MirrorTable::Pianos => {
                 if let Some(id) = self.choose(Entity::Piano, |_| true).and_then(|piano| piano.id().cloned()) {
-                    self.bury(Entity::Piano, &id);
+                    self.remember(Entity::Piano, &id);
                     self.repoint(Entity::TimelineEntry, "piano", &id, None, None);
                     self.repoint_models(Entity::Piano, &id, None, &now);
-                    self.world.pianos.retain(|piano| piano.id() != Some(&id));
+                    self.dataset.pianos.retain(|piano| piano.id() != Some(&id));
                 }
             }
             MirrorTable::Measurements => self.delete_measurement(),
             MirrorTable::Modelled(model) => {
-                let entity = Entity::Modelled(model);
+                let entity = Entity::Modelled(model.id);
                 if let Some(id) = self.choose(entity, |_| true).and_then(|record| record.id().cloned()) {
-                    self.bury(entity, &id);
+                    self.remember(entity, &id);
                     self.repoint_models(entity, &id, None, &now);
-                    self.world.table_mut(entity).retain(|record| record.id() != Some(&id));
+                    self.dataset.table_mut(entity).retain(|record| record.id() != Some(&id));
                 }
             }
-            // Users are never deleted over there, only made INACTIVE.
+            // Gazelle never deletes users; they become INACTIVE.
             MirrorTable::Users => {}
         }
     }
 
-    fn bury(&mut self, entity: Entity, id: &str) {
-        let record = self.world.table(entity).find(id).map(Arc::clone);
-        self.world.removed.extend(record.map(|record| (entity, record)));
+    /// Remembers a record for a later restore.
+    fn remember(&mut self, entity: Entity, id: &str) {
+        let record = self.dataset.table(entity).get(id).map(Arc::clone);
+        self.dataset.deleted.extend(record.map(|record| (entity, record)));
     }
 
-    /// A deleted record is listed again, as it was.
+    /// Restores the last deleted record, of `only` if given, without references to deleted records.
     pub(super) fn restore(&mut self, only: Option<MirrorTable>) {
-        self.world.tick();
-        let wanted = only.and_then(MirrorTable::entity);
-        let fits = |(entity, _): &(Entity, Arc<Record>)| wanted.is_none_or(|wanted| wanted == *entity);
-        if let Some(place) = self.world.removed.iter().rposition(fits) {
-            let (entity, record) = self.world.removed.remove(place);
+        self.dataset.advance_clock();
+        let entity_filter = only.and_then(MirrorTable::entity);
+        let is_eligible =
+            |(entity, _): &(Entity, Arc<Record>)| entity_filter.is_none_or(|only| only == *entity);
+        if let Some(position) = self.dataset.deleted.iter().rposition(is_eligible) {
+            let (entity, record) = self.dataset.deleted.remove(position);
             let mut record = Record::clone(&record);
-            // What it referred to may have gone meanwhile.
+            // Records that it referred to may have been deleted since.
             for field in ["client", "piano", "user", "preferredTechnician"] {
                 if let Some(Datum::Reference(of, id)) = record.get(field)
-                    && self.world.table(*of).find(id).is_none()
+                    && self.dataset.table(*of).get(id).is_none()
                 {
                     record.set(field, None::<Datum>);
                 }
             }
-            if let Entity::Modelled(model) = entity {
-                let gone =
-                    |of: Entity, id: &Arc<str>| self.world.table(of).find(id).is_none().then_some(None);
-                for reference in model.references {
-                    reference.repoint(&mut record, &gone, None);
+            if let Entity::Modelled(id) = entity {
+                let clear_missing =
+                    |of: Entity, id: &Arc<str>| self.dataset.table(of).get(id).is_none().then_some(None);
+                for reference in model::find(id).map_or(&[][..], |model| model.references) {
+                    reference.repoint(&mut record, &clear_missing, None);
                 }
             }
             self.insert(entity, record);
@@ -159,27 +162,28 @@ impl Change<'_> {
     }
 
     fn delete_measurement(&mut self) {
-        let has_named =
-            |piano: &Record| piano.objects("allPianoMeasurements").any(|taken| taken.id().is_some());
-        let Some(mut piano) = self.choose(Entity::Piano, has_named) else {
+        let has_measurement_with_id = |piano: &Record| {
+            piano.objects("allPianoMeasurements").any(|measurement| measurement.id().is_some())
+        };
+        let Some(mut piano) = self.choose(Entity::Piano, has_measurement_with_id) else {
             return;
         };
         let mut removed = false;
         let kept: Vec<Datum> = piano
             .objects("allPianoMeasurements")
-            .filter(|taken| {
-                let goes = !removed && taken.id().is_some();
-                removed |= goes;
-                !goes
+            .filter(|measurement| {
+                let is_removed = !removed && measurement.id().is_some();
+                removed |= is_removed;
+                !is_removed
             })
             .cloned()
             .map(Datum::Object)
             .collect();
         piano.set("allPianoMeasurements", kept);
-        self.world.pianos.replace(piano);
+        self.dataset.pianos.replace(piano);
     }
 
-    /// Makes what refers to one record refer to another, or to none.
+    /// Replaces or clears the references to one record in the records of an entity.
     fn repoint(
         &mut self,
         entity: Entity,
@@ -189,9 +193,9 @@ impl Change<'_> {
         updated_at: Option<&str>,
     ) {
         let referring: Vec<Record> = self
-            .world
+            .dataset
             .table(entity)
-            .identified()
+            .with_ids()
             .filter(|(_, record)| record.text(field) == Some(from))
             .map(|(_, record)| Record::clone(record))
             .collect();
@@ -201,38 +205,44 @@ impl Change<'_> {
                 _ => None,
             };
             record.set(field, target);
-            if let Some(moment) = updated_at {
-                record.set("updatedAt", moment);
+            if let Some(time) = updated_at {
+                record.set("updatedAt", time);
             }
-            self.world.table_mut(entity).replace(record);
+            self.dataset.table_mut(entity).replace(record);
         }
     }
 
-    /// The same for what the records of the models name.
+    /// Replaces or clears the references to one record in the records of all models.
     fn repoint_models(&mut self, entity: Entity, from: &Arc<str>, to: Option<&Arc<str>>, now: &str) {
-        let moved = |of: Entity, id: &Arc<str>| (of == entity && id == from).then(|| to.cloned());
+        let repointing = |of: Entity, id: &Arc<str>| (of == entity && id == from).then(|| to.cloned());
         for model in model::ALL {
-            let table = self.world.table_mut(Entity::Modelled(model));
-            let names = |record: &Record| {
-                model.references.iter().any(|reference| reference.named(record, entity).contains(from))
+            let table = self.dataset.table_mut(Entity::Modelled(model.id));
+            let refers = |record: &Record| {
+                model.references.iter().any(|reference| reference.ids(record, entity).contains(from))
             };
-            let naming: Vec<Record> = table
-                .identified()
-                .filter(|(_, record)| names(record))
+            let referring: Vec<Record> = table
+                .with_ids()
+                .filter(|(_, record)| refers(record))
                 .map(|(_, record)| Record::clone(record))
                 .collect();
-            for mut record in naming {
+            for mut record in referring {
                 for reference in model.references {
-                    reference.repoint(&mut record, &moved, Some(now));
+                    reference.repoint(&mut record, &repointing, Some(now));
                 }
                 table.replace(record);
             }
         }
     }
 
-    fn other_id(&mut self, entity: Entity, than: Option<&Arc<str>>) -> Option<Arc<str>> {
-        let ids: Vec<&Arc<str>> =
-            self.world.table(entity).identified().map(|(id, _)| id).filter(|id| Some(*id) != than).collect();
-        (!ids.is_empty()).then(|| Arc::clone(ids[self.dice.below(ids.len())]))
+    /// Draws a listed id other than `excluded`.
+    fn other_id(&mut self, entity: Entity, excluded: Option<&Arc<str>>) -> Option<Arc<str>> {
+        let ids: Vec<&Arc<str>> = self
+            .dataset
+            .table(entity)
+            .with_ids()
+            .map(|(id, _)| id)
+            .filter(|id| Some(*id) != excluded)
+            .collect();
+        (!ids.is_empty()).then(|| Arc::clone(ids[self.rng.below(ids.len())]))
     }
 }

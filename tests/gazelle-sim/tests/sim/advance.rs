@@ -1,10 +1,10 @@
-//! What an advance reports is what the truth shows.
+//! Changes made by `/_sim/advance` and their report.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::session::{Session, fixed};
+use crate::session::{Session, fixed_config};
 
 const TABLES: [&str; 7] =
     ["users", "clients", "pianos", "timeline", "measurements", "invoices", "appointments"];
@@ -14,7 +14,7 @@ type Truth = BTreeMap<&'static str, BTreeMap<String, Value>>;
 async fn truth(session: &Session) -> Truth {
     let mut truth = Truth::new();
     for table in TABLES {
-        truth.insert(table, session.truth_and_parts(table).await);
+        truth.insert(table, session.truth_with_children(table).await);
     }
     truth
 }
@@ -35,15 +35,15 @@ fn difference(before: &Truth, after: &Truth) -> Value {
     report
 }
 
-fn count(report: &Value, table: &str, what: &str) -> usize {
-    report[table][what].as_array().unwrap().len()
+fn count(report: &Value, table: &str, kind: &str) -> usize {
+    report[table][kind].as_array().unwrap().len()
 }
 
 #[tokio::test]
-async fn an_advance_reports_exactly_what_the_truth_shows_as_changed() {
-    let session = Session::start(fixed()).await;
+async fn report_matches_difference_in_truth() {
+    let session = Session::start(fixed_config()).await;
     let mut before = truth(&session).await;
-    for wanted in [
+    for request in [
         json!({"creates": 12}),
         json!({"edits": 18}),
         json!({"edits": 30, "entity": "invoices"}),
@@ -58,16 +58,16 @@ async fn an_advance_reports_exactly_what_the_truth_shows_as_changed() {
         json!({"creates": 2, "edits": 2, "deletes": 2, "restores": 1, "entity": "invoices"}),
         json!({"creates": 2, "edits": 2, "deletes": 2, "restores": 1, "entity": "appointments"}),
     ] {
-        let report = session.post("/_sim/advance", wanted.clone()).await;
+        let report = session.post("/_sim/advance", request.clone()).await;
         let after = truth(&session).await;
-        assert_eq!(report, difference(&before, &after), "{wanted}");
+        assert_eq!(report, difference(&before, &after), "{request}");
         before = after;
     }
 }
 
 #[tokio::test]
-async fn as_many_records_move_as_were_asked() {
-    let session = Session::start(fixed()).await;
+async fn requested_counts_are_applied() {
+    let session = Session::start(fixed_config()).await;
     let report = session.post("/_sim/advance", json!({"creates": 40, "entity": "timeline"})).await;
     assert_eq!(count(&report, "timeline", "created"), 40);
     let report = session.post("/_sim/advance", json!({"edits": 40, "entity": "clients"})).await;
@@ -79,9 +79,9 @@ async fn as_many_records_move_as_were_asked() {
     let report = session.post("/_sim/advance", json!({"merges": 2, "entity": "clients"})).await;
     assert_eq!(count(&report, "clients", "deleted"), 2);
     for table in ["invoices", "appointments"] {
-        let wanted = json!({"creates": 5, "edits": 40, "deletes": 6, "entity": table});
-        let report = session.post("/_sim/advance", wanted).await;
-        let counts = ["created", "edited", "deleted"].map(|what| count(&report, table, what));
+        let request = json!({"creates": 5, "edits": 40, "deletes": 6, "entity": table});
+        let report = session.post("/_sim/advance", request).await;
+        let counts = ["created", "edited", "deleted"].map(|kind| count(&report, table, kind));
         assert_eq!(counts, [5, 40, 6], "{table}");
     }
     let report = session.post("/_sim/advance", json!({"transfers": 2})).await;
@@ -89,8 +89,8 @@ async fn as_many_records_move_as_were_asked() {
 }
 
 #[tokio::test]
-async fn an_edit_moves_updated_at_and_empties_nothing() {
-    let session = Session::start(fixed()).await;
+async fn edit_updates_timestamp_and_clears_no_column() {
+    let session = Session::start(fixed_config()).await;
     let before = truth(&session).await;
     let report = session.post("/_sim/advance", json!({"edits": 120})).await;
     let after = truth(&session).await;
@@ -101,7 +101,7 @@ async fn an_edit_moves_updated_at_and_empties_nothing() {
             for (column, value) in old.as_object().unwrap() {
                 assert!(value.is_null() || !new[column].is_null(), "{table} {id} {column}");
             }
-            // Notes are what edits of models change.
+            // Edits of models may change notes.
             let is_modelled = ["invoices", "appointments"].contains(&table);
             for column in ["tags", "notes", "dampp_chaser_installed"] {
                 assert!(old.get(column) == new.get(column) || (is_modelled && column == "notes"));
@@ -111,8 +111,8 @@ async fn an_edit_moves_updated_at_and_empties_nothing() {
 }
 
 #[tokio::test]
-async fn a_late_edit_touches_an_entry_of_ten_to_forty_days() {
-    let session = Session::start(fixed()).await;
+async fn late_edit_targets_entries_10_to_40_days_old() {
+    let session = Session::start(fixed_config()).await;
     let report = session.post("/_sim/advance", json!({"late_edits": 10})).await;
     let rows = session.truth("timeline").await;
     let edited = report["timeline"]["edited"].as_array().unwrap();
@@ -124,19 +124,20 @@ async fn a_late_edit_touches_an_entry_of_ten_to_forty_days() {
 }
 
 #[tokio::test]
-async fn no_listed_record_names_a_deleted_one() {
-    let session = Session::start(fixed()).await;
-    let mut gone: Vec<String> = Vec::new();
+async fn no_record_references_deleted_record() {
+    let session = Session::start(fixed_config()).await;
+    let mut deleted: Vec<String> = Vec::new();
     for _ in 0..3 {
         let report = session.post("/_sim/advance", json!({"deletes": 90, "merges": 10})).await;
         for table in ["clients", "pianos"] {
             let ids = report[table]["deleted"].as_array().unwrap();
-            gone.extend(ids.iter().map(|id| id.as_str().unwrap().to_owned()));
+            deleted.extend(ids.iter().map(|id| id.as_str().unwrap().to_owned()));
         }
     }
     let truth = truth(&session).await;
-    let names =
-        |row: &Value, column: &str| row[column].as_str().is_some_and(|id| gone.iter().any(|gone| gone == id));
+    let refers = |row: &Value, column: &str| {
+        row[column].as_str().is_some_and(|id| deleted.iter().any(|deleted| deleted == id))
+    };
     for (table, columns) in [
         ("timeline", ["client_id", "piano_id"]),
         ("pianos", ["client_id", "id"]),
@@ -144,10 +145,13 @@ async fn no_listed_record_names_a_deleted_one() {
         ("invoices", ["client_id", "id"]),
         ("appointments", ["client_id", "id"]),
     ] {
-        assert!(truth[table].values().all(|row| columns.iter().all(|column| !names(row, column))), "{table}");
+        assert!(
+            truth[table].values().all(|row| columns.iter().all(|column| !refers(row, column))),
+            "{table}"
+        );
     }
     let selection = "id client { id } allPianoMeasurements { pianoId }";
-    for piano in session.walk("allPianos", "", selection, 100).await {
+    for piano in session.fetch_all("allPianos", "", selection, 100).await {
         for measurement in piano["allPianoMeasurements"].as_array().unwrap_or(&Vec::new()) {
             assert_eq!(measurement["pianoId"], piano["id"]);
         }
@@ -155,14 +159,14 @@ async fn no_listed_record_names_a_deleted_one() {
 }
 
 #[tokio::test]
-async fn an_unknown_wish_is_refused() {
-    let session = Session::start(fixed()).await;
-    for (path, wish) in [
+async fn unknown_field_or_entity_returns_400() {
+    let session = Session::start(fixed_config()).await;
+    for (path, body) in [
         ("/_sim/advance", json!({"edit": 1})),
         ("/_sim/advance", json!({"entity": "organs"})),
         ("/_sim/faults", json!({"status_418": 1.0})),
         ("/_sim/reset", json!({"sead": 1})),
     ] {
-        assert_eq!(session.request(path, &wish).send().await.unwrap().status(), 400, "{path} {wish}");
+        assert_eq!(session.request(path, &body).send().await.unwrap().status(), 400, "{path} {body}");
     }
 }

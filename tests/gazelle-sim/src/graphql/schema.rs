@@ -1,4 +1,4 @@
-//! Builds the served schema from the schema file, so that the schema is the file.
+//! Served schema, built from the schema file.
 
 use std::collections::HashMap;
 
@@ -13,12 +13,12 @@ use async_graphql::{
     },
 };
 
-use crate::clock;
+use crate::datetime;
 
-/// The schema, as an introspection of the real API showed it.
+/// Schema of the real API, as its introspection returned it.
 pub const SCHEMA_SDL: &str = include_str!("../../gazelle-schema.graphql");
 
-/// Enum values that came after the introspection, as real enums grow: (enum, value). The data uses them.
+/// Enum values added to those of the schema file, as (enum, value); the data contains them.
 pub const ADDED_ENUM_VALUES: &[(&str, &str)] = &[
     ("ClientStatus", "DORMANT"),
     ("PianoType", "PLAYER_GRAND"),
@@ -27,74 +27,84 @@ pub const ADDED_ENUM_VALUES: &[(&str, &str)] = &[
     ("EventStatus", "RESCHEDULED"),
 ];
 
-/// What an answer needs to know of a field.
-pub(super) struct FieldShape {
-    /// The types of the arguments.
+/// Failure to load the schema file.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SchemaError {
+    #[error("could not parse the schema file")]
+    Parse(#[from] async_graphql::parser::Error),
+    #[error("could not build the schema")]
+    Build(#[from] async_graphql::dynamic::SchemaError),
+    #[error("type {0} is an interface or a union, which are not supported")]
+    UnsupportedType(String),
+}
+
+/// Properties of a field that execution needs.
+pub(super) struct FieldInfo {
+    /// Types of the arguments by name.
     arguments: HashMap<String, Type>,
-    /// The type that the field's value, or each element of it, has.
+    /// Type of the value or of the list's elements.
     pub(super) inner_type: String,
-    /// Whether the value is a list.
     pub(super) is_list: bool,
-    /// What stands for a missing value: `null`, or the emptiest value of a non-null type.
-    pub(super) missing: Missing,
+    /// Replacement for a missing value: null or, for a non-null type, an empty value.
+    pub(super) default: DefaultValue,
 }
 
-/// What stands for a value that a record does not have.
+/// Replacement for a value that a record lacks.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Missing {
-    /// This JSON text.
+pub(super) enum DefaultValue {
+    /// JSON text to write.
     Literal(String),
-    /// A record without any field set.
-    Record,
+    /// Object whose fields have their default values.
+    EmptyRecord,
 }
 
-/// The fields of the object types.
-pub(super) struct Shapes {
-    /// The type of the query root.
+/// Index of the object, input and enum types by name.
+pub(super) struct SchemaIndex {
+    /// Name of the query root type.
     pub(super) query_type: String,
-    objects: HashMap<String, HashMap<String, FieldShape>>,
+    objects: HashMap<String, HashMap<String, FieldInfo>>,
     inputs: HashMap<String, HashMap<String, Type>>,
     enums: HashMap<String, Vec<String>>,
 }
 
-impl Shapes {
-    /// The shape of a field of an object type.
-    pub(super) fn field(&self, type_name: &str, field_name: &str) -> Option<&FieldShape> {
+impl SchemaIndex {
+    /// Returns the properties of a field of an object type.
+    pub(super) fn field(&self, type_name: &str, field_name: &str) -> Option<&FieldInfo> {
         self.objects.get(type_name)?.get(field_name)
     }
 
-    /// The fields of an object type, in the order of their names.
-    pub(super) fn fields(&self, type_name: &str) -> Vec<(&str, &FieldShape)> {
+    /// Returns the fields of an object type, sorted by name.
+    pub(super) fn fields(&self, type_name: &str) -> Vec<(&str, &FieldInfo)> {
         let fields = self.objects.get(type_name).into_iter().flatten();
-        let mut fields: Vec<_> = fields.map(|(name, shape)| (name.as_str(), shape)).collect();
+        let mut fields: Vec<_> = fields.map(|(name, info)| (name.as_str(), info)).collect();
         fields.sort_unstable_by_key(|(name, _)| *name);
         fields
     }
 
-    /// The values of an enum in the schema file; of any other type, none.
+    /// Returns the values of an enum in the schema file; empty for any other type.
     pub(super) fn enum_values(&self, type_name: &str) -> &[String] {
         self.enums.get(type_name).map_or(&[], Vec::as_slice)
     }
 
-    /// The type of an argument of a field.
+    /// Returns the type of an argument of a field.
     pub(super) fn argument(&self, type_name: &str, field_name: &str, argument: &str) -> Option<&Type> {
         self.field(type_name, field_name)?.arguments.get(argument)
     }
 
-    /// The type of a field of an input type.
+    /// Returns the type of a field of an input type.
     pub(super) fn input_field(&self, type_name: &str, field_name: &str) -> Option<&Type> {
         self.inputs.get(type_name)?.get(field_name)
     }
 
-    /// Whether values of this type have fields.
+    /// Returns true if this is an object type.
     pub(super) fn is_object(&self, type_name: &str) -> bool {
         self.objects.contains_key(type_name)
     }
 }
 
-/// Reads the schema file.
-pub(super) fn load() -> Result<(Shapes, SchemaBuilder), String> {
-    let document = parse_schema(SCHEMA_SDL).map_err(|error| error.to_string())?;
+/// Loads the schema file: the index and the builder of the library's schema.
+pub(super) fn load() -> Result<(SchemaIndex, SchemaBuilder), SchemaError> {
+    let document = parse_schema(SCHEMA_SDL)?;
     let mut query_type = "Query".to_owned();
     let mut kinds: Vec<(String, TypeKind)> = Vec::new();
     for definition in document.definitions {
@@ -114,16 +124,16 @@ pub(super) fn load() -> Result<(Shapes, SchemaBuilder), String> {
     for (name, kind) in &kinds {
         builder = register(builder, name, kind)?;
     }
-    let shapes = Shapes {
+    let index = SchemaIndex {
         query_type,
-        objects: object_shapes(&kinds),
-        inputs: input_shapes(&kinds),
+        objects: object_fields(&kinds),
+        inputs: input_fields(&kinds),
         enums: enum_values(&kinds),
     };
-    Ok((shapes, builder))
+    Ok((index, builder))
 }
 
-fn register(builder: SchemaBuilder, name: &str, kind: &TypeKind) -> Result<SchemaBuilder, String> {
+fn register(builder: SchemaBuilder, name: &str, kind: &TypeKind) -> Result<SchemaBuilder, SchemaError> {
     Ok(match kind {
         TypeKind::Scalar => builder.register(scalar(name)),
         TypeKind::Object(object) => builder.register(
@@ -141,7 +151,7 @@ fn register(builder: SchemaBuilder, name: &str, kind: &TypeKind) -> Result<Schem
                 .fold(InputObject::new(name), |object, field| object.field(argument(&field.node))),
         ),
         TypeKind::Interface(_) | TypeKind::Union(_) => {
-            return Err(format!("{name}: interfaces and unions are not simulated"));
+            return Err(SchemaError::UnsupportedType(name.to_owned()));
         }
     })
 }
@@ -149,8 +159,8 @@ fn register(builder: SchemaBuilder, name: &str, kind: &TypeKind) -> Result<Schem
 fn scalar(name: &str) -> Scalar {
     let scalar = Scalar::new(name);
     let accepts: fn(&str) -> bool = match name {
-        "CoreDate" => |text| clock::day(text).is_some(),
-        "CoreDateTime" => |text| clock::parse_lenient(text).is_some(),
+        "CoreDate" => |text| datetime::parse_day(text).is_some(),
+        "CoreDateTime" => |text| datetime::parse_lenient(text).is_some(),
         _ => return scalar,
     };
     scalar.validator(move |value| match value {
@@ -159,7 +169,7 @@ fn scalar(name: &str) -> Scalar {
     })
 }
 
-/// A field of the schema. Its resolver never runs: `execute` answers.
+/// Creates a field whose resolver never runs, because `execute` writes the response.
 fn output(definition: &FieldDefinition) -> Field {
     let field = Field::new(definition.name.node.as_str(), type_ref(&definition.ty.node), |_| {
         FieldFuture::Value(None)
@@ -183,7 +193,7 @@ fn type_ref(ty: &Type) -> TypeRef {
     if ty.nullable { base } else { TypeRef::NonNull(Box::new(base)) }
 }
 
-fn object_shapes(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String, FieldShape>> {
+fn object_fields(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String, FieldInfo>> {
     let by_name: HashMap<&str, &TypeKind> = kinds.iter().map(|(name, kind)| (name.as_str(), kind)).collect();
     let mut objects = HashMap::new();
     for (type_name, kind) in kinds {
@@ -192,20 +202,20 @@ fn object_shapes(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String
         };
         let fields = object.fields.iter().map(|field| {
             let field = &field.node;
-            let shape = FieldShape {
+            let info = FieldInfo {
                 arguments: argument_types(&field.arguments),
                 inner_type: inner_type(&field.ty.node).to_owned(),
                 is_list: matches!(field.ty.node.base, BaseType::List(_)),
-                missing: missing(&field.ty.node, &by_name),
+                default: default_value(&field.ty.node, &by_name),
             };
-            (field.name.node.to_string(), shape)
+            (field.name.node.to_string(), info)
         });
         objects.insert(type_name.clone(), fields.collect());
     }
     objects
 }
 
-fn input_shapes(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String, Type>> {
+fn input_fields(kinds: &[(String, TypeKind)]) -> HashMap<String, HashMap<String, Type>> {
     let inputs = kinds.iter().filter_map(|(name, kind)| match kind {
         TypeKind::InputObject(input) => Some((name.clone(), argument_types(&input.fields))),
         _ => None,
@@ -238,8 +248,8 @@ fn inner_type(ty: &Type) -> &str {
     }
 }
 
-fn missing(ty: &Type, kinds: &HashMap<&str, &TypeKind>) -> Missing {
-    let literal = |text: &str| Missing::Literal(text.to_owned());
+fn default_value(ty: &Type, kinds: &HashMap<&str, &TypeKind>) -> DefaultValue {
+    let literal = |text: &str| DefaultValue::Literal(text.to_owned());
     if ty.nullable {
         return literal("null");
     }
@@ -257,7 +267,7 @@ fn missing(ty: &Type, kinds: &HashMap<&str, &TypeKind>) -> Missing {
             let first = definition.values.first().map_or("", |value| value.node.value.node.as_str());
             literal(&format!("\"{first}\""))
         }
-        (_, Some(TypeKind::Object(_))) => Missing::Record,
+        (_, Some(TypeKind::Object(_))) => DefaultValue::EmptyRecord,
         _ => literal("\"\""),
     }
 }

@@ -1,9 +1,9 @@
-//! Who may ask, and how tokens come and go.
+//! Authentication: API key, OAuth grants and token expiry.
 
 use gazelle_sim::SimConfig;
 use serde_json::{Value, json};
 
-use crate::session::{Session, small};
+use crate::session::{Session, small_config};
 
 async fn refresh(session: &Session, refresh_token: &str) -> (u16, Value) {
     let form = format!(
@@ -29,8 +29,8 @@ async fn status_with(session: &Session, header: &str, value: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_request_without_a_valid_credential_is_401() {
-    let session = Session::start(small()).await;
+async fn invalid_credentials_return_401() {
+    let session = Session::start(small_config()).await;
     let response =
         session.request("/graphql/private", &json!({"query": "{ user { id } }"})).send().await.unwrap();
     assert_eq!(response.status(), 401);
@@ -42,15 +42,15 @@ async fn a_request_without_a_valid_credential_is_401() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_rotates_and_the_old_one_is_void() {
-    let session = Session::start(small()).await;
+async fn refresh_rotates_token_and_revokes_old_one() {
+    let session = Session::start(small_config()).await;
     let (status, first) = refresh(&session, "sim-refresh-1").await;
     assert_eq!((status, &first["expires_in"]), (200, &json!(7200)));
     assert!(first["created_at"].is_i64());
     let bearer = format!("Bearer {}", first["access_token"].as_str().unwrap());
     assert_eq!(status_with(&session, "authorization", &bearer).await, 200);
-    let (status, answer) = refresh(&session, "sim-refresh-1").await;
-    assert_eq!((status, &answer["error"]), (400, &json!("invalid_grant")));
+    let (status, body) = refresh(&session, "sim-refresh-1").await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")));
     let (status, second) = refresh(&session, first["refresh_token"].as_str().unwrap()).await;
     assert_eq!(status, 200);
     assert_ne!(first["access_token"], second["access_token"]);
@@ -59,27 +59,27 @@ async fn a_refresh_token_rotates_and_the_old_one_is_void() {
 }
 
 #[tokio::test]
-async fn without_rotation_the_refresh_token_stays_and_none_comes_back() {
-    let session = Session::start(small()).await;
+async fn refresh_without_rotation_keeps_token() {
+    let session = Session::start(small_config()).await;
     session.post("/_sim/faults", json!({"rotate_refresh_token": false})).await;
     for _ in 0..2 {
-        let (status, answer) = refresh(&session, "sim-refresh-1").await;
-        assert_eq!((status, answer.get("refresh_token")), (200, None));
+        let (status, body) = refresh(&session, "sim-refresh-1").await;
+        assert_eq!((status, body.get("refresh_token")), (200, None));
     }
 }
 
 #[tokio::test]
-async fn other_grants_and_clients_are_refused() {
-    let session = Session::start(small()).await;
-    let (status, answer) = token(&session, "grant_type=client_credentials&client_id=sim-client".into()).await;
-    assert_eq!((status, &answer["error"]), (400, &json!("unsupported_grant_type")));
-    let (status, answer) = token(&session, "grant_type=refresh_token&client_id=other".into()).await;
-    assert_eq!((status, &answer["error"]), (401, &json!("invalid_client")));
+async fn unsupported_grant_and_client_are_rejected() {
+    let session = Session::start(small_config()).await;
+    let (status, body) = token(&session, "grant_type=client_credentials&client_id=sim-client".into()).await;
+    assert_eq!((status, &body["error"]), (400, &json!("unsupported_grant_type")));
+    let (status, body) = token(&session, "grant_type=refresh_token&client_id=other".into()).await;
+    assert_eq!((status, &body["error"]), (401, &json!("invalid_client")));
 }
 
 #[tokio::test]
-async fn tokens_expire_by_time_and_on_demand() {
-    let session = Session::start(SimConfig { token_ttl_s: 0, ..small() }).await;
+async fn tokens_expire_by_ttl_and_on_demand() {
+    let session = Session::start(SimConfig { token_ttl_s: 0, ..small_config() }).await;
     let (_, expired) = refresh(&session, "sim-refresh-1").await;
     let bearer = format!("Bearer {}", expired["access_token"].as_str().unwrap());
     assert_eq!(status_with(&session, "authorization", &bearer).await, 401);
@@ -93,8 +93,8 @@ async fn tokens_expire_by_time_and_on_demand() {
 }
 
 #[tokio::test]
-async fn a_stopped_simulation_answers_no_more() {
-    let session = Session::start(small()).await;
+async fn stopped_server_refuses_connections() {
+    let session = Session::start(small_config()).await;
     let url = session.sim.url.clone();
     session.sim.stop().await.unwrap();
     assert!(reqwest::get(format!("{url}/_sim/health")).await.is_err());

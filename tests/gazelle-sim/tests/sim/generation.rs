@@ -1,10 +1,10 @@
-//! The data follows from the seed and is as odd as the real one.
+//! Generated data: determinism, oddities and truth.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::session::{Session, fixed};
+use crate::session::{Session, fixed_config};
 
 const TABLES: [&str; 7] =
     ["users", "clients", "pianos", "timeline", "measurements", "invoices", "appointments"];
@@ -12,8 +12,8 @@ const PAGE: &str = "{ allTimelineEntries(first: 200) { nodes { id type comment c
     piano { id make } user { id } occurredAt } edges { cursor node { id } } totalCount } }";
 
 #[tokio::test]
-async fn the_same_seed_gives_the_same_bytes_and_the_same_truth() {
-    let (one, other) = (Session::start(fixed()).await, Session::start(fixed()).await);
+async fn same_seed_gives_identical_data() {
+    let (one, other) = (Session::start(fixed_config()).await, Session::start(fixed_config()).await);
     assert_eq!(one.text(PAGE).await, other.text(PAGE).await);
     for session in [&one, &other] {
         session.post("/_sim/advance", json!({"creates": 8, "edits": 8, "deletes": 4, "merges": 2})).await;
@@ -25,8 +25,8 @@ async fn the_same_seed_gives_the_same_bytes_and_the_same_truth() {
 }
 
 #[tokio::test]
-async fn another_seed_gives_other_data() {
-    let session = Session::start(fixed()).await;
+async fn different_seed_gives_different_data() {
+    let session = Session::start(fixed_config()).await;
     let before = session.text(PAGE).await;
     session.post("/_sim/reset", json!({"seed": 2})).await;
     assert_ne!(before, session.text(PAGE).await);
@@ -35,15 +35,15 @@ async fn another_seed_gives_other_data() {
 }
 
 #[tokio::test]
-async fn the_truth_has_a_row_for_each_served_record_that_has_an_id() {
-    let session = Session::start(fixed()).await;
+async fn truth_has_row_for_every_served_id() {
+    let session = Session::start(fixed_config()).await;
     for (table, field, listed) in [
         ("clients", "allClients", 400),
         ("pianos", "allPianos", 600),
         ("timeline", "allTimelineEntries", 5000),
     ] {
         let served: BTreeSet<String> = session
-            .walk(field, "", "id", 200)
+            .fetch_all(field, "", "id", 200)
             .await
             .iter()
             .filter_map(|node| node["id"].as_str().map(str::to_owned))
@@ -59,12 +59,12 @@ async fn the_truth_has_a_row_for_each_served_record_that_has_an_id() {
 }
 
 #[tokio::test]
-async fn a_truth_row_says_what_the_api_says() {
-    let session = Session::start(fixed()).await;
+async fn truth_row_matches_api() {
+    let session = Session::start(fixed_config()).await;
     let selection = "id companyName localization { locale } preferredTechnician { id } tags updatedAt
         defaultContact { firstName lastName defaultEmail { email } defaultLocation { municipality } }";
     let truth = session.truth("clients").await;
-    for node in session.walk("allClients", "", selection, 100).await {
+    for node in session.fetch_all("allClients", "", selection, 100).await {
         let Some(row) = node["id"].as_str().map(|id| &truth[id]) else {
             continue;
         };
@@ -85,8 +85,8 @@ fn share(rows: &BTreeMap<String, Value>, is_counted: impl Fn(&Value) -> bool) ->
 }
 
 #[tokio::test]
-async fn most_entries_are_automated_and_have_no_piano_and_half_of_them_no_user() {
-    let session = Session::start(fixed()).await;
+async fn timeline_shares_match_real_data() {
+    let session = Session::start(fixed_config()).await;
     let rows = session.truth("timeline").await;
     assert!((76..=82).contains(&share(&rows, |row| row["piano_id"].is_null())));
     assert!((43..=49).contains(&share(&rows, |row| row["user_id"].is_null())));
@@ -99,10 +99,10 @@ async fn most_entries_are_automated_and_have_no_piano_and_half_of_them_no_user()
 }
 
 #[tokio::test]
-async fn the_timeline_is_as_odd_as_the_real_one() {
-    let session = Session::start(fixed()).await;
+async fn timeline_oddities_are_present() {
+    let session = Session::start(fixed_config()).await;
     let rows = session.truth("timeline").await;
-    let any = |is_odd: &dyn Fn(&Value) -> bool| rows.values().any(is_odd);
+    let any = |matches: &dyn Fn(&Value) -> bool| rows.values().any(matches);
     let comment = |row: &Value| row["comment"].as_str().unwrap_or("-").to_owned();
     assert!(any(&|row| comment(row).is_empty()));
     assert!(any(&|row| row["comment"].is_null()));
@@ -125,8 +125,8 @@ async fn the_timeline_is_as_odd_as_the_real_one() {
 }
 
 #[tokio::test]
-async fn clients_and_pianos_are_as_odd_as_the_real_ones() {
-    let session = Session::start(fixed()).await;
+async fn client_and_piano_oddities_are_present() {
+    let session = Session::start(fixed_config()).await;
     let clients = session.truth("clients").await;
     let pianos = session.truth("pianos").await;
     assert!(clients.values().any(|row| row["display_name"].is_null()));
@@ -153,8 +153,8 @@ async fn clients_and_pianos_are_as_odd_as_the_real_ones() {
 }
 
 #[tokio::test]
-async fn nothing_is_odd_when_oddities_are_off() {
-    let session = Session::start(fixed()).await;
+async fn disabling_oddities_removes_them_all() {
+    let session = Session::start(fixed_config()).await;
     session.post("/_sim/reset", json!({"oddities": false})).await;
     for table in TABLES {
         let truth = session.get(&format!("/_sim/truth/{table}")).await;
@@ -164,15 +164,14 @@ async fn nothing_is_odd_when_oddities_are_off() {
 }
 
 #[tokio::test]
-async fn an_unlisted_record_still_answers_where_it_is_named() {
-    let session = Session::start(fixed()).await;
+async fn unlisted_record_resolves_by_reference() {
+    let session = Session::start(fixed_config()).await;
     let listed = session.truth("clients").await;
     let selection = "client { id defaultContact { firstName } } piano { id make } user { id firstName }";
-    let nodes = session.walk("allTimelineEntries", "", selection, 200).await;
+    let nodes = session.fetch_all("allTimelineEntries", "", selection, 200).await;
     let unlisted =
         nodes.iter().filter_map(|node| node["client"]["id"].as_str()).find(|id| !listed.contains_key(*id));
-    let answer =
-        session.query("query($id: String) { client(id: $id) { id } }", json!({"id": unlisted})).await;
-    assert_eq!(answer["data"]["client"]["id"], unlisted.unwrap());
+    let body = session.query("query($id: String) { client(id: $id) { id } }", json!({"id": unlisted})).await;
+    assert_eq!(body["data"]["client"]["id"], unlisted.unwrap());
     assert!(nodes.iter().all(|node| node.is_null() || node["client"]["id"].is_string()));
 }

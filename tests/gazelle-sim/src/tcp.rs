@@ -1,4 +1,4 @@
-//! Connections that can be cut, before an answer or in its midst.
+//! TCP connections that can be cut before or during a response.
 
 use std::{
     io,
@@ -20,39 +20,39 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// The number of bytes a connection may still write; the maximum means any number.
+/// Number of bytes that a connection may still write; `usize::MAX` means no limit.
 #[derive(Clone, Debug)]
-pub(crate) struct Scissors(Arc<AtomicUsize>);
+pub(crate) struct WriteLimit(Arc<AtomicUsize>);
 
-impl Scissors {
+impl WriteLimit {
     fn new() -> Self {
         Self(Arc::new(AtomicUsize::new(usize::MAX)))
     }
 
-    /// Cuts the connection after this many more bytes.
+    /// Limits the connection to this many more bytes, after which it is reset.
     pub(crate) fn cut_after(&self, bytes: usize) {
         self.0.store(bytes, Ordering::SeqCst);
     }
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Scissors {
-    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
-        stream.io().scissors.clone()
+impl Connected<IncomingStream<'_, LimitedListener>> for WriteLimit {
+    fn connect_info(stream: IncomingStream<'_, LimitedListener>) -> Self {
+        stream.io().write_limit.clone()
     }
 }
 
-/// A listener whose connections can be cut.
-pub(crate) struct CuttableListener(pub(crate) TcpListener);
+/// Listener whose connections have a write limit.
+pub(crate) struct LimitedListener(pub(crate) TcpListener);
 
-impl Listener for CuttableListener {
-    type Io = CuttableStream;
+impl Listener for LimitedListener {
+    type Io = LimitedStream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Small answers must not wait for more to come.
+        // Without this, Nagle's algorithm delays small responses.
         let _ = stream.set_nodelay(true);
-        (CuttableStream { stream, scissors: Scissors::new() }, address)
+        (LimitedStream { stream, write_limit: WriteLimit::new() }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -60,13 +60,13 @@ impl Listener for CuttableListener {
     }
 }
 
-/// A connection that can be cut.
-pub(crate) struct CuttableStream {
+/// Connection with a write limit.
+pub(crate) struct LimitedStream {
     stream: TcpStream,
-    scissors: Scissors,
+    write_limit: WriteLimit,
 }
 
-impl AsyncRead for CuttableStream {
+impl AsyncRead for LimitedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -76,20 +76,20 @@ impl AsyncRead for CuttableStream {
     }
 }
 
-impl AsyncWrite for CuttableStream {
+impl AsyncWrite for LimitedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let left = self.scissors.0.load(Ordering::SeqCst);
+        let left = self.write_limit.0.load(Ordering::SeqCst);
         if left == 0 {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let written =
             ready!(Pin::new(&mut self.stream).poll_write(context, &bytes[..bytes.len().min(left)]))?;
         if left != usize::MAX {
-            self.scissors.cut_after(left - written);
+            self.write_limit.cut_after(left - written);
         }
         Poll::Ready(Ok(written))
     }

@@ -1,4 +1,4 @@
-//! Says no as the real API does: messages, codes and paths of graphql-ruby.
+//! Errors in the format of the real API: messages, codes and paths of graphql-ruby.
 
 use async_graphql::{
     Pos, ServerError,
@@ -6,23 +6,23 @@ use async_graphql::{
 };
 use serde_json::{Map, Value as Json, json};
 
-/// One entry of `errors`.
+/// Entry of `errors` in a response.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Refusal {
+pub(crate) struct GraphqlError {
     message: String,
     path: Vec<String>,
     extensions: Map<String, Json>,
 }
 
-impl Refusal {
-    /// A refusal with a code.
+impl GraphqlError {
+    /// Creates an error with a code.
     pub(crate) fn new(message: &str, code: &str) -> Self {
         let mut extensions = Map::new();
         extensions.insert("code".to_owned(), code.into());
         Self { message: message.to_owned(), path: Vec::new(), extensions }
     }
 
-    /// This refusal at a place of the answer.
+    /// Sets the path of the error in the response.
     pub(super) fn at(mut self, path: &[&str]) -> Self {
         self.path = path.iter().map(|&part| part.to_owned()).collect();
         self
@@ -34,34 +34,32 @@ impl Refusal {
     }
 }
 
-/// The answer that consists of refusals; there is no data.
-pub(crate) fn body(refusals: &[Refusal]) -> String {
-    let errors: Vec<Json> = refusals
+/// Writes a response body with errors and without data.
+pub(crate) fn body(errors: &[GraphqlError]) -> String {
+    let errors: Vec<Json> = errors
         .iter()
-        .map(|refusal| {
-            json!({"message": refusal.message, "path": refusal.path, "extensions": refusal.extensions})
-        })
+        .map(|error| json!({"message": error.message, "path": error.path, "extensions": error.extensions}))
         .collect();
     json!({ "errors": errors }).to_string()
 }
 
-/// The library's validation errors in the words of the real API.
-pub(super) fn translate(errors: &[ServerError], document: &ExecutableDocument) -> Vec<Refusal> {
-    let mut refusals: Vec<Refusal> = errors
+/// Translates the library's validation errors to those of the real API.
+pub(super) fn translate(errors: &[ServerError], document: &ExecutableDocument) -> Vec<GraphqlError> {
+    let mut translated: Vec<GraphqlError> = errors
         .iter()
         .map(|error| {
-            let mut refusal = reword(&error.message);
+            let mut translated = translate_message(&error.message);
             if let Some(position) = error.locations.first() {
-                refusal.path = path_to(document, *position);
+                translated.path = path_to(document, *position);
             }
-            refusal
+            translated
         })
         .collect();
-    refusals.dedup();
-    refusals
+    translated.dedup();
+    translated
 }
 
-/// What the library's messages begin with, or contain, and the code the real API gives such errors.
+/// Fragments of the library's messages with the real API's code for the error.
 const CODES: &[(&str, &str)] = &[
     ("Invalid value for argument", "argumentLiteralsIncompatible"),
     ("is required but not provided", "missingRequiredArguments"),
@@ -80,15 +78,16 @@ const CODES: &[(&str, &str)] = &[
     ("peration", "operationNameRequired"),
 ];
 
-fn reword(message: &str) -> Refusal {
+fn translate_message(message: &str) -> GraphqlError {
     let quoted: Vec<&str> = message.split('"').skip(1).step_by(2).collect();
     match quoted.as_slice() {
-        [field, type_name, ..] if message.starts_with("Unknown field") => {
-            Refusal::new(&format!("Field '{field}' doesn't exist on type '{type_name}'"), "undefinedField")
-                .with("typeName", type_name)
-                .with("fieldName", field)
-        }
-        [argument, field, ..] if message.starts_with("Unknown argument") => Refusal::new(
+        [field, type_name, ..] if message.starts_with("Unknown field") => GraphqlError::new(
+            &format!("Field '{field}' doesn't exist on type '{type_name}'"),
+            "undefinedField",
+        )
+        .with("typeName", type_name)
+        .with("fieldName", field),
+        [argument, field, ..] if message.starts_with("Unknown argument") => GraphqlError::new(
             &format!("Field '{field}' doesn't accept argument '{argument}'"),
             "argumentNotAccepted",
         )
@@ -98,12 +97,12 @@ fn reword(message: &str) -> Refusal {
         _ => {
             let code =
                 CODES.iter().find(|(part, _)| message.contains(part)).map_or("invalid", |(_, code)| *code);
-            Refusal::new(message, code)
+            GraphqlError::new(message, code)
         }
     }
 }
 
-/// The path to what stands at a position of the document: `["query", "allUsers", "x"]`.
+/// Returns the path to a position in the document: `["query", "allUsers", "x"]`.
 fn path_to(document: &ExecutableDocument, position: Pos) -> Vec<String> {
     let mut path = Vec::new();
     for (name, operation) in document.operations.iter() {
