@@ -25,10 +25,7 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 #[sqlx::test(migrations = false)]
-async fn random_sequences_converge_to_the_source(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn random_sequences_converge_to_the_source(_: PgPoolOptions, options: PgConnectOptions) {
     let (first, count) = (setting("PROPERTY_SEED", 1), setting("PROPERTY_SEQUENCES", 8));
     for seed in first..first + count {
         let mut connection = options.connect().await.expect("a connection");

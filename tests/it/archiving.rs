@@ -63,10 +63,7 @@ async fn fill(mirror: &Mirror) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn archived_rows_restore_unchanged(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn archived_rows_restore_unchanged(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     fill(&mirror).await;
     let store = MemorySource::default();
@@ -98,10 +95,7 @@ async fn archived_rows_restore_unchanged(
 }
 
 #[sqlx::test(migrations = false)]
-async fn archived_content_is_recognized_when_it_returns(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn archived_content_is_recognized_when_it_returns(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let with = |name: &str| json!({"id": "usr_1", "firstName": name});
     sync(&mirror, entity("users"), 0, &[with("A")]).await;

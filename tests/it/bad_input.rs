@@ -164,7 +164,7 @@ async fn every_sample_event_is_accepted_by_its_function() {
         let request = SyncRequest::parse(&sample(name), model::local_day::ZONE);
         assert!(request.is_ok(), "{name}: {request:?}");
     }
-    let look = alerter::event::read(&sample("look.json"), chrono::Utc::now());
+    let look = alerter::event::parse(&sample("look.json"), chrono::Utc::now());
     assert!(look.is_ok_and(|wish| wish.is_look));
     let stack = Stack::connect().await;
     for (function, name) in [

@@ -1,7 +1,8 @@
-//! A day on which nothing goes wrong: nobody is called.
+//! A day without a fault raises no alert.
 
-use alerter::book::{Book, Kind};
-use alerter::sight::{Judging, Sight};
+use alerter::alert::NoticeKind;
+use alerter::alert_store::AlertStore;
+use alerter::snapshot::{Snapshot, Thresholds};
 use chrono::Utc;
 use gazelle_sim::SimConfig;
 use model::entity;
@@ -10,25 +11,25 @@ use protocol::request::Mode;
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-/// A tick every two minutes.
+/// Ticks of a day, one every two minutes.
 const TICKS: i64 = 720;
-const JUDGING: Judging = Judging { interval_seconds: 120, error_rate_max: 5.0, is_scheduled: true };
+const THRESHOLDS: Thresholds = Thresholds { interval_seconds: 120, error_rate_max: 5.0, is_scheduled: true };
 
-/// Looks at the mirror as the alerter does, and claims what is to be told.
-async fn look(pipeline: &Pipeline, book: &mut Book) -> Vec<(Kind, String)> {
+/// Observes the mirror as the alerter does; returns kind and text of each new notice.
+async fn look(pipeline: &Pipeline, store: &mut AlertStore) -> Vec<(NoticeKind, String)> {
     let watch = db::queries::watch(&pipeline.mirror.db).await.expect("the database");
     let at = Utc::now();
-    let sight = Sight {
+    let snapshot = Snapshot {
         at,
         database: Some(watch),
-        database_trouble: None,
+        database_error: None,
         dead_letters: Some(vec![("reconcile", 0)]),
         fetched_at: Some(at),
     };
-    let conditions = sight.conditions(&JUDGING);
-    book.look(&sight, &conditions);
-    let notices = book.claim(at);
-    book.told(&notices.iter().map(|notice| notice.id).collect::<Vec<_>>());
+    let conditions = snapshot.conditions(&THRESHOLDS);
+    store.apply(&snapshot, &conditions);
+    let notices = store.claim(at);
+    store.remove_delivered(&notices.iter().map(|notice| notice.id).collect::<Vec<_>>());
     notices
         .into_iter()
         .map(|notice| {
@@ -41,10 +42,7 @@ async fn look(pipeline: &Pipeline, book: &mut Book) -> Vec<(Kind, String)> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn clean_day_of_720_ticks_raises_no_alert(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn clean_day_of_720_ticks_raises_no_alert(_: PgPoolOptions, options: PgConnectOptions) {
     let config = SimConfig {
         seed: 5,
         users: 3,
@@ -56,7 +54,7 @@ async fn clean_day_of_720_ticks_raises_no_alert(
     };
     let pipeline = Pipeline::open(config, options).await;
     pipeline.sync(&Mode::Full).await;
-    let mut book = Book::default();
+    let mut store = AlertStore::default();
     let mut told = Vec::new();
     for tick in 0..TICKS {
         if tick % 6 == 0 {
@@ -69,7 +67,7 @@ async fn clean_day_of_720_ticks_raises_no_alert(
             pipeline.source.control("/_sim/advance", &change).await;
         }
         pipeline.tick().await;
-        told.extend(look(&pipeline, &mut book).await);
+        told.extend(look(&pipeline, &mut store).await);
     }
     assert_eq!(told, Vec::new(), "nobody is called on a clean day");
     let runs = pipeline
@@ -83,13 +81,13 @@ async fn clean_day_of_720_ticks_raises_no_alert(
         .control("/_sim/faults", &json!({"undefined_field": 1.0, "root_field": "allClients"}))
         .await;
     pipeline.tick().await;
-    let told = look(&pipeline, &mut book).await;
+    let told = look(&pipeline, &mut store).await;
     assert!(
-        told.len() == 1 && told[0].0 == Kind::Raised && told[0].1.starts_with("SchemaChanged"),
+        told.len() == 1 && told[0].0 == NoticeKind::Raised && told[0].1.starts_with("SchemaChanged"),
         "{told:?}"
     );
     pipeline.source.control("/_sim/faults", &json!({})).await;
     pipeline.tick().await;
-    let told = look(&pipeline, &mut book).await;
-    assert!(told.len() == 1 && told[0].0 == Kind::Resolved, "{told:?}");
+    let told = look(&pipeline, &mut store).await;
+    assert!(told.len() == 1 && told[0].0 == NoticeKind::Resolved, "{told:?}");
 }

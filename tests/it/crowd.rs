@@ -75,10 +75,7 @@ impl Crowd<'_> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn killed_stagers_and_reconcilers_converge(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn killed_stagers_and_reconcilers_converge(_: PgPoolOptions, options: PgConnectOptions) {
     let url = options.to_url_lossy().to_string();
     let mirror = Mirror::open(options).await;
     let root = std::env::temp_dir().join(format!("crowd-{}", std::process::id()));
@@ -146,10 +143,7 @@ async fn killed_stagers_and_reconcilers_converge(
 }
 
 #[sqlx::test(migrations = false)]
-async fn one_bad_record_of_each_kind_fails_alone(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn one_bad_record_of_each_kind_fails_alone(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut dice = Dice(11);
     for kind in BadKind::all().into_iter().filter(BadKind::is_bad) {

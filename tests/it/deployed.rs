@@ -87,8 +87,7 @@ fn moved_ids(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn production_equals_source_and_only_changes_move()
-{
+async fn production_equals_source_and_only_changes_move() {
     let (_turn, stack) = turn().await;
     let runs = stack.sync(&json!({"entity": "all", "mode": "full"})).await;
     // What was cut short is asked for in a run of its own.

@@ -171,10 +171,7 @@ fn corpus() -> Vec<Case> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn hostile_records_are_kept_and_isolated(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn hostile_records_are_kept_and_isolated(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let cases = corpus();
     let mut nodes: Vec<String> = Vec::new();

@@ -104,10 +104,7 @@ fn said(found: &EntityReport) -> EntityReport {
 }
 
 #[sqlx::test(migrations = false)]
-async fn v5_is_imported_whole_and_once(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn v5_is_imported_whole_and_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut connection = mirror.connection().await;
     install(&mut connection, "public", UNITS).await;
@@ -250,10 +247,7 @@ async fn assert_the_unknown_are_made_up(mirror: &Mirror, report: &Report) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn rollback_to_v5_and_return_are_lossless(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn rollback_to_v5_and_return_are_lossless(_: PgPoolOptions, options: PgConnectOptions) {
     // The steps of docs/runbook.md, «Revenir à V5». The first, the schedules, is a parameter of the stack.
     let mirror = Mirror::open(options.clone()).await;
     let mut connection = mirror.connection().await;
@@ -287,10 +281,7 @@ async fn rollback_to_v5_and_return_are_lossless(
 }
 
 #[sqlx::test(migrations = false)]
-async fn manual_columns_survive_in_either_order(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn manual_columns_survive_in_either_order(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     execute(&mirror, "create table public.gazelle_clients (id bigint, external_id text, tags jsonb, personal_notes text, company_name text);
         insert into public.gazelle_clients values (1, 'cli_1', '[\"a\"]', 'à la main', 'V5'), (2, 'cli_2', '[\"a\"]', 'à la main', 'V5'),
@@ -340,10 +331,7 @@ async fn manual_columns_survive_in_either_order(
 }
 
 #[sqlx::test(migrations = false)]
-async fn import_does_not_count_as_freshness(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn import_does_not_count_as_freshness(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     install(&mut mirror.connection().await, "public", 1).await;
     let (_, source) = write(&mirror, "public", 0).await.expect("an import");
@@ -372,10 +360,7 @@ async fn import_does_not_count_as_freshness(
 }
 
 #[sqlx::test(migrations = false)]
-async fn v5_only_records_go_through_deletion_guards(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn v5_only_records_go_through_deletion_guards(_: PgPoolOptions, options: PgConnectOptions) {
     for (gone, is_withheld) in [(10, false), (40, true)] {
         let mirror = Mirror::open(options.clone()).await;
         execute(&mirror, "drop table if exists public.gazelle_clients; create table public.gazelle_clients (external_id text, company_name text);
@@ -429,10 +414,7 @@ async fn second_import_brings_later_v5_changes(_: PgPoolOptions, options: PgConn
 }
 
 #[sqlx::test(migrations = false)]
-async fn v5_only_entry_is_not_deleted_by_full_run(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn v5_only_entry_is_not_deleted_by_full_run(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     execute(&mirror, "create table public.gazelle_timeline_entries (external_id text, occurred_at timestamptz, title text);
         insert into public.gazelle_timeline_entries values

@@ -19,10 +19,7 @@ use crate::promotion::sync;
 use crate::staging::record;
 
 #[sqlx::test(migrations = false)]
-async fn incident_02_more_than_1000_records_are_mirrored(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_02_more_than_1000_records_are_mirrored(_: PgPoolOptions, options: PgConnectOptions) {
     let config = SimConfig { clients: 2_300, pianos: 1_100, timeline: 1_500, ..SimConfig::default() };
     let pipeline = Pipeline::open(config, options).await;
     pipeline.tick().await;
@@ -40,10 +37,7 @@ async fn incident_02_more_than_1000_records_are_mirrored(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_04_unknown_field_fails_no_record(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_04_unknown_field_fails_no_record(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let mut records: Vec<Value> = (0..20).map(|number| record(&format!("x{number:02}"))).collect();
@@ -67,10 +61,7 @@ async fn incident_04_unknown_field_fails_no_record(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_05_unknown_enum_value_is_kept(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_05_unknown_enum_value_is_kept(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let grown_fields = [
         ("users", "accessLevel", "access_level"),
@@ -92,10 +83,7 @@ async fn incident_05_unknown_enum_value_is_kept(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_06_updated_at_moves_with_content_only(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_06_updated_at_moves_with_content_only(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let moment = || async {
@@ -115,10 +103,7 @@ async fn incident_06_updated_at_moves_with_content_only(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_08_entry_before_its_client_is_linked_later(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_08_entry_before_its_client_is_linked_later(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut entry = record("tme_1");
     entry["client"] = json!({"id": "cli_new"});
@@ -134,10 +119,7 @@ async fn incident_08_entry_before_its_client_is_linked_later(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_09_entry_under_two_ids_is_reported_once(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_09_entry_under_two_ids_is_reported_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let entry = |id: &str, at: &str, comment: &str| {
         let mut entry = record(id);
@@ -173,10 +155,7 @@ async fn incident_09_entry_under_two_ids_is_reported_once(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_11_one_bad_row_does_not_alarm(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_11_one_bad_row_does_not_alarm(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut records: Vec<Value> = (0..4_135).map(|number| record(&format!("tme_{number:04}"))).collect();
     records[2_000]["occurredAt"] = json!("hier");
@@ -208,10 +187,7 @@ async fn incident_12_last_success_ignores_failures(_: PgPoolOptions, options: Pg
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_13_evening_belongs_to_the_local_day(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_13_evening_belongs_to_the_local_day(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut evening = record("tme_1");
     evening["occurredAt"] = json!("2025-12-31T03:30:00Z");
@@ -223,10 +199,7 @@ async fn incident_13_evening_belongs_to_the_local_day(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_14_edit_of_oldest_record_seen_next_tick(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_14_edit_of_oldest_record_seen_next_tick(_: PgPoolOptions, options: PgConnectOptions) {
     let config = SimConfig { clients: 300, pianos: 300, timeline: 300, ..SimConfig::default() };
     let pipeline = Pipeline::open(config, options).await;
     pipeline.tick().await;

@@ -21,10 +21,7 @@ async fn bring_technicians(mirror: &Mirror) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn technician_without_id_is_matched_by_name(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn technician_without_id_is_matched_by_name(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     bring_technicians(&mirror).await;
     let cases = [
@@ -115,10 +112,7 @@ fn piano(id: &str, client: &str, serial: &str, created: &str) -> Value {
 }
 
 #[sqlx::test(migrations = false)]
-async fn transferred_piano_is_linked_in_any_order(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn transferred_piano_is_linked_in_any_order(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let first = piano("ins_a", "cli_1", "H 2345678", "2015-01-01T00:00:00Z");
     let between = piano("ins_b", "cli_2", "h-2345678", "2019-01-01T00:00:00Z");
@@ -177,10 +171,7 @@ async fn duplicates_are_proposed_once_and_never_merged(_: PgPoolOptions, options
 }
 
 #[sqlx::test(migrations = false)]
-async fn alias_never_replaces_a_living_record(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn alias_never_replaces_a_living_record(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     bring_technicians(&mirror).await;
     let at = "2025-03-01T12:00:00Z";

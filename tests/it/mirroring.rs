@@ -22,10 +22,7 @@ fn ids(moved: &Value) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn each_mode_mirrors_what_it_lists(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn each_mode_mirrors_what_it_lists(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.tick().await;
     pipeline.assert_equals_the_source("a first tick").await;
@@ -64,10 +61,7 @@ async fn unchanged_full_run_writes_no_row(_: PgPoolOptions, options: PgConnectOp
 }
 
 #[sqlx::test(migrations = false)]
-async fn deletions_are_marked_exactly_and_undone_on_return(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn deletions_are_marked_exactly_and_undone_on_return(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
     for entity in entity::ALL.into_iter().filter(|entity| entity.absence != Absence::MeansNothing) {
@@ -98,10 +92,7 @@ async fn deletions_are_marked_exactly_and_undone_on_return(
 }
 
 #[sqlx::test(migrations = false)]
-async fn mass_deletion_waits_for_confirmation(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn mass_deletion_waits_for_confirmation(_: PgPoolOptions, options: PgConnectOptions) {
     for (deletes, name) in [(60, "sixty percent"), (100, "an empty listing")] {
         let pipeline = Pipeline::open(small(), options.clone()).await;
         pipeline.mirror.empty().await;
@@ -132,10 +123,7 @@ async fn mass_deletion_waits_for_confirmation(
 }
 
 #[sqlx::test(migrations = false)]
-async fn hidden_record_is_looked_up_and_stays(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn hidden_record_is_looked_up_and_stays(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
     for name in ["clients", "pianos"] {
@@ -161,10 +149,7 @@ async fn hidden_record_is_looked_up_and_stays(
 }
 
 #[sqlx::test(migrations = false)]
-async fn record_arriving_during_a_sweep_stays(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn record_arriving_during_a_sweep_stays(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
     // The sweep ends; before its pages are staged, clients arrive by a tick.
@@ -193,10 +178,7 @@ async fn users_are_never_deleted(_: PgPoolOptions, options: PgConnectOptions) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn repair_takes_whole_local_days_across_dst(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn repair_takes_whole_local_days_across_dst(_: PgPoolOptions, options: PgConnectOptions) {
     let now = "2025-11-20T12:00:00Z".parse().ok();
     let config = SimConfig { timeline: 3_000, now, oddities: false, ..small() };
     let pipeline = Pipeline::open(config, options).await;

@@ -118,10 +118,7 @@ async fn action_is_closed_in_the_readers_name() {
 }
 
 #[sqlx::test(migrations = false)]
-async fn silent_run_is_closed_as_failed_and_can_resume(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn silent_run_is_closed_as_failed_and_can_resume(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);

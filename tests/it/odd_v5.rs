@@ -9,10 +9,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::import_v5::{execute, of, physical};
 
 #[sqlx::test(migrations = false)]
-async fn smaller_v5_installation_is_imported(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn smaller_v5_installation_is_imported(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     execute(&mirror, r#"create schema vieux;
         create table vieux.gazelle_clients (external_id text, "Étrange ""nom" text, tags text, old_row text);

@@ -31,10 +31,7 @@ async fn lines(mirror: &Mirror, part: &Part, id: &str) -> Vec<i64> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn child_rows_follow_the_newest_record(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn child_rows_follow_the_newest_record(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     assert!(parts().count() > 0);
     for (entity, part) in parts() {
@@ -108,10 +105,7 @@ async fn alias_is_followed_in_child_rows(_: PgPoolOptions, options: PgConnectOpt
 }
 
 #[sqlx::test(migrations = false)]
-async fn null_element_costs_only_itself(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn null_element_costs_only_itself(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for (entity, part) in parts() {
         let mut odd = record("odd");
@@ -134,10 +128,7 @@ async fn null_element_costs_only_itself(
 }
 
 #[sqlx::test(migrations = false)]
-async fn child_row_reference_gets_one_placeholder(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn child_row_reference_gets_one_placeholder(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for (entity, part) in parts() {
         sync(&mirror, entity, 1, &[holding(part, part.table, &[part.table, part.table], false)]).await;
@@ -159,10 +150,7 @@ async fn child_row_reference_gets_one_placeholder(
 }
 
 #[sqlx::test(migrations = false)]
-async fn truncated_list_waits_for_lookup_and_removes_nothing(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn truncated_list_waits_for_lookup_and_removes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for (entity, part) in parts().filter(|(entity, _)| entity.is_asked_for_by_id()) {
         let id = format!("{}_long", part.table);

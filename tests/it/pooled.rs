@@ -44,10 +44,7 @@ async fn sync(db: &Db) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn pooler_accepts_every_statement_in_both_modes(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn pooler_accepts_every_statement_in_both_modes(_: PgPoolOptions, options: PgConnectOptions) {
     let _mirror = Mirror::open(options.clone()).await;
     // A session keeps its connection to the server for itself, and a client has two at most.
     let sessions = u32::try_from(2 * CLIENTS).unwrap_or_default();
@@ -135,10 +132,7 @@ async fn sync_through_pooler_equals_direct_sync(_: PgPoolOptions, options: PgCon
 }
 
 #[sqlx::test(migrations = false)]
-async fn cancelled_begin_loses_no_write(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn cancelled_begin_loses_no_write(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options.clone()).await;
     let pooler = Pooler::start(&options, "transaction", SERVERS, "localhost").await;
     let db = Db::new(&config(&pooler, "localhost", PoolMode::Transaction));
@@ -170,10 +164,7 @@ async fn cancelled_begin_loses_no_write(
 }
 
 #[sqlx::test(migrations = false)]
-async fn only_a_valid_certificate_and_name_is_accepted(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn only_a_valid_certificate_and_name_is_accepted(_: PgPoolOptions, options: PgConnectOptions) {
     let _mirror = Mirror::open(options.clone()).await;
     let pooler = Pooler::start(&options, "session", SERVERS, "localhost").await;
     let other = Pooler::start(&options, "transaction", SERVERS, "db.example.org").await;

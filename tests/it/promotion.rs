@@ -83,10 +83,7 @@ async fn only_changed_rows_move(_: PgPoolOptions, options: PgConnectOptions) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn older_page_never_wins_and_reverted_change_ends(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn older_page_never_wins_and_reverted_change_ends(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     for entity in entity::ALL {
         let (mut a, mut b) = (record("x"), record("x"));
@@ -107,10 +104,7 @@ async fn older_page_never_wins_and_reverted_change_ends(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_01_entry_with_unknown_references_lands(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_01_entry_with_unknown_references_lands(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut entry = record("tme_1");
     entry["user"] = json!({"id": "usr_new"});
@@ -141,10 +135,7 @@ async fn incident_01_entry_with_unknown_references_lands(
 }
 
 #[sqlx::test(migrations = false)]
-async fn incident_03_empty_value_keeps_protected_columns(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn incident_03_empty_value_keeps_protected_columns(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let (pianos, clients) = (entity("pianos"), entity("clients"));
     sync(
@@ -220,10 +211,7 @@ async fn refused_row_fails_alone(_: PgPoolOptions, options: PgConnectOptions) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn entry_moves_between_partitions_as_one_row(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn entry_moves_between_partitions_as_one_row(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let at = |instant: &str| {
         let mut entry = record("tme_1");
@@ -253,10 +241,7 @@ async fn entry_moves_between_partitions_as_one_row(
 }
 
 #[sqlx::test(migrations = false)]
-async fn impossible_record_is_skipped_with_a_reason(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn impossible_record_is_skipped_with_a_reason(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let records = [
         Value::Null,
@@ -283,10 +268,7 @@ async fn impossible_record_is_skipped_with_a_reason(
 }
 
 #[sqlx::test(migrations = false)]
-async fn every_table_and_partition_has_row_security(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn every_table_and_partition_has_row_security(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let mut entry = record("tme_1");
     entry["occurredAt"] = json!("2031-07-01T00:00:00Z");
@@ -301,10 +283,7 @@ async fn every_table_and_partition_has_row_security(
 }
 
 #[sqlx::test(migrations = false)]
-async fn resumed_run_is_judged_again(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn resumed_run_is_judged_again(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let status = || async { mirror.value("select status from sync_status").await };
     let mut run = HandRun::new(entity("users"), 0);

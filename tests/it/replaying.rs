@@ -91,10 +91,7 @@ async fn full_replay_changes_no_production_row(_: PgPoolOptions, options: PgConn
 }
 
 #[sqlx::test(migrations = false)]
-async fn replay_restores_lost_and_corrupt_rows(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn replay_restores_lost_and_corrupt_rows(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Box::pin(with_a_past(options)).await;
     let before = production(&pipeline).await;
     // A wrong transform has spoiled a column; staging is lost.
@@ -119,10 +116,7 @@ async fn replay_restores_lost_and_corrupt_rows(
 }
 
 #[sqlx::test(migrations = false)]
-async fn quarantined_page_is_staged_by_replay(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn quarantined_page_is_staged_by_replay(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     for entity in entity::fetched() {
         pipeline.source.fetch(entity, TICK).await;
@@ -158,10 +152,7 @@ async fn quarantined_page_is_staged_by_replay(
 }
 
 #[sqlx::test(migrations = false)]
-async fn replay_of_pending_records_settles_each_once(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn replay_of_pending_records_settles_each_once(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);

@@ -77,10 +77,7 @@ async fn found(mirror: &Mirror) -> Vec<Finding> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn anon_and_authenticated_can_access_nothing(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn anon_and_authenticated_can_access_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Box::pin(mirror(options)).await;
     let mut connection = mirror.connection().await;
     let tables = names(&mirror, "'r', 'p'").await;
@@ -117,10 +114,7 @@ async fn anon_and_authenticated_can_access_nothing(
 }
 
 #[sqlx::test(migrations = false)]
-async fn row_security_holds_on_granted_partitions(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn row_security_holds_on_granted_partitions(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Box::pin(mirror(options)).await;
     let mut connection = mirror.connection().await;
     let tables = names(&mirror, "'r', 'p'").await;
@@ -178,10 +172,7 @@ async fn each_planted_privilege_violation_is_found(_: PgPoolOptions, options: Pg
 }
 
 #[sqlx::test(migrations = false)]
-async fn exposed_role_reads_production_until_withdrawn(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn exposed_role_reads_production_until_withdrawn(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Box::pin(mirror(options)).await;
     let administrator = mirror.administrator();
     let mut connection = mirror.connection().await;
@@ -221,10 +212,7 @@ async fn exposed_role_reads_production_until_withdrawn(
 }
 
 #[sqlx::test(migrations = false)]
-async fn app_role_writes_rows_only_and_reader_nothing(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn app_role_writes_rows_only_and_reader_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Box::pin(mirror(options)).await;
     let mut connection = mirror.connection().await;
     for (role, sql, is_allowed) in [
@@ -267,10 +255,7 @@ async fn app_role_writes_rows_only_and_reader_nothing(
 }
 
 #[sqlx::test(migrations = false)]
-async fn mirror_has_its_own_schema_beside_v5(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn mirror_has_its_own_schema_beside_v5(_: PgPoolOptions, options: PgConnectOptions) {
     let mut connection = options.connect().await.expect("a connection");
     sqlx::raw_sql("create table public.users (external_id text, name text); insert into public.users values ('usr_1', 'x'); create table public.gazelle_clients (external_id text)")
         .execute(&mut connection)

@@ -69,10 +69,7 @@ async fn repeated_content_is_one_row_with_a_count(_: PgPoolOptions, options: PgC
 }
 
 #[sqlx::test(migrations = false)]
-async fn invalid_jsonb_is_wrapped_without_loss(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn invalid_jsonb_is_wrapped_without_loss(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let hostile = [
@@ -104,10 +101,7 @@ async fn invalid_jsonb_is_wrapped_without_loss(
 }
 
 #[sqlx::test(migrations = false)]
-async fn unreadable_object_is_quarantined_alone(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn unreadable_object_is_quarantined_alone(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);

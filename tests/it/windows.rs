@@ -42,10 +42,7 @@ async fn in_period(pipeline: &Pipeline, entity: &Entity, condition: &str) -> Vec
 }
 
 #[sqlx::test(migrations = false)]
-async fn deletion_inside_the_period_is_found_by_a_tick(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn deletion_inside_the_period_is_found_by_a_tick(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.tick().await;
     pipeline.assert_equals_the_source("a first tick").await;
@@ -86,10 +83,7 @@ fn sorted(ids: &[String]) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
-async fn record_hidden_from_period_is_looked_up_and_stays(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn record_hidden_from_period_is_looked_up_and_stays(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.tick().await;
     for entity in of_a_period() {
@@ -115,10 +109,7 @@ async fn record_hidden_from_period_is_looked_up_and_stays(
 }
 
 #[sqlx::test(migrations = false)]
-async fn unlisted_record_needs_second_listing_and_lookup(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn unlisted_record_needs_second_listing_and_lookup(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.tick().await;
     for entity in of_a_period() {
@@ -226,10 +217,7 @@ async fn repair_of_a_period_takes_only_its_days(_: PgPoolOptions, options: PgCon
 }
 
 #[sqlx::test(migrations = false)]
-async fn long_inner_list_is_fetched_whole(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn long_inner_list_is_fetched_whole(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(SimConfig { clients: 240, ..small() }, options).await;
     let invoices = entity("invoices");
     let runs = pipeline.source.fetch(invoices, TICK).await;

@@ -54,10 +54,7 @@ async fn execute(mirror: &Mirror, sql: &'static str) {
 }
 
 #[sqlx::test(migrations = false)]
-async fn panicking_record_fails_alone_after_three_attempts(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn panicking_record_fails_alone_after_three_attempts(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);
@@ -112,10 +109,7 @@ async fn panicking_record_fails_alone_after_three_attempts(
 }
 
 #[sqlx::test(migrations = false)]
-async fn healed_record_closes_its_action(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn healed_record_closes_its_action(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let refuse = "alter table users add constraint refuses check (first_name <> 'boom')";
     execute(&mirror, refuse).await;
@@ -134,10 +128,7 @@ async fn healed_record_closes_its_action(
 }
 
 #[sqlx::test(migrations = false)]
-async fn database_trouble_counts_no_attempt(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn database_trouble_counts_no_attempt(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let source = MemorySource::default();
     let mut run = HandRun::new(entity("users"), 0);
@@ -167,10 +158,7 @@ async fn database_trouble_counts_no_attempt(
 }
 
 #[sqlx::test(migrations = false)]
-async fn coming_months_have_partitions(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn coming_months_have_partitions(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     sync(&mirror, entity("timeline"), 0, &[record("tme_1")]).await;
     let missing = "select to_char(now() at time zone 'UTC' + n * interval '1 month', 'YYYY_MM') as month from generate_series(0, 3) n
@@ -179,10 +167,7 @@ async fn coming_months_have_partitions(
 }
 
 #[sqlx::test(migrations = false)]
-async fn measurement_and_note_of_one_day_are_one_reading(
-    _: PgPoolOptions,
-    options: PgConnectOptions,
-) {
+async fn measurement_and_note_of_one_day_are_one_reading(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
     let measured = |id: &str, day: &str| json!({"id": id, "takenOn": day, "temperature": 21, "humidity": 40, "a4Pitch": 440});
     let piano = |id: &str, measurements: Vec<Value>| json!({"id": id, "allPianoMeasurements": measurements});

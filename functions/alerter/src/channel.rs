@@ -1,4 +1,4 @@
-//! The ways to people: Slack by webhook, e-mail by SES; and errors to Sentry. No address of a way is ever shown.
+//! Channels to people: Slack by webhook, e-mail by SES; and errors to Sentry. Addresses never reach a log.
 
 use std::time::Duration;
 
@@ -12,37 +12,64 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::event::LogError;
-use crate::words::Message;
+use crate::message::Message;
 
-/// A way that does not answer for so long is taken for down: the other one is quicker.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Each way is tried so often before the other one is.
-const TRIES: u32 = 2;
-const PAUSE: Duration = Duration::from_secs(1);
-/// What Slack takes in one text, well below its own bound.
+/// Timeout of a channel: beyond it the other channel is quicker.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Attempts on one channel before the other one is used.
+const ATTEMPTS_MAX: u32 = 2;
+/// Pause between two attempts on one channel.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Characters sent to Slack at most; its own bound is 40,000.
 const TEXT_CHARACTERS_MAX: usize = 3_500;
 
-/// A way to people.
+/// Channel to people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
-    /// Slack.
+    /// Slack, by an incoming webhook.
     Slack,
-    /// E-mail.
+    /// E-mail, by SES.
     Email,
 }
 
 impl Channel {
-    /// Its name, as the subject of an alert.
+    /// Returns the channel's name, the subject of alerts about it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Slack => "Slack",
-            Self::Email => "courriel",
+            Self::Email => i18n::alert::EMAIL,
         }
     }
 }
 
-/// The ways there are.
+/// Error of a message that a channel did not accept. Names no address.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The channel has no address.
+    #[error("the channel is not configured")]
+    NotConfigured,
+    /// The channel gave no answer in time.
+    #[error("no answer within {} s", SEND_TIMEOUT.as_secs())]
+    Timeout,
+    /// The request could not be sent.
+    #[error("could not send the request")]
+    Http(#[source] reqwest::Error),
+    /// The channel refused the request.
+    #[error("HTTP {0}")]
+    Status(reqwest::StatusCode),
+    /// SES refused the message, with this code.
+    #[error("SES: {0}")]
+    Ses(String),
+    /// The message could not be built.
+    #[error("could not build the message")]
+    Build(#[source] aws_sdk_sesv2::error::BuildError),
+    /// The envelope could not be written.
+    #[error("could not write the Sentry envelope")]
+    Envelope(#[source] std::io::Error),
+}
+
+/// Channels that are configured.
 #[derive(Debug)]
 pub struct Channels {
     http: reqwest::Client,
@@ -53,10 +80,9 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The ways that the settings and the secret name.
+    /// Configures the channels that the settings and the secret name.
     ///
-    /// # Errors
-    /// Names what in the secret is not accepted; the ways that are right are there all the same.
+    /// The second value names what the secret holds in an invalid form; the valid channels are usable all the same.
     #[must_use]
     pub fn new(
         http: reqwest::Client,
@@ -85,52 +111,52 @@ impl Channels {
         (Self { http, ses, slack: slack.map(SecretString::from), email, sentry }, problems)
     }
 
-    /// The ways to people, the first one first.
+    /// Returns the configured channels in the order of their use.
     #[must_use]
     pub fn all(&self) -> Vec<Channel> {
         let slack = self.slack.as_ref().map(|_| Channel::Slack);
         slack.into_iter().chain(self.email.as_ref().map(|_| Channel::Email)).collect()
     }
 
-    /// Sends a message on one way, and tries again once.
+    /// Sends a message on one channel, with one retry.
     ///
     /// # Errors
-    /// The way did not take it: why, without its address.
-    pub async fn send(&self, channel: Channel, message: &Message) -> Result<(), String> {
-        let mut tries = 1;
+    /// The channel did not accept it.
+    pub async fn send(&self, channel: Channel, message: &Message) -> Result<(), SendError> {
+        let mut attempts = 1;
         loop {
             let sent = match channel {
                 Channel::Slack => self.to_slack(message).await,
                 Channel::Email => self.to_email(message).await,
             };
             match sent {
-                Err(_) if tries < TRIES => {
-                    tries += 1;
-                    sleep(PAUSE).await;
+                Err(_) if attempts < ATTEMPTS_MAX => {
+                    attempts += 1;
+                    sleep(RETRY_PAUSE).await;
                 }
                 sent => return sent,
             }
         }
     }
 
-    async fn to_slack(&self, message: &Message) -> Result<(), String> {
-        let Some(url) = &self.slack else { return Err("no webhook is set".to_owned()) };
+    async fn to_slack(&self, message: &Message) -> Result<(), SendError> {
+        let Some(url) = &self.slack else { return Err(SendError::NotConfigured) };
         let text = format!("*{}*\n{}", escaped(&message.title), escaped(&message.body));
         let request = self
             .http
             .post(url.expose_secret())
             .header("content-type", "application/json")
-            .body(json!({ "text": cut(&text) }).to_string());
-        self.taken(request).await
+            .body(json!({ "text": truncated(&text) }).to_string());
+        self.send_request(request).await
     }
 
-    async fn to_email(&self, message: &Message) -> Result<(), String> {
-        let Some((from, to)) = &self.email else { return Err("no address is set".to_owned()) };
+    async fn to_email(&self, message: &Message) -> Result<(), SendError> {
+        let Some((from, to)) = &self.email else { return Err(SendError::NotConfigured) };
         let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
-        let told = |error: aws_sdk_sesv2::error::BuildError| error.to_string();
         let subject = format!("[Gazelle] {}", message.title.replace(['\r', '\n'], " "));
-        let body = Body::builder().text(content(&message.body).map_err(told)?).build();
-        let simple = SesMessage::builder().subject(content(&subject).map_err(told)?).body(body).build();
+        let body = Body::builder().text(content(&message.body).map_err(SendError::Build)?).build();
+        let simple =
+            SesMessage::builder().subject(content(&subject).map_err(SendError::Build)?).body(body).build();
         let sending = self
             .ses
             .send_email()
@@ -138,43 +164,46 @@ impl Channels {
             .destination(Destination::builder().set_to_addresses(Some(to.clone())).build())
             .content(EmailContent::builder().simple(simple).build())
             .send();
-        match tokio::time::timeout(PATIENCE, sending).await {
+        match tokio::time::timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(_)) => Ok(()),
-            // Its code alone: the words name addresses.
-            Ok(Err(error)) => Err(format!("SES: {}", error.code().unwrap_or("no answer"))),
-            Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            // The code alone: the message names addresses.
+            Ok(Err(error)) => Err(SendError::Ses(error.code().unwrap_or("no answer").to_owned())),
+            Err(_) => Err(SendError::Timeout),
         }
     }
 
-    /// Sends errors of the functions to Sentry, if there is one.
+    /// Sends error lines of the functions to Sentry, if it is configured.
     ///
     /// # Errors
-    /// It did not take one: why.
-    pub async fn report(&self, errors: &[LogError]) -> Result<(), String> {
+    /// Sentry did not accept one of them; the following ones are not sent.
+    pub async fn send_to_sentry(&self, errors: &[LogError]) -> Result<(), SendError> {
         let Some(dsn) = &self.sentry else { return Ok(()) };
         for error in errors {
             let mut envelope = Vec::new();
-            Envelope::from(event(error)).to_writer(&mut envelope).map_err(|error| error.to_string())?;
+            Envelope::from(event(error)).to_writer(&mut envelope).map_err(SendError::Envelope)?;
             let request = self
                 .http
                 .post(dsn.envelope_api_url().to_string())
                 .header("x-sentry-auth", dsn.to_auth(Some("assistant-gazelle/6")).to_string())
                 .header("content-type", "application/x-sentry-envelope")
                 .body(envelope);
-            self.taken(request).await?;
+            self.send_request(request).await?;
         }
         Ok(())
     }
 
-    async fn taken(&self, request: reqwest::RequestBuilder) -> Result<(), String> {
-        let answer =
-            request.timeout(PATIENCE).send().await.map_err(|error| error.without_url().to_string())?;
+    async fn send_request(&self, request: reqwest::RequestBuilder) -> Result<(), SendError> {
+        let answer = request
+            .timeout(SEND_TIMEOUT)
+            .send()
+            .await
+            .map_err(|error| SendError::Http(error.without_url()))?;
         let status = answer.status();
-        if status.is_success() { Ok(()) } else { Err(format!("HTTP {status}")) }
+        if status.is_success() { Ok(()) } else { Err(SendError::Status(status)) }
     }
 }
 
-/// One event per error: the function, the message and the fields of the line, which hold no customer's data.
+/// Returns the Sentry event of an error line; the fields that it takes over hold no customer data.
 fn event(error: &LogError) -> Event<'static> {
     let text = |field: &str| error.line.get(field).and_then(serde_json::Value::as_str).map(str::to_owned);
     let mut event = Event {
@@ -194,7 +223,7 @@ fn event(error: &LogError) -> Event<'static> {
     event
 }
 
-/// HTTPS, or this machine: a webhook's address is its only secret.
+/// Accepts HTTPS, or loopback hosts: the address is the webhook's only secret.
 fn is_webhook(url: &str) -> bool {
     Url::parse(url).is_ok_and(|url| {
         url.scheme() == "https"
@@ -202,12 +231,12 @@ fn is_webhook(url: &str) -> bool {
     })
 }
 
-/// Slack reads three characters as its own: no name may call a whole channel.
+/// Escapes Slack's three control characters, so that no name can notify a whole channel.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn cut(text: &str) -> String {
+fn truncated(text: &str) -> String {
     text.chars().take(TEXT_CHARACTERS_MAX).collect()
 }
 

@@ -1,4 +1,4 @@
-//! What may reach the alerter: its queue, what Lambda says of failed fetches, lines of the functions' logs, a task.
+//! Events of the alerter: messages of its queue, failed invocations, lines of the functions' logs, tasks.
 
 use std::io::Read as _;
 
@@ -6,11 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
+use i18n::alert as texts;
 use protocol::alert::{Class, Ping, Signal, shortened};
 use protocol::message;
 use serde_json::Value;
 
-/// The parts of the pipeline whose logs are read, as they stand in the names of functions and log groups.
+/// Functions of the pipeline, as the names of functions and log groups contain them.
 const FUNCTIONS: [(&str, &str); 5] = [
     ("Fetcher", "fetcher"),
     ("Stager", "stager"),
@@ -18,111 +19,111 @@ const FUNCTIONS: [(&str, &str); 5] = [
     ("Health", "health"),
     ("Alerter", "alerter"),
 ];
-/// A delivery of log lines takes at most so much when unpacked: CloudWatch itself sends far less.
+/// Upper bound for an unpacked delivery of log lines; CloudWatch sends far less.
 const LOG_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
-/// What an event asks for.
+/// Content of an event.
 #[derive(Debug, Default, PartialEq)]
-pub struct Wish {
-    /// What goes wrong.
+pub struct ParsedEvent {
+    /// Signals to raise alerts for.
     pub signals: Vec<Signal>,
-    /// Whether to look at the pipeline now.
-    pub is_look: bool,
-    /// Lines of the logs that tell an error.
+    /// The event asks for an observation of the pipeline now.
+    pub is_observation_due: bool,
+    /// Log lines of level ERROR.
     pub errors: Vec<LogError>,
-    /// The messages that the event holds; empty where it is none of a queue.
+    /// Ids of the SQS messages in the event; empty for any other event.
     pub message_ids: Vec<String>,
-    /// What a person or the schedule asks for.
+    /// Task of a person or of the schedule.
     pub task: Option<Task>,
 }
 
-/// What a person or the schedule may ask for.
+/// Task that a person or the schedule may request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// A look at the pipeline.
-    Look,
-    /// A trial message on every way.
+    /// Observe the pipeline.
+    Observe,
+    /// Send a trial message to every channel.
     Test,
-    /// Yesterday's report, once more.
+    /// Send yesterday's report again.
     Report,
-    /// Dead letters put back now.
+    /// Put dead letters back now.
     Redrive,
 }
 
-/// A line of a function's log that tells an error.
+/// Log line of level ERROR.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogError {
-    /// The function.
+    /// Name of the function.
     pub function: &'static str,
-    /// The line.
+    /// The line's JSON object.
     pub line: Value,
 }
 
-/// Why an event is refused: what is accepted.
+/// Error for an event of an unknown form; the text names what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadEvent(String);
+pub struct InvalidEvent(String);
 
-impl std::fmt::Display for BadEvent {
+impl std::fmt::Display for InvalidEvent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for BadEvent {}
+impl std::error::Error for InvalidEvent {}
 
-/// Reads an event. A message or a line that nobody can read costs its neighbours nothing.
+/// Parses an event. An unreadable message or line does not affect the others.
 ///
 /// # Errors
-/// The event is none of those that are accepted.
-pub fn read(payload: &Value, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
+/// The event has none of the accepted forms.
+pub fn parse(payload: &Value, now: DateTime<Utc>) -> Result<ParsedEvent, InvalidEvent> {
     if let Some(data) = payload.pointer("/awslogs/data").and_then(Value::as_str) {
-        return of_logs(data, now);
+        return parse_logs(data, now);
     }
     if payload.get("Records").is_some() {
-        let messages = message::batch(payload).map_err(|bad| BadEvent(bad.to_string()))?;
-        let mut wish = Wish::default();
+        let messages = message::batch(payload).map_err(|bad| InvalidEvent(bad.to_string()))?;
+        let mut parsed = ParsedEvent::default();
         for message in messages {
-            of_message(&message.body, &mut wish, now);
-            wish.message_ids.push(message.id);
+            parse_message(&message.body, &mut parsed, now);
+            parsed.message_ids.push(message.id);
         }
-        return Ok(wish);
+        return Ok(parsed);
     }
     let task = match payload.get("task").and_then(Value::as_str) {
-        Some("look") => Task::Look,
+        Some("look") => Task::Observe,
         Some("test") => Task::Test,
         Some("report") => Task::Report,
         Some("redrive") => Task::Redrive,
         _ => {
             let accepted = "look, test, report, redrive, an SQS event, an event of CloudWatch Logs";
-            return Err(BadEvent(format!("`task` is missing or unknown; accepted: {accepted}")));
+            return Err(InvalidEvent(format!("`task` is missing or unknown; accepted: {accepted}")));
         }
     };
-    Ok(Wish { task: Some(task), is_look: task != Task::Test, ..Wish::default() })
+    Ok(ParsedEvent { task: Some(task), is_observation_due: task != Task::Test, ..ParsedEvent::default() })
 }
 
-fn of_message(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
+fn parse_message(body: &str, parsed: &mut ParsedEvent, now: DateTime<Utc>) {
     match serde_json::from_str::<Ping>(body) {
-        // The sender's clock may be wrong: nothing happened in the future.
+        // A sender's clock may be ahead: no case lies in the future.
         Ok(Ping::Signal(signal)) => {
             let at = signal.at.min(now);
-            wish.is_look |= signal.class == Class::DatabaseUnreachable;
-            wish.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
+            parsed.is_observation_due |= signal.class == Class::DatabaseUnreachable;
+            parsed.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
         }
-        Ok(Ping::Look { .. }) => wish.is_look = true,
-        Err(_) => of_failure(body, wish, now),
+        Ok(Ping::Look { .. }) => parsed.is_observation_due = true,
+        Err(_) => parse_failed_invocation(body, parsed, now),
     }
 }
 
-/// What Lambda's destination says of an invocation that failed, or Scheduler's dead-letter queue of one that was not
-/// delivered, which is a fetch as a rule; anything else is shown as it is.
-fn of_failure(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
+/// Parses a record of Lambda's failure destination, or a request in Scheduler's dead-letter queue (as a rule a fetch);
+/// any other text becomes the detail of a signal.
+fn parse_failed_invocation(body: &str, parsed: &mut ParsedEvent, now: DateTime<Utc>) {
     let event: Value = serde_json::from_str(body).unwrap_or_default();
-    // Log lines that we could not take ourselves: what they say is the news.
+    // Log lines whose own delivery to the alerter failed: their content is the signal.
     if let Some(data) = event.pointer("/requestPayload/awslogs/data").and_then(Value::as_str)
-        && let Ok(lines) = of_logs(data, now)
+        && let Ok(lines) = parse_logs(data, now)
     {
-        wish.signals.extend(lines.signals);
-        wish.errors.extend(lines.errors);
+        parsed.signals.extend(lines.signals);
+        parsed.errors.extend(lines.errors);
         return;
     }
     let detail = match event.pointer("/requestContext/condition").and_then(Value::as_str) {
@@ -130,30 +131,35 @@ fn of_failure(body: &str, wish: &mut Wish, now: DateTime<Utc>) {
             let request = event.get("requestPayload").map(ToString::to_string).unwrap_or_default();
             let reason =
                 event.pointer("/responsePayload/errorMessage").and_then(Value::as_str).unwrap_or_default();
-            format!("{condition} ; demande : {request} ; {reason}")
+            texts::invocation_failed(condition, &request, reason)
         }
-        None => format!("Demande non livrée : {body}"),
+        None => texts::request_undelivered(body),
     };
     let arn = event.pointer("/requestContext/functionArn").and_then(Value::as_str).unwrap_or_default();
-    // What Scheduler could not deliver comes as it is.
+    // Scheduler's dead-letter queue holds the request without an envelope.
     let of_task = match event.get("task").and_then(Value::as_str) {
         Some("look") => "alerter",
         Some(_) => "stager",
         None => "fetcher",
     };
-    wish.signals.push(Signal::new(Class::FunctionFailed, function_of(arn).unwrap_or(of_task), &detail, now));
+    parsed.signals.push(Signal::new(
+        Class::FunctionFailed,
+        function_of(arn).unwrap_or(of_task),
+        &detail,
+        now,
+    ));
 }
 
-/// The function whose name stands in an ARN or in a log group's name.
+/// Returns the function named in an ARN or in a log group's name.
 fn function_of(text: &str) -> Option<&'static str> {
     let is_named =
         |name: &str| ["Function", "LogGroup"].iter().any(|kind| text.contains(&format!("{name}{kind}")));
     FUNCTIONS.iter().find(|(name, _)| is_named(name)).map(|(_, function)| *function)
 }
 
-fn of_logs(data: &str, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
+fn parse_logs(data: &str, now: DateTime<Utc>) -> Result<ParsedEvent, InvalidEvent> {
     let bad = |what: &str| {
-        BadEvent(format!("`awslogs.data` {what}; accepted: gzip in Base64, as CloudWatch Logs sends it"))
+        InvalidEvent(format!("`awslogs.data` {what}; accepted: gzip in Base64, as CloudWatch Logs sends it"))
     };
     let packed = STANDARD.decode(data).map_err(|_| bad("is no Base64"))?;
     let mut text = String::new();
@@ -164,35 +170,31 @@ fn of_logs(data: &str, now: DateTime<Utc>) -> Result<Wish, BadEvent> {
     let delivery: Value = serde_json::from_str(&text).map_err(|_| bad("holds no JSON"))?;
     let group = delivery.get("logGroup").and_then(Value::as_str).unwrap_or_default();
     let function = function_of(group).unwrap_or("?");
-    let mut wish = Wish::default();
+    let mut parsed = ParsedEvent::default();
     for event in delivery.get("logEvents").and_then(Value::as_array).into_iter().flatten() {
         let message = event.get("message").and_then(Value::as_str).unwrap_or_default();
         let Ok(line) = serde_json::from_str::<Value>(message) else { continue };
         if line.get("level").and_then(Value::as_str) == Some("ERROR") {
-            wish.errors.push(LogError { function, line });
-        } else if let Some(signal) = of_platform(function, &line, now) {
-            wish.signals.push(signal);
+            parsed.errors.push(LogError { function, line });
+        } else if let Some(signal) = parse_platform_report(function, &line, now) {
+            parsed.signals.push(signal);
         }
     }
-    Ok(wish)
+    Ok(parsed)
 }
 
-/// What the platform says of an invocation that did not end well.
-fn of_platform(function: &str, line: &Value, now: DateTime<Utc>) -> Option<Signal> {
+/// Parses the platform's report of an invocation; none for a success.
+fn parse_platform_report(function: &str, line: &Value, now: DateTime<Utc>) -> Option<Signal> {
     if line.get("type").and_then(Value::as_str) != Some("platform.report") {
         return None;
     }
     let text = |path| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
     let (status, kind) = (text("/record/status"), text("/record/errorType"));
-    let what = match (status, kind) {
-        ("success" | "", _) => return None,
-        ("timeout", _) => "délai dépassé",
-        (_, kind) if kind.contains("OutOfMemory") => "mémoire épuisée",
-        (_, kind) if kind.contains("ExitError") || kind.contains("ExitCode") => "arrêt brutal",
-        _ => "erreur",
-    };
+    if matches!(status, "success" | "") {
+        return None;
+    }
     let at = line.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok()).unwrap_or(now);
-    let detail = format!("{what} ({status} {kind}), requête {}", text("/record/requestId"));
+    let detail = texts::platform_failure(status, kind, text("/record/requestId"));
     Some(Signal::new(Class::FunctionFailed, function, &detail, at.min(now)))
 }
 
@@ -229,8 +231,8 @@ mod tests {
             ("failure", "Sandbox.Failure", Some("erreur")),
             ("success", "", None),
         ] {
-            let wish = read(&logs("a-StagerLogGroup-X", &[report(status, kind)]), now).unwrap_or_default();
-            let said = wish.signals.first().map(|signal| (signal.subject.as_str(), signal.detail.as_str()));
+            let parsed = parse(&logs("a-StagerLogGroup-X", &[report(status, kind)]), now).unwrap_or_default();
+            let said = parsed.signals.first().map(|signal| (signal.subject.as_str(), signal.detail.as_str()));
             match expected {
                 Some(words) => {
                     assert!(
@@ -246,9 +248,9 @@ mod tests {
     #[test]
     fn error_lines_are_kept_and_invalid_json_ignored() {
         let lines = [json!("no object"), json!({"level": "ERROR", "message": "x"}), json!({"level": "INFO"})];
-        let wish = read(&logs("x-FetcherLogGroup-1", &lines), Utc::now()).unwrap_or_default();
-        assert_eq!((wish.errors.len(), wish.signals.len()), (1, 0));
-        assert_eq!(wish.errors.first().map(|error| error.function), Some("fetcher"));
+        let parsed = parse(&logs("x-FetcherLogGroup-1", &lines), Utc::now()).unwrap_or_default();
+        assert_eq!((parsed.errors.len(), parsed.signals.len()), (1, 0));
+        assert_eq!(parsed.errors.first().map(|error| error.function), Some("fetcher"));
     }
 
     #[test]
@@ -268,14 +270,14 @@ mod tests {
             json!({"class": "sync_failed", "subject": "clients", "detail": "x", "at": "2999-01-01T00:00:00Z"}).to_string(),
         ];
         let records: Vec<Value> = bodies.iter().map(|body| json!({"messageId": "m", "body": body})).collect();
-        let wish = read(&json!({ "Records": records }), now).unwrap_or_default();
-        assert!(wish.is_look);
-        let details: Vec<&str> = wish.signals.iter().map(|signal| signal.detail.as_str()).collect();
+        let parsed = parse(&json!({ "Records": records }), now).unwrap_or_default();
+        assert!(parsed.is_observation_due);
+        let details: Vec<&str> = parsed.signals.iter().map(|signal| signal.detail.as_str()).collect();
         assert!(details[0].contains("RetriesExhausted") && details[0].contains("\"all\""), "{details:?}");
-        let subjects: Vec<&str> = wish.signals.iter().map(|signal| signal.subject.as_str()).collect();
+        let subjects: Vec<&str> = parsed.signals.iter().map(|signal| signal.subject.as_str()).collect();
         assert_eq!(subjects[..2], ["stager", "fetcher"], "a fetch, where nothing says which function it was");
         assert_eq!(details[1], "Demande non livrée : nonsense");
-        assert_eq!((wish.signals[2].class, wish.signals[2].at), (Class::SyncFailed, now), "no future");
+        assert_eq!((parsed.signals[2].class, parsed.signals[2].at), (Class::SyncFailed, now), "no future");
     }
 
     #[test]
@@ -289,8 +291,8 @@ mod tests {
             [(lost, "stager"), (json!({"task": "look"}), "alerter"), (json!({"task": "audit"}), "stager")]
         {
             let event = json!({"Records": [{"messageId": "m", "body": body.to_string()}]});
-            let wish = read(&event, Utc::now()).unwrap_or_default();
-            let subjects: Vec<&str> = wish.signals.iter().map(|signal| signal.subject.as_str()).collect();
+            let parsed = parse(&event, Utc::now()).unwrap_or_default();
+            let subjects: Vec<&str> = parsed.signals.iter().map(|signal| signal.subject.as_str()).collect();
             assert_eq!(subjects, [subject], "{body}");
         }
     }
@@ -301,11 +303,11 @@ mod tests {
             [json!({}), json!({"task": 7}), json!({"task": "dance"}), json!([]), json!({"Records": 1})]
         {
             let said =
-                read(&event, Utc::now()).map_or_else(|bad| bad.to_string(), |wish| format!("{wish:?}"));
+                parse(&event, Utc::now()).map_or_else(|bad| bad.to_string(), |parsed| format!("{parsed:?}"));
             assert!(said.contains("accepted: "), "{event} → {said}");
         }
         for data in ["???", "AAAA"] {
-            let said = read(&json!({"awslogs": {"data": data}}), Utc::now());
+            let said = parse(&json!({"awslogs": {"data": data}}), Utc::now());
             assert!(said.is_err_and(|bad| bad.to_string().contains("`awslogs.data`")), "{data}");
         }
     }

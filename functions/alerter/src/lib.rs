@@ -1,13 +1,17 @@
-//! Tells an administrator what goes wrong, once, and when it is over.
+//! Alerts an administrator: one notice when something fails, one when it is over, one report a day.
 //!
-//! What is open and what is not told yet stands in one object of the bucket: an alert needs no database.
+//! Open alerts and undelivered notices stand in one object of the bucket: an alert needs no database.
 
-pub mod book;
+pub mod alert;
+pub mod alert_store;
+pub mod alerter;
 pub mod channel;
 pub mod config;
+pub mod daily_report;
+mod dispatch;
 pub mod event;
 pub mod handler;
-pub mod report;
-pub mod sight;
-mod telling;
-pub mod words;
+pub mod message;
+mod observe;
+mod redrive;
+pub mod snapshot;

@@ -1,6 +1,7 @@
 //! The alerter as a Lambda function.
 
-use alerter::handler::Alerter;
+use alerter::alerter::Alerter;
+use alerter::handler::handle;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;
 
@@ -9,5 +10,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::init_logging();
     let alerter =
         Alerter::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
-    run(service_fn(|event: LambdaEvent<Value>| Box::pin(alerter.handle(event)))).await
+    run(service_fn(|event: LambdaEvent<Value>| Box::pin(handle(&alerter, event)))).await
 }

@@ -1,4 +1,4 @@
-//! Who may read: the token, shown as a bearer or, by a browser, as the password of any user.
+//! Access control: a token as bearer or, from a browser, as the password of any user name.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,64 +6,64 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lambda::Secrets;
+use protocol::secret::SecretError;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 use tokio::sync::Mutex;
 use tracing::error;
 
-/// A void token is refused after this time at the latest.
-const TOKEN_KEPT: Duration = Duration::from_mins(5);
-/// Whoever shows another one may have the new one: ours is read anew then, at most so often.
-const TOKEN_DOUBTED: Duration = Duration::from_secs(5);
-/// A reader's name in `resolved_by`, at most.
+/// Time for which the token is cached: a revoked one is refused after it at the latest.
+const TOKEN_CACHED: Duration = Duration::from_mins(5);
+/// Age of the cached token from which a different one makes us read the secret again: it may be the new token.
+const TOKEN_RECHECKED: Duration = Duration::from_secs(5);
+/// Characters of a reader's name kept in `resolved_by`.
 const NAME_CHARACTERS_MAX: usize = 60;
 
-/// What a reader shows.
-struct Shown {
-    /// Who they say they are: a browser asks for a name.
+/// Credentials in a request.
+struct ShownToken {
+    /// Name that the reader gave; a browser asks for one.
     person: Option<String>,
     token: String,
 }
 
-/// Why a reader is turned away.
+/// Reason for which a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// No token is shown.
+    /// The request carries no token.
     NoToken,
-    /// Another token is shown.
+    /// The request carries another token.
     WrongToken,
-    /// Ours cannot be read now.
+    /// The secret with the token cannot be read now.
     Unknown,
-    /// A page of another site sends this.
+    /// A page of another site sent the request.
     ForeignSite,
 }
 
-/// The token of the readers.
+/// Check of the readers' token.
 #[derive(Debug)]
 pub struct Access {
     secret_id: String,
     secrets: Secrets,
-    kept: Mutex<Option<(Arc<SecretString>, Instant)>>,
+    cached: Mutex<Option<(Arc<SecretString>, Instant)>>,
 }
 
 impl Access {
-    /// The token in that secret.
+    /// Creates a check against the token in this secret.
     #[must_use]
     pub fn new(secret_id: String, secrets: Secrets) -> Self {
-        Self { secret_id, secrets, kept: Mutex::new(None) }
+        Self { secret_id, secrets, cached: Mutex::new(None) }
     }
 
-    /// Compares the token that is shown with ours, in a time that tells nothing about either; answers the name
-    /// that came with it.
+    /// Compares the request's token with the secret's in constant time; returns the name that came with it.
     ///
     /// # Errors
-    /// Why the reader is turned away.
+    /// The reason for the refusal.
     pub async fn check(&self, request: &Value) -> Result<String, Refusal> {
         let shown = shown(header(request, "authorization").unwrap_or_default()).ok_or(Refusal::NoToken)?;
-        for kept in [TOKEN_KEPT, TOKEN_DOUBTED] {
-            let token = self.token(kept).await.map_err(|reason| {
-                error!("The token cannot be checked: {reason}");
+        for max_age in [TOKEN_CACHED, TOKEN_RECHECKED] {
+            let token = self.token(max_age).await.map_err(|error| {
+                error!("The token cannot be checked: {}", lambda::error_chain(&error));
                 Refusal::Unknown
             })?;
             if bool::from(token.expose_secret().as_bytes().ct_eq(shown.token.as_bytes())) {
@@ -73,10 +73,10 @@ impl Access {
         Err(Refusal::WrongToken)
     }
 
-    /// The same for what changes something: a browser shows its password to whoever makes it ask.
+    /// Checks a request that changes something: a browser sends its password for any page, so the page must be ours.
     ///
     /// # Errors
-    /// Why the reader is turned away.
+    /// The reason for the refusal.
     pub async fn check_change(&self, request: &Value) -> Result<String, Refusal> {
         let person = self.check(request).await?;
         let is_bearer =
@@ -84,26 +84,22 @@ impl Access {
         if is_bearer || is_same_site(request) { Ok(person) } else { Err(Refusal::ForeignSite) }
     }
 
-    /// Ours, read no longer ago than that.
-    async fn token(&self, max_age: Duration) -> Result<Arc<SecretString>, String> {
-        let mut kept = self.kept.lock().await;
-        if let Some((token, read_at)) = kept.as_ref()
+    /// Returns the secret's token, read no longer than `max_age` ago.
+    async fn token(&self, max_age: Duration) -> Result<Arc<SecretString>, SecretError> {
+        let mut cached = self.cached.lock().await;
+        if let Some((token, read_at)) = cached.as_ref()
             && read_at.elapsed() < max_age
         {
             return Ok(Arc::clone(token));
         }
-        let token = self
-            .secrets
-            .read_text(&self.secret_id, "token", r#"{"token": "…"}"#)
-            .await
-            .map_err(|error| error.to_string())?;
+        let token = self.secrets.read_text(&self.secret_id, "token", r#"{"token": "…"}"#).await?;
         let token = Arc::new(token);
-        *kept = Some((Arc::clone(&token), Instant::now()));
+        *cached = Some((Arc::clone(&token), Instant::now()));
         Ok(token)
     }
 }
 
-/// A header of the request, whatever its case.
+/// Returns a header of the request; names are compared without case.
 #[must_use]
 pub fn header<'r>(request: &'r Value, name: &str) -> Option<&'r str> {
     let headers = request.get("headers")?.as_object()?;
@@ -115,9 +111,9 @@ fn scheme_of<'v>(value: &'v str, scheme: &str) -> Option<&'v str> {
     shown.eq_ignore_ascii_case(scheme).then_some(rest.trim())
 }
 
-fn shown(value: &str) -> Option<Shown> {
+fn shown(value: &str) -> Option<ShownToken> {
     if let Some(token) = scheme_of(value, "bearer") {
-        return Some(Shown { person: None, token: token.to_owned() });
+        return Some(ShownToken { person: None, token: token.to_owned() });
     }
     let decoded = STANDARD.decode(scheme_of(value, "basic")?).ok()?;
     let decoded = String::from_utf8(decoded).ok()?;
@@ -125,10 +121,10 @@ fn shown(value: &str) -> Option<Shown> {
     let person: String =
         person.chars().filter(|character| !character.is_control()).take(NAME_CHARACTERS_MAX).collect();
     let person = Some(person.trim().to_owned()).filter(|person| !person.is_empty());
-    Some(Shown { person: person.or_else(|| Some("dashboard".to_owned())), token: token.to_owned() })
+    Some(ShownToken { person: person.or_else(|| Some("dashboard".to_owned())), token: token.to_owned() })
 }
 
-/// Whether a browser says that our own page asks. One that says nothing is not believed.
+/// Returns whether the browser states that our own page sent the request; without a statement it is refused.
 fn is_same_site(request: &Value) -> bool {
     match header(request, "sec-fetch-site") {
         Some(site) => site == "same-origin",

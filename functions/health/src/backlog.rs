@@ -1,4 +1,4 @@
-//! What waits in the queues, and what they have set aside.
+//! Depth of the queues and of their dead-letter queues.
 
 use std::time::Duration;
 
@@ -7,33 +7,33 @@ use lambda::Queue;
 use serde::Serialize;
 use tracing::warn;
 
-/// A queue that does not answer for so long is shown as unknown: a page must not wait for it.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Timeout of a queue: beyond it the page shows its depth as unknown.
+const DEPTH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A queue of the pipeline with its dead-letter queue.
+/// Queue of the pipeline with its dead-letter queue.
 #[derive(Debug)]
-pub struct Watched {
-    /// Its name.
+pub struct WatchedQueue {
+    /// Name in JSON, metrics and labels.
     pub name: &'static str,
-    /// The queue.
+    /// The queue itself.
     pub queue: Queue,
-    /// Where it sets messages aside.
+    /// Its dead-letter queue.
     pub dead: Queue,
 }
 
-/// How deep a queue is.
+/// Depth of a queue and of its dead-letter queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// The queue.
+    /// Name of the queue.
     pub queue: &'static str,
-    /// Messages that wait or are being served; none where it could not be asked.
+    /// Messages that wait or are in flight; none where the queue gave no answer.
     pub waiting: Option<u64>,
-    /// Messages set aside; none where it could not be asked.
+    /// Dead letters; none where the queue gave no answer.
     pub dead: Option<u64>,
 }
 
-/// Asks every queue at once.
-pub async fn backlogs(queues: &[Watched]) -> Vec<Backlog> {
+/// Reads the depth of every queue, concurrently.
+pub async fn backlogs(queues: &[WatchedQueue]) -> Vec<Backlog> {
     join_all(queues.iter().map(|watched| async move {
         let (waiting, dead) =
             tokio::join!(depth(watched.name, &watched.queue), depth(watched.name, &watched.dead));
@@ -43,14 +43,14 @@ pub async fn backlogs(queues: &[Watched]) -> Vec<Backlog> {
 }
 
 async fn depth(name: &str, queue: &Queue) -> Option<u64> {
-    match tokio::time::timeout(PATIENCE, queue.depth()).await {
+    match tokio::time::timeout(DEPTH_TIMEOUT, queue.depth()).await {
         Ok(Ok(depth)) => Some(depth),
         Ok(Err(reason)) => {
             warn!(queue = name, "{reason}");
             None
         }
         Err(_) => {
-            warn!(queue = name, "A queue gave no answer within {} s", PATIENCE.as_secs());
+            warn!(queue = name, "A queue gave no answer within {} s", DEPTH_TIMEOUT.as_secs());
             None
         }
     }

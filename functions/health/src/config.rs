@@ -1,9 +1,9 @@
-//! The health API's settings, from the environment.
+//! Settings of the health API, from environment variables.
 
 use db::DatabaseSettings;
 use protocol::settings::{BadSettings, Settings};
 
-/// The health API's settings.
+/// Settings of the health API.
 ///
 /// | variable | what for | default |
 /// |---|---|---|
@@ -15,17 +15,17 @@ use protocol::settings::{BadSettings, Settings};
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
 pub struct HealthConfig {
-    /// The database.
+    /// Settings of the database.
     pub database: DatabaseSettings,
-    /// The secret with the token that readers must show.
+    /// Secret with the readers' token.
     pub health_secret_id: String,
-    /// How often an incremental run is due, in seconds.
+    /// Interval of incremental runs, in seconds.
     pub sync_interval_seconds: u32,
-    /// Name, queue and dead-letter queue, where they are known.
+    /// Name, queue and dead-letter queue of each configured queue.
     pub queues: Vec<(&'static str, String, String)>,
 }
 
-/// The queues of the pipeline: their name, and the variables with their addresses.
+/// Queues of the pipeline: name, variable of the queue, variable of its dead-letter queue.
 const QUEUES: [(&str, &str, &str); 3] = [
     ("raw-events", "RAW_EVENTS_QUEUE_URL", "RAW_EVENTS_DLQ_URL"),
     ("reconcile", "RECONCILE_QUEUE_URL", "RECONCILE_DLQ_URL"),
@@ -33,7 +33,7 @@ const QUEUES: [(&str, &str, &str); 3] = [
 ];
 
 impl HealthConfig {
-    /// Reads the settings.
+    /// Reads the settings from environment variables.
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.

@@ -1,22 +1,22 @@
-//! The health API behind API Gateway: routes, and what answers them.
+//! The health API behind API Gateway: routes and their responses.
 
 use std::future::Future;
 
 use chrono::Utc;
 use db::SecretDb;
 use db::queries::Overview;
-use lambda::{Queue, Secrets, aws_config};
+use lambda::{Queue, Secrets, aws_config, error_chain};
 use lambda_runtime::{Error, LambdaEvent};
 use serde_json::{Value, json};
 use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::access::{Access, Refusal, header};
-use crate::answer::{json_answer, page, problem, prometheus, see_other, text};
-use crate::backlog::{Watched, backlogs};
+use crate::backlog::{WatchedQueue, backlogs};
 use crate::config::HealthConfig;
 use crate::metrics::metrics;
 use crate::page::{dashboard, unreachable};
+use crate::response::{json_response, page, problem, prometheus, see_other, text};
 use crate::status::status;
 use i18n::language::Language;
 use protocol::health::{EntityHealths, Status, health, worst};
@@ -24,17 +24,28 @@ use protocol::health::{EntityHealths, Status, health, worst};
 const DASHBOARD: &str = "/api/v6/dashboard";
 const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/status, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
 
+/// Error of a response that needs the database.
+#[derive(Debug, thiserror::Error)]
+enum HealthError {
+    /// The database's address cannot be used.
+    #[error("could not connect to the database")]
+    Connect(#[from] db::UnreachableDb),
+    /// A query failed.
+    #[error("could not query the database")]
+    Query(#[from] db::Error),
+}
+
 /// The health API with its connections.
 #[derive(Debug)]
 pub struct Health {
     config: HealthConfig,
     db: SecretDb,
     access: Access,
-    queues: Vec<Watched>,
+    queues: Vec<WatchedQueue>,
 }
 
 impl Health {
-    /// The health API that the environment describes.
+    /// Connects the health API that the environment describes.
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
@@ -43,7 +54,7 @@ impl Health {
         let aws = aws_config().await;
         let secrets = Secrets::new(&aws);
         let queue = |url: &String| Queue::new(&aws, url.clone());
-        let watched = |(name, own, dead): &(&'static str, String, String)| Watched {
+        let watched = |(name, own, dead): &(&'static str, String, String)| WatchedQueue {
             name,
             queue: queue(own),
             dead: queue(dead),
@@ -54,34 +65,34 @@ impl Health {
         Ok(Self { config, db, access, queues })
     }
 
-    /// Answers one request. Whatever happens is an answer: an error of the function would tell nothing.
+    /// Serves one request. Every failure is a response: an error of the function would say nothing to the reader.
     ///
     /// # Errors
-    /// None.
+    /// Never; the signature is that of a handler.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let request = event.payload;
         let method =
             request.pointer("/requestContext/http/method").and_then(Value::as_str).unwrap_or_default();
         let path = request.get("rawPath").and_then(Value::as_str).unwrap_or_default();
-        let answer = match (method, path) {
+        let response = match (method, path) {
             ("", _) | (_, "") => problem(
                 400,
                 "bad_event",
                 "`requestContext.http.method` and `rawPath` are missing; accepted: an HTTP API event, payload format 2.0",
             ),
-            ("GET", "/healthz") => self.word().await,
-            ("GET", "/api/v6/health") => self.to_reader(&request, || self.report()).await,
-            ("GET", DASHBOARD) => self.to_reader(&request, || self.dashboard(&request)).await,
-            ("GET", "/api/v6/status") => self.to_reader(&request, || self.status(&request)).await,
+            ("GET", "/healthz") => self.healthz().await,
+            ("GET", "/api/v6/health") => self.authorized(&request, || self.health()).await,
+            ("GET", DASHBOARD) => self.authorized(&request, || self.dashboard(&request)).await,
+            ("GET", "/api/v6/status") => self.authorized(&request, || self.status(&request)).await,
             ("GET", "/api/v6/runs") => {
-                self.to_reader(&request, || self.overview_as(|overview| json!({ "runs": overview.runs })))
+                self.authorized(&request, || self.overview_json(|overview| json!({ "runs": overview.runs })))
                     .await
             }
             ("GET", "/api/v6/actions") => {
                 let actions = |overview: &Overview| json!({ "open": overview.actions_open, "quarantined": overview.quarantined, "actions": overview.actions });
-                self.to_reader(&request, || self.overview_as(actions)).await
+                self.authorized(&request, || self.overview_json(actions)).await
             }
-            ("GET", "/api/v6/metrics") => self.to_reader(&request, || self.metrics()).await,
+            ("GET", "/api/v6/metrics") => self.authorized(&request, || self.metrics()).await,
             (method, path) => match (method, resolved_action(path)) {
                 ("POST", Some(id)) => self.resolve(&request, id).await,
                 (_, Some(_)) => not_allowed("POST"),
@@ -89,36 +100,36 @@ impl Health {
                 _ => problem(404, "not_found", &format!("accepted: {ROUTES}")),
             },
         };
-        let status = answer.get("statusCode").and_then(Value::as_u64);
-        info!(http.method = method, http.status = status, "Answered");
-        Ok(answer)
+        let status = response.get("statusCode").and_then(Value::as_u64);
+        info!(http.method = method, http.status = status, "Request served");
+        Ok(response)
     }
 
-    async fn to_reader<F: Future<Output = Value>>(
+    async fn authorized<F: Future<Output = Value>>(
         &self,
         request: &Value,
-        answer: impl FnOnce() -> F,
+        respond: impl FnOnce() -> F,
     ) -> Value {
         match self.access.check(request).await {
-            Ok(_) => answer().await,
+            Ok(_) => respond().await,
             Err(refusal) => refused(refusal),
         }
     }
 
-    async fn report(&self) -> Value {
+    async fn health(&self) -> Value {
         match self.facts().await {
             Ok(health) => {
                 let status = if worst(&health) == Status::Unhealthy { 503 } else { 200 };
-                json_answer(status, &json!(health))
+                json_response(status, &json!(health))
             }
-            Err(reason) => no_database(&reason),
+            Err(error) => no_database(&error),
         }
     }
 
-    async fn word(&self) -> Value {
+    async fn healthz(&self) -> Value {
         let status = self.facts().await.map_or(Status::Unhealthy, |health| worst(&health));
         let code = if status == Status::Unhealthy { 503 } else { 200 };
-        json_answer(code, &json!({ "status": status.as_str() }))
+        json_response(code, &json!({ "status": status.as_str() }))
     }
 
     async fn dashboard(&self, request: &Value) -> Value {
@@ -128,8 +139,8 @@ impl Health {
             (Ok(overview), backlog) => {
                 page(200, &dashboard(&overview, &backlog, language, Utc::now(), interval))
             }
-            (Err(reason), backlog) => {
-                error!("The database gives no answer: {reason}");
+            (Err(error), backlog) => {
+                error!("The database gives no answer: {}", error_chain(&error));
                 page(503, &unreachable(&backlog, language, Utc::now()))
             }
         }
@@ -138,16 +149,17 @@ impl Health {
     async fn status(&self, request: &Value) -> Value {
         let language = Language::preferred(header(request, "accept-language").unwrap_or_default());
         let (overview, backlog) = tokio::join!(self.overview(), backlogs(&self.queues));
-        let overview = overview.inspect_err(|reason| error!("The database gives no answer: {reason}")).ok();
+        let overview =
+            overview.inspect_err(|error| error!("The database gives no answer: {}", error_chain(error))).ok();
         let interval = self.config.sync_interval_seconds;
-        let words = status(overview.as_ref(), &backlog, language, Utc::now(), interval);
-        text(if overview.is_some() { 200 } else { 503 }, &words)
+        let body = status(overview.as_ref(), &backlog, language, Utc::now(), interval);
+        text(if overview.is_some() { 200 } else { 503 }, &body)
     }
 
-    async fn overview_as(&self, read: impl FnOnce(&Overview) -> Value) -> Value {
+    async fn overview_json(&self, read: impl FnOnce(&Overview) -> Value) -> Value {
         match self.overview().await {
-            Ok(overview) => json_answer(200, &read(&overview)),
-            Err(reason) => no_database(&reason),
+            Ok(overview) => json_response(200, &read(&overview)),
+            Err(error) => no_database(&error),
         }
     }
 
@@ -157,7 +169,7 @@ impl Health {
                 let backlog = backlogs(&self.queues).await;
                 prometheus(&metrics(&overview, &backlog, Utc::now(), self.config.sync_interval_seconds))
             }
-            Err(reason) => no_database(&reason),
+            Err(error) => no_database(&error),
         }
     }
 
@@ -166,42 +178,40 @@ impl Health {
             Ok(person) => person,
             Err(refusal) => return refused(refusal),
         };
-        let resolved = match self.db.get().await {
-            Ok(db) => db::actions::resolve_action(db, id, &person).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
+        let resolved = async {
+            let db = self.db.get().await?;
+            Ok::<_, HealthError>(db::actions::resolve_action(db, id, &person).await?)
         };
-        match resolved {
-            // One that is closed already is what the reader wants.
+        match resolved.await {
+            // An action that is closed already is in the state that the reader asks for.
             Ok(_) => see_other(DASHBOARD),
-            Err(reason) => no_database(&reason),
+            Err(error) => no_database(&error),
         }
     }
 
-    async fn facts(&self) -> Result<EntityHealths, String> {
-        let db = self.db.get().await.map_err(|error| error.to_string())?;
-        let facts = db::queries::entity_reports(db).await.map_err(|error| error.to_string())?;
+    async fn facts(&self) -> Result<EntityHealths, HealthError> {
+        let facts = db::queries::entity_reports(self.db.get().await?).await?;
         Ok(health(&facts, Utc::now(), self.config.sync_interval_seconds))
     }
 
-    async fn overview(&self) -> Result<Overview, String> {
-        let db = self.db.get().await.map_err(|error| error.to_string())?;
-        db::queries::overview(db).await.map_err(|error| error.to_string())
+    async fn overview(&self) -> Result<Overview, HealthError> {
+        Ok(db::queries::overview(self.db.get().await?).await?)
     }
 }
 
-/// The action of `/api/v6/actions/{id}/resolve`.
+/// Returns the id in `/api/v6/actions/{id}/resolve`.
 fn resolved_action(path: &str) -> Option<Uuid> {
     path.strip_prefix("/api/v6/actions/")?.strip_suffix("/resolve")?.parse().ok()
 }
 
 fn not_allowed(accepted: &str) -> Value {
-    let mut answer = problem(405, "method_not_allowed", &format!("accepted: {accepted}"));
-    answer["headers"]["allow"] = json!(accepted);
-    answer
+    let mut response = problem(405, "method_not_allowed", &format!("accepted: {accepted}"));
+    response["headers"]["allow"] = json!(accepted);
+    response
 }
 
-fn no_database(reason: &str) -> Value {
-    error!("The database gives no answer: {reason}");
+fn no_database(failed: &HealthError) -> Value {
+    error!("The database gives no answer: {}", error_chain(failed));
     problem(
         503,
         "database_unreachable",
@@ -210,7 +220,7 @@ fn no_database(reason: &str) -> Value {
 }
 
 fn refused(refusal: Refusal) -> Value {
-    let mut answer = match refusal {
+    let mut response = match refusal {
         Refusal::NoToken => problem(
             401,
             "unauthorised",
@@ -222,7 +232,7 @@ fn refused(refusal: Refusal) -> Value {
         }
         Refusal::Unknown => return problem(503, "secret_unreachable", "the token cannot be checked now"),
     };
-    // A browser asks for a name and a password. Basic alone: Chromium asks nobody if a second scheme stands beside it.
-    answer["headers"]["www-authenticate"] = json!(r#"Basic realm="Assistant Gazelle", charset="UTF-8""#);
-    answer
+    // Makes a browser ask for name and password. Basic alone: with a second scheme beside it Chromium does not ask.
+    response["headers"]["www-authenticate"] = json!(r#"Basic realm="Assistant Gazelle", charset="UTF-8""#);
+    response
 }

@@ -1,10 +1,10 @@
-//! Says whether the mirror is fresh and whether it fails, to programs and to people.
+//! Health API: freshness, failures and open actions of the mirror, for programs and for people.
 
 pub mod access;
-pub mod answer;
 pub mod backlog;
 pub mod config;
 pub mod handler;
 pub mod metrics;
 pub mod page;
+pub mod response;
 pub mod status;

@@ -9,10 +9,10 @@ use crate::backlog::Backlog;
 
 use protocol::health::{Status, health};
 
-/// One metric: its name, what it is, and its value for an entity.
+/// Gauge of an entity: name, help text, value.
 type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
 
-/// One number of a queue: its name, what it is, and its value.
+/// Gauge of a queue: name, help text, value.
 type Gauge = (&'static str, &'static str, fn(&Backlog) -> Option<u64>);
 
 struct Facts<'a> {
@@ -42,7 +42,7 @@ const METRICS: &[Metric] = &[
     }),
 ];
 
-/// The metrics of every entity, and of what waits for a person.
+/// Returns the metrics of every entity, of the open actions and of the queues.
 #[must_use]
 pub fn metrics(
     overview: &Overview,

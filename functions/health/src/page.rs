@@ -1,4 +1,4 @@
-//! The dashboard, for whoever runs the firm: is it fresh, is it failing, what must I do?
+//! The health page for people: freshness, failures, and what to do.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,15 +12,16 @@ use sha2::{Digest, Sha256};
 use crate::backlog::Backlog;
 
 use i18n::language::Language;
+use i18n::page::PageTexts;
 use protocol::health::{EntityHealths, Status, health, worst};
 
 const STYLE: &str = include_str!("page/style.css");
-/// Seconds after which a browser asks again.
+/// Interval at which a browser reloads the page, in seconds.
 pub const REFRESH_SECONDS: u32 = 60;
-/// Hours of the small plots.
+/// Hours shown by the chart of an entity.
 const HOURS: i32 = 24;
 
-/// What the page may load: its own style, by its digest, and nothing else.
+/// Returns the content security policy: the page's own style by its digest, and nothing else.
 #[must_use]
 pub fn content_security_policy() -> String {
     let digest = STANDARD.encode(Sha256::digest(STYLE));
@@ -29,7 +30,7 @@ pub fn content_security_policy() -> String {
     )
 }
 
-/// The page of a mirror that can be read.
+/// Returns the page for a database that answers.
 #[must_use]
 pub fn dashboard(
     overview: &Overview,
@@ -39,9 +40,9 @@ pub fn dashboard(
     interval_seconds: u32,
 ) -> String {
     let health = health(&overview.entities, now, interval_seconds);
-    let verdict = worst(&health);
+    let overall = worst(&health);
     let body = html! {
-        // What a person must do comes first; where there is nothing to do, the state does.
+        // Open actions come first; without any, the state does.
         @if overview.actions_open > 0 {
             (actions(overview, language))
             (entities(overview, &health, language, now))
@@ -52,44 +53,43 @@ pub fn dashboard(
         (runs(&overview.runs, language))
         (queues(backlog, language))
     };
-    page(language, verdict, now, &body)
+    page(language, overall, now, &body)
 }
 
-/// The page while the database gives no answer.
+/// Returns the page for a database that gives no answer.
 #[must_use]
 pub fn unreachable(backlog: &[Backlog], language: Language, now: DateTime<Utc>) -> String {
+    let texts = PageTexts::of(language);
     let body = html! {
-        p.card { (language.pick(
-            "La base de données ne répond pas. Rien n'est perdu : chaque enregistrement attend dans le stockage et sera repris dès qu'elle répondra.",
-            "The database gives no answer. Nothing is lost: every record waits in storage and is taken up as soon as it does.",
-        )) }
+        p.card { (texts.database_unreachable) }
         (queues(backlog, language))
     };
     page(language, Status::Unhealthy, now, &body)
 }
 
-fn page(language: Language, verdict: Status, now: DateTime<Utc>, body: &Markup) -> String {
-    let title = "Assistant Gazelle";
+fn page(language: Language, overall: Status, now: DateTime<Utc>, body: &Markup) -> String {
+    let texts = PageTexts::of(language);
+    let title = texts.product;
     html! {
         (DOCTYPE)
         html lang=(language.code()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (language.verdict(verdict)) " · " (title) }
+                title { (language.health_status(overall)) " · " (title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
                     h1 { (title) }
-                    div.banner.(verdict.as_str()) {
-                        p.verdict role="status" { (mark(verdict)) " " (language.verdict(verdict)) }
-                        p.soft { (language.pick("État à ", "As of ")) (moment(now)) }
+                    div.banner.(overall.as_str()) {
+                        p.verdict role="status" { (mark(overall)) " " (language.health_status(overall)) }
+                        p.soft { (texts.as_of) (moment(now)) }
                     }
                 }
                 main { (body) }
                 footer.soft {
-                    p { (language.pick("La page se renouvelle chaque minute. Heures de Montréal.", "The page renews itself every minute. Montréal time.")) }
+                    p { (texts.footer) }
                 }
             }
         }
@@ -97,7 +97,7 @@ fn page(language: Language, verdict: Status, now: DateTime<Utc>, body: &Markup) 
     .into_string()
 }
 
-/// A verdict must not be told by its colour alone.
+/// Returns the sign of a status, which must not be told by colour alone.
 const fn mark(status: Status) -> &'static str {
     match status {
         Status::Healthy => "✓",
@@ -108,28 +108,29 @@ const fn mark(status: Status) -> &'static str {
 }
 
 fn entities(overview: &Overview, health: &EntityHealths, language: Language, now: DateTime<Utc>) -> Markup {
+    let texts = PageTexts::of(language);
     html! {
-        h2 { (language.pick("Données", "Data")) }
+        h2 { (texts.data) }
         ul.cards {
             @for entity in entity::ALL {
                 @if let Some(state) = health.get(entity.name) {
                     @let hours: Vec<&Hour> = overview.trend.iter().filter(|hour| hour.entity == entity.name).collect();
                     li.card {
                         h3 { (language.title(entity)) }
-                        p.verdict.(state.status.as_str()) { (mark(state.status)) " " (language.verdict(state.status)) }
+                        p.verdict.(state.status.as_str()) { (mark(state.status)) " " (language.health_status(state.status)) }
                         dl {
-                            dt { (language.pick("Fraîcheur", "Freshness")) }
-                            dd { @if state.status == Status::Unknown { "–" } @else { (decimal(state.freshness, language)) " %" } }
-                            dt { (language.pick("Réussite", "Success")) }
+                            dt { (texts.freshness) }
+                            dd { @if state.status == Status::Unknown { "–" } @else { (language.decimal(state.freshness)) " %" } }
+                            dt { (texts.last_success) }
                             dd { @match state.last_sync {
                                 Some(last) => (language.ago((now - last).num_seconds())),
-                                None => (language.pick("jamais", "never")),
+                                None => (texts.never),
                             } }
-                            dt { (language.pick("En attente", "Waiting")) }
+                            dt { (texts.waiting) }
                             dd { (state.records_pending) }
-                            dt { (language.pick("Écrits 24 h", "Written 24 h")) }
+                            dt { (texts.written_24_h) }
                             dd { (hours.iter().map(|hour| hour.promoted).sum::<i64>()) }
-                            dt { (language.pick("Échecs 24 h", "Failed 24 h")) }
+                            dt { (texts.failed_24_h) }
                             dd { (hours.iter().map(|hour| hour.failed + hour.failed_runs).sum::<i64>()) }
                         }
                         (plot(&hours, language))
@@ -140,13 +141,11 @@ fn entities(overview: &Overview, health: &EntityHealths, language: Language, now
     }
 }
 
-/// A bar per hour, the present one at the right: what was written, and where something failed.
+/// Returns a bar per hour, the current one at the right: rows written, and hours with failures.
 fn plot(hours: &[&Hour], language: Language) -> Markup {
+    let texts = PageTexts::of(language);
     let most = hours.iter().map(|hour| hour.promoted).max().unwrap_or(0).max(1);
-    let label = language.pick(
-        "Enregistrements écrits par heure, 24 dernières heures",
-        "Records written by hour, last 24 hours",
-    );
+    let label = texts.chart;
     html! {
         svg.plot viewBox="0 0 240 40" preserveAspectRatio="none" role="img" aria-label=(label) {
             line.axis x1="0" y1="39.5" x2="240" y2="39.5" {}
@@ -163,35 +162,37 @@ fn plot(hours: &[&Hour], language: Language) -> Markup {
 }
 
 fn actions(overview: &Overview, language: Language) -> Markup {
+    let texts = PageTexts::of(language);
     let Overview { actions, actions_open, quarantined, .. } = overview;
     html! {
-        h2 { (language.pick("À faire", "To do")) " (" (actions_open) ")" }
+        h2 { (texts.to_do) " (" (actions_open) ")" }
         @if actions.is_empty() {
-            p { (language.pick("Rien : aucune action n'attend.", "Nothing: no action is open.")) }
+            p { (texts.nothing_to_do) }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(language.pick("Actions ouvertes", "Open actions")) {
+            div.scroll tabindex="0" role="region" aria-label=(texts.open_actions) {
                 table role="table" {
                     thead role="rowgroup" { tr role="row" {
-                        th role="columnheader" scope="col" { (language.pick("Quoi", "What")) }
-                        th role="columnheader" scope="col" { (language.pick("Sujet", "Subject")) }
-                        th role="columnheader" scope="col" { (language.pick("Depuis", "Since")) }
-                        th role="columnheader" scope="col" { (language.pick("Fermer", "Close")) }
+                        th role="columnheader" scope="col" { (texts.what) }
+                        th role="columnheader" scope="col" { (texts.subject) }
+                        th role="columnheader" scope="col" { (texts.since) }
+                        th role="columnheader" scope="col" { (texts.close) }
                     } }
                     tbody role="rowgroup" { @for action in actions { (row(action, language)) } }
                 }
             }
             @if i64::try_from(actions.len()).unwrap_or(i64::MAX) < *actions_open {
-                p.soft { (language.pick("Les plus anciennes seulement sont montrées.", "Only the oldest are shown.")) }
+                p.soft { (texts.only_oldest_shown) }
             }
         }
         @if *quarantined > 0 {
-            p { (quarantined) " " (language.pick("objets en quarantaine.", "objects in quarantine.")) }
+            p { (quarantined) " " (texts.quarantined_count) }
         }
     }
 }
 
 fn row(action: &Action, language: Language) -> Markup {
-    let (what, advice) = language.action(&action.kind);
+    let texts = PageTexts::of(language);
+    let (what, advice) = language.action_of_kind(&action.kind);
     let entity = entity::find(&action.entity).map_or(action.entity.as_str(), |entity| language.title(entity));
     html! {
         tr role="row" {
@@ -200,7 +201,7 @@ fn row(action: &Action, language: Language) -> Markup {
             td role="cell" { time datetime=(action.since.to_rfc3339()) { (moment(action.since)) } }
             td role="cell" {
                 form method="post" action={ "/api/v6/actions/" (action.id) "/resolve" } {
-                    button type="submit" aria-label={ (language.pick("Fermer : ", "Close: ")) (what) " " (action.subject) } { (language.pick("Fait", "Done")) }
+                    button type="submit" aria-label={ (texts.close_named) (what) " " (action.subject) } { (texts.done) }
                 }
             }
         }
@@ -208,21 +209,22 @@ fn row(action: &Action, language: Language) -> Markup {
 }
 
 fn runs(runs: &[Run], language: Language) -> Markup {
+    let texts = PageTexts::of(language);
     html! {
-        h2 { (language.pick("Dernières exécutions", "Last runs")) }
+        h2 { (texts.last_runs) }
         @if runs.is_empty() {
-            p { (language.pick("Aucune qui ait apporté ou manqué quelque chose.", "None that brought or missed anything.")) }
+            p { (texts.no_runs) }
         } @else {
-            div.scroll tabindex="0" role="region" aria-label=(language.pick("Exécutions", "Runs")) {
+            div.scroll tabindex="0" role="region" aria-label=(texts.runs) {
                 table role="table" {
                     thead role="rowgroup" { tr role="row" {
-                        th role="columnheader" scope="col" { (language.pick("Début", "Began")) }
-                        th role="columnheader" scope="col" { (language.pick("Quoi", "What")) }
-                        th role="columnheader" scope="col" { (language.pick("Issue", "Outcome")) }
-                        th.number role="columnheader" scope="col" { (language.pick("Lus", "Read")) }
-                        th.number role="columnheader" scope="col" { (language.pick("Écrits", "Written")) }
-                        th.number role="columnheader" scope="col" { (language.pick("Échecs", "Failed")) }
-                        th.number role="columnheader" scope="col" { (language.pick("Durée", "Took")) }
+                        th role="columnheader" scope="col" { (texts.began) }
+                        th role="columnheader" scope="col" { (texts.what) }
+                        th role="columnheader" scope="col" { (texts.outcome) }
+                        th.number role="columnheader" scope="col" { (texts.read) }
+                        th.number role="columnheader" scope="col" { (texts.written) }
+                        th.number role="columnheader" scope="col" { (texts.failed) }
+                        th.number role="columnheader" scope="col" { (texts.took) }
                     } }
                     tbody role="rowgroup" {
                         @for run in runs {
@@ -232,10 +234,10 @@ fn runs(runs: &[Run], language: Language) -> Markup {
                                 td role="cell" { (entity) " · " (language.mode(&run.mode)) }
                                 td role="cell" { span.(class(&run.status)) { (run_mark(&run.status)) " " (language.run_status(&run.status)) }
                                     @if let Some(error) = &run.error { br; span.soft { (error) } } }
-                                td.number role="cell" data-label=(language.pick("Lus", "Read")) { (run.fetched) }
-                                td.number role="cell" data-label=(language.pick("Écrits", "Written")) { (run.promoted) }
-                                td.number role="cell" data-label=(language.pick("Échecs", "Failed")) { (run.failed) }
-                                td.number role="cell" data-label=(language.pick("Durée", "Took")) { @if let Some(end) = run.completed_at { (duration((end - run.started_at).num_seconds())) } }
+                                td.number role="cell" data-label=(texts.read) { (run.fetched) }
+                                td.number role="cell" data-label=(texts.written) { (run.promoted) }
+                                td.number role="cell" data-label=(texts.failed) { (run.failed) }
+                                td.number role="cell" data-label=(texts.took) { @if let Some(end) = run.completed_at { (duration((end - run.started_at).num_seconds())) } }
                             }
                         }
                     }
@@ -245,17 +247,18 @@ fn runs(runs: &[Run], language: Language) -> Markup {
     }
 }
 
-/// What waits on its way, and what was set aside.
+/// Returns the table of queues: messages that wait, and dead letters.
 fn queues(backlog: &[Backlog], language: Language) -> Markup {
+    let texts = PageTexts::of(language);
     let number = |count: Option<u64>| count.map_or_else(|| "?".to_owned(), |count| count.to_string());
     html! {
         @if !backlog.is_empty() {
-            h2 { (language.pick("Messages en chemin", "Messages on their way")) }
+            h2 { (texts.messages_in_transit) }
             table.narrow role="table" {
                 thead role="rowgroup" { tr role="row" {
-                    th role="columnheader" scope="col" { (language.pick("File", "Queue")) }
-                    th.number role="columnheader" scope="col" { (language.pick("En attente", "Waiting")) }
-                    th.number role="columnheader" scope="col" { (language.pick("Mis de côté", "Set aside")) }
+                    th role="columnheader" scope="col" { (texts.queue) }
+                    th.number role="columnheader" scope="col" { (texts.waiting) }
+                    th.number role="columnheader" scope="col" { (texts.set_aside) }
                 } }
                 tbody role="rowgroup" { @for queue in backlog { tr role="row" {
                     td role="cell" { (language.queue(queue.queue)) }
@@ -267,7 +270,7 @@ fn queues(backlog: &[Backlog], language: Language) -> Markup {
     }
 }
 
-/// Only words that the style knows become a class.
+/// Returns the CSS class of a run's status; only known statuses become one.
 fn class(status: &str) -> &'static str {
     ["running", "success", "partial", "failed"]
         .into_iter()
@@ -275,7 +278,7 @@ fn class(status: &str) -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// What went wrong is seen without reading.
+/// Returns the CSS class of a run's row.
 fn row_class(status: &str) -> &'static str {
     if matches!(status, "partial" | "failed") { "trouble" } else { "plain" }
 }
@@ -299,11 +302,6 @@ fn duration(seconds: i64) -> String {
     } else {
         format!("{} min {:02} s", seconds / 60, seconds % 60)
     }
-}
-
-fn decimal(value: f64, language: Language) -> String {
-    let text = format!("{value:.1}");
-    language.pick(text.replace('.', ",").as_str(), text.as_str()).to_owned()
 }
 
 #[cfg(test)]

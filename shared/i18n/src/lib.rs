@@ -1,3 +1,8 @@
 //! Every French and English word that people read: page, alerts, daily report and terminal.
 
+mod actions;
+pub mod alert;
+mod labels;
 pub mod language;
+pub mod page;
+pub mod report;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod deadline;
+mod error_chain;
 mod logging;
 mod metrics;
 mod queue;
@@ -9,6 +10,7 @@ mod secret;
 
 pub use alerts::Alerts;
 pub use deadline::deadline;
+pub use error_chain::error_chain;
 pub use logging::{init_logging, init_terminal_logging};
 pub use metrics::{Unit, measure};
 pub use queue::{Queue, SendError};

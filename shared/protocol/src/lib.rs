@@ -2,6 +2,7 @@
 //!
 //! Pure, as [`model`] is.
 
+pub mod action;
 pub mod alert;
 pub mod health;
 pub mod lookup;

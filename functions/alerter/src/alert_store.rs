@@ -1,4 +1,4 @@
-//! The book of alerts: what is open, and what is still to be told. Pure; kept in S3 by who uses it.
+//! Store of alerts: what is open, and which notices wait for delivery. Pure; the caller keeps it in S3.
 
 use std::collections::BTreeMap;
 
@@ -6,111 +6,55 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use protocol::alert::{Class, Signal};
 use serde::{Deserialize, Serialize};
 
-use crate::sight::{Condition, Sight};
+use crate::alert::{Alert, Notice, NoticeKind};
+use crate::snapshot::{Condition, Snapshot};
 
-/// An alert that opens again within this time after it was over is on and off.
+/// Time after its resolution within which an alert that reopens counts as flapping.
 const FLAP_MEMORY: TimeDelta = TimeDelta::minutes(30);
-/// How long one that is on and off must be calm: this, doubled each time.
+/// Calm that resolves an alert after its first flap; doubled by each further one.
 const CALM_FIRST: TimeDelta = TimeDelta::minutes(2);
+/// Upper bound of the calm that a flapping alert needs.
 const CALM_MAX: TimeDelta = TimeDelta::hours(1);
-/// An open alert that grows is told again, at most so often.
-const NEWS_PAUSE: TimeDelta = TimeDelta::minutes(15);
-/// Who takes a notice to the channels keeps it for so long; after that he is taken for dead.
+/// Shortest time between two notices of an alert that grows.
+const REPEAT_PAUSE: TimeDelta = TimeDelta::minutes(15);
+/// Time for which an invocation keeps the notices that it delivers; after that it counts as dead.
 const CLAIM: TimeDelta = TimeDelta::seconds(60);
-/// What may wait while every channel is down.
+/// Notices that may wait while every channel is down; the object must stay small.
 const OUTBOX_MAX: usize = 300;
 
-/// What is open, and what is to be told.
+/// Open alerts and notices that wait for delivery.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Book {
+pub struct AlertStore {
     /// Open alerts, by class and subject.
     pub open: BTreeMap<String, Alert>,
-    /// Notices that no channel has taken yet, oldest first.
+    /// Notices that no channel has accepted yet, oldest first.
     pub outbox: Vec<Notice>,
-    /// When alerts were over, and how often they came back since.
-    pub closed: BTreeMap<String, Closed>,
-    /// When functions could not reach the database that the alerter did reach.
-    pub blips: Vec<DateTime<Utc>>,
-    /// The day of the last daily report.
+    /// Alerts resolved within [`FLAP_MEMORY`].
+    pub closed: BTreeMap<String, ResolvedAlert>,
+    /// Times at which functions could not reach the database although the alerter could.
+    #[serde(rename = "blips")]
+    pub transient_failures: Vec<DateTime<Utc>>,
+    /// Local day of the last daily report.
     pub last_report: Option<NaiveDate>,
-    /// When dead letters were last put back.
+    /// Time at which dead letters were last put back.
     pub redriven_at: Option<DateTime<Utc>>,
     next_id: u64,
 }
 
-/// Something that goes wrong.
+/// Alert that was resolved a short time ago.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Alert {
-    /// What.
-    pub class: Class,
-    /// Of which entity, queue or function; empty where it concerns all.
-    pub subject: String,
-    /// What is known, as last said.
-    pub detail: String,
-    /// When it began.
-    pub since: DateTime<Utc>,
-    /// When it was last met.
-    pub last: DateTime<Utc>,
-    /// How often.
-    pub count: u64,
-    /// How often it came back shortly after it was over.
-    pub flaps: u32,
-    /// The newest of its cases that was told.
-    newest: Option<DateTime<Utc>>,
-    /// How many cases were told.
-    size: i64,
-    /// When it was last told.
-    told_at: DateTime<Utc>,
-}
-
-/// An alert that is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closed {
+pub struct ResolvedAlert {
     at: DateTime<Utc>,
     flaps: u32,
-}
-
-/// What a notice says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// It goes wrong.
-    Raised,
-    /// There is more of it.
-    Grown,
-    /// It is over.
-    Resolved,
-    /// A text as it is: the daily report, a trial.
-    Text,
-}
-
-/// Something to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// Its number in the book.
-    pub id: u64,
-    /// What it says.
-    pub kind: Kind,
-    /// Of which alert, as it was; none for a text.
-    pub alert: Option<Alert>,
-    /// A text's title.
-    #[serde(default)]
-    pub title: String,
-    /// A text's body.
-    #[serde(default)]
-    pub text: String,
-    /// When it was written.
-    pub at: DateTime<Utc>,
-    claimed_until: Option<DateTime<Utc>>,
 }
 
 fn key(class: Class, subject: &str) -> String {
     format!("{}/{subject}", class.as_str())
 }
 
-impl Book {
-    /// Writes down that something goes wrong. What is open already is counted, not told again.
+impl AlertStore {
+    /// Opens an alert for a signal, with a notice; an alert that is open already only counts one more case.
     pub fn raise(&mut self, signal: &Signal, now: DateTime<Utc>) {
         let key = key(signal.class, &signal.subject);
         if let Some(alert) = self.open.get_mut(&key) {
@@ -133,24 +77,26 @@ impl Book {
             flaps,
             newest: None,
             size: 0,
-            told_at: now,
+            notified_at: now,
         };
-        self.tell(Kind::Raised, Some(alert.clone()), now);
+        self.add_notice(NoticeKind::Raised, Some(alert.clone()), now);
         self.open.insert(key, alert);
     }
 
-    /// Takes in what was seen: opens what goes wrong, closes what is over.
-    pub fn look(&mut self, sight: &Sight, conditions: &[Condition]) {
-        let now = sight.at;
+    /// Opens alerts for conditions that hold, and resolves those that the snapshot proves to be over.
+    pub fn apply(&mut self, snapshot: &Snapshot, conditions: &[Condition]) {
+        let now = snapshot.at;
         for condition in conditions {
             if !self.is_explained(condition, conditions) {
-                self.hold(condition, now);
+                self.apply_condition(condition, now);
             }
         }
         let over: Vec<String> = self
             .open
             .iter()
-            .filter(|(_, alert)| now - alert.last >= calm(alert.flaps) && sight.is_over(alert, conditions))
+            .filter(|(_, alert)| {
+                now - alert.last >= required_calm(alert.flaps) && snapshot.is_over(alert, conditions)
+            })
             .map(|(key, _)| key.clone())
             .collect();
         for key in over {
@@ -159,17 +105,17 @@ impl Book {
         self.closed.retain(|_, closed| now - closed.at < FLAP_MEMORY);
     }
 
-    /// Whether people are told the cause already: a run that failed for want of an authorisation or of a field, an
-    /// entity that is old because its runs fail or because the database was away.
+    /// Returns whether an alert on the cause is open already: a run that failed without credentials or for a schema
+    /// change, an entity that is stale because its runs fail or because the database was out of reach.
     fn is_explained(&self, condition: &Condition, conditions: &[Condition]) -> bool {
         let causes: &[Class] = match condition.class {
             Class::SyncFailed => &[Class::Credentials, Class::SchemaChanged],
             Class::EntityStale => &[Class::Credentials, Class::SchemaChanged, Class::SyncFailed],
             _ => &[],
         };
-        let is_away = condition.class == Class::EntityStale
+        let is_database_away = condition.class == Class::EntityStale
             && self.open.contains_key(&key(Class::DatabaseUnreachable, ""));
-        is_away
+        is_database_away
             || causes.iter().copied().any(|cause| {
                 self.open.contains_key(&key(cause, &condition.subject))
                     || conditions
@@ -178,8 +124,8 @@ impl Book {
             })
     }
 
-    /// A condition that holds is an alert; one that grew is told again, now and then.
-    fn hold(&mut self, condition: &Condition, now: DateTime<Utc>) {
+    /// Opens the alert of a condition, or repeats it when it has grown, at most every [`REPEAT_PAUSE`].
+    fn apply_condition(&mut self, condition: &Condition, now: DateTime<Utc>) {
         let key = key(condition.class, &condition.subject);
         if !self.open.contains_key(&key) {
             let signal = Signal::new(condition.class, &condition.subject, &condition.detail, now);
@@ -191,43 +137,45 @@ impl Book {
         }
         let Some(alert) = self.open.get_mut(&key) else { return };
         if condition.is_event {
-            // Its cases are counted by who meets them.
+            // Each case of an event sends a signal of its own, which counts it.
             return;
         }
         alert.last = now;
-        let is_first_sight = alert.newest.is_none() && alert.size == 0;
+        let is_first_observation = alert.newest.is_none() && alert.size == 0;
         let is_grown = condition.newest > alert.newest || condition.size > alert.size;
-        if is_first_sight {
+        if is_first_observation {
             (alert.newest, alert.size) = (condition.newest, condition.size);
-        } else if is_grown && now - alert.told_at >= NEWS_PAUSE {
+        } else if is_grown && now - alert.notified_at >= REPEAT_PAUSE {
             (alert.newest, alert.size) = (condition.newest, condition.size);
             alert.detail.clone_from(&condition.detail);
-            alert.told_at = now;
+            alert.notified_at = now;
             alert.count += 1;
             let alert = alert.clone();
-            self.tell(Kind::Grown, Some(alert), now);
+            self.add_notice(NoticeKind::Grown, Some(alert), now);
         } else {
             alert.size = alert.size.min(condition.size);
         }
     }
 
-    /// Closes an alert of that class and subject, if it is open.
+    /// Resolves the alert of this class and subject, if it is open.
     pub fn resolve(&mut self, class: Class, subject: &str, now: DateTime<Utc>) {
         self.close(&key(class, subject), now);
     }
 
     fn close(&mut self, key: &str, now: DateTime<Utc>) {
         let Some(alert) = self.open.remove(key) else { return };
-        self.closed.insert(key.to_owned(), Closed { at: now, flaps: alert.flaps });
-        self.tell(Kind::Resolved, Some(alert), now);
+        self.closed.insert(key.to_owned(), ResolvedAlert { at: now, flaps: alert.flaps });
+        self.add_notice(NoticeKind::Resolved, Some(alert), now);
     }
 
-    /// Closes what is said of ways that nobody wants any more.
-    pub fn forget_ways_but(&mut self, known: &[&str], now: DateTime<Utc>) {
+    /// Resolves the alerts of channels that are not configured any more.
+    pub fn resolve_removed_channels(&mut self, configured: &[&str], now: DateTime<Utc>) {
         let gone: Vec<String> = self
             .open
             .iter()
-            .filter(|(_, alert)| alert.class == Class::Channel && !known.contains(&alert.subject.as_str()))
+            .filter(|(_, alert)| {
+                alert.class == Class::Channel && !configured.contains(&alert.subject.as_str())
+            })
             .map(|(key, _)| key.clone())
             .collect();
         for key in gone {
@@ -235,17 +183,17 @@ impl Book {
         }
     }
 
-    /// Has a text told as it is.
-    pub fn say(&mut self, title: &str, text: &str, now: DateTime<Utc>) {
-        self.tell(Kind::Text, None, now);
+    /// Adds a notice with a text of its own.
+    pub fn add_text(&mut self, title: &str, text: &str, now: DateTime<Utc>) {
+        self.add_notice(NoticeKind::Text, None, now);
         if let Some(notice) = self.outbox.last_mut() {
             (notice.title, notice.text) = (title.to_owned(), text.to_owned());
         }
     }
 
-    fn tell(&mut self, kind: Kind, alert: Option<Alert>, now: DateTime<Utc>) {
+    fn add_notice(&mut self, kind: NoticeKind, alert: Option<Alert>, now: DateTime<Utc>) {
         if self.outbox.len() >= OUTBOX_MAX {
-            // Every channel has been down for long. The open alerts say what goes wrong all the same.
+            // Every channel has been down for long; the open alerts remain, whatever notice is dropped.
             self.outbox.remove(0);
         }
         self.next_id += 1;
@@ -260,7 +208,7 @@ impl Book {
         });
     }
 
-    /// Takes the notices that nobody else takes to the channels now.
+    /// Claims the notices that no other invocation delivers now, for [`CLAIM`].
     pub fn claim(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
         let free = |notice: &&mut Notice| notice.claimed_until.is_none_or(|until| until <= now);
         self.outbox
@@ -273,21 +221,21 @@ impl Book {
             .collect()
     }
 
-    /// Strikes out what a channel has taken.
-    pub fn told(&mut self, ids: &[u64]) {
+    /// Removes notices that a channel has accepted.
+    pub fn remove_delivered(&mut self, ids: &[u64]) {
         self.outbox.retain(|notice| !ids.contains(&notice.id));
     }
 
-    /// Gives back what no channel took: it is tried again at the next invocation.
-    pub fn give_back(&mut self, ids: &[u64]) {
+    /// Releases notices that no channel accepted: the next invocation tries again.
+    pub fn release(&mut self, ids: &[u64]) {
         for notice in self.outbox.iter_mut().filter(|notice| ids.contains(&notice.id)) {
             notice.claimed_until = None;
         }
     }
 }
 
-/// How long an alert must have been calm before it is over.
-fn calm(flaps: u32) -> TimeDelta {
+/// Returns the time without a case that resolves an alert, given how often it reopened.
+fn required_calm(flaps: u32) -> TimeDelta {
     if flaps == 0 {
         return TimeDelta::zero();
     }

@@ -1,59 +1,61 @@
-//! What a look at the pipeline shows, and what of it is wrong. Pure.
+//! Snapshot of the pipeline at one moment, and the conditions in it that are wrong. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use db::queries::Watch;
 use protocol::alert::{Class, shortened};
 use protocol::health::{EntityReport, is_stale};
+use protocol::manifest::RunStatus;
 
-use crate::book::Alert;
+use crate::alert::Alert;
+use i18n::alert as texts;
 
-/// A function that failed and does not fail again for so long has recovered.
+/// Time without another failure after which a function counts as recovered.
 const CALM_FUNCTION: TimeDelta = TimeDelta::minutes(10);
-/// A database that answers us while functions still complain is not over it.
+/// Time without a complaint of another function after which the database counts as recovered.
 const CALM_DATABASE: TimeDelta = TimeDelta::seconds(30);
-/// Scheduler begins within a minute of the time.
+/// Scheduler starts a task up to a minute after its time.
 const SCHEDULE_SLACK: TimeDelta = TimeDelta::seconds(60);
 
-/// What the sight is judged by.
+/// Thresholds at which a snapshot shows a condition.
 #[derive(Debug, Clone, Copy)]
-pub struct Judging {
-    /// Seconds between two incremental runs.
+pub struct Thresholds {
+    /// Interval of incremental runs, in seconds.
     pub interval_seconds: u32,
-    /// Percent of failed records that is tolerated within an hour.
+    /// Failed records tolerated within an hour, in percent.
     pub error_rate_max: f64,
-    /// Whether fetches are due at all.
+    /// Schedules are enabled, so that fetches are due.
     pub is_scheduled: bool,
 }
 
-/// What a look showed; none where one could not look.
+/// Observation of the pipeline; a part is none where it could not be observed.
 #[derive(Debug, Clone, Default)]
-pub struct Sight {
-    /// When.
+pub struct Snapshot {
+    /// Time of the observation.
     pub at: DateTime<Utc>,
-    /// The mirror.
+    /// Facts from the database.
     pub database: Option<Watch>,
-    /// Why the database gave no answer, if it gave none.
-    pub database_trouble: Option<String>,
-    /// Messages set aside, by queue.
+    /// Reason for which the database gave no answer.
+    pub database_error: Option<String>,
+    /// Number of dead letters, by queue.
     pub dead_letters: Option<Vec<(&'static str, u64)>>,
-    /// When the fetcher last wrote its state.
+    /// Time of the last write of the fetcher's state.
     pub fetched_at: Option<DateTime<Utc>>,
 }
 
-/// Something that is wrong now.
+/// State or event that is wrong in a snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// What.
+    /// Class of the alert that it raises.
     pub class: Class,
-    /// Of which entity or queue.
+    /// Entity or queue concerned.
     pub subject: String,
-    /// What is known.
+    /// Detail, in French.
     pub detail: String,
-    /// The newest case.
+    /// Time of the newest case.
     pub newest: Option<DateTime<Utc>>,
-    /// How many cases.
+    /// Number of cases.
     pub size: i64,
-    /// Whether it is something that happened, and not a state that lasts.
+    /// An event that happened once, not a state that lasts.
     pub is_event: bool,
 }
 
@@ -70,57 +72,56 @@ impl Condition {
     }
 }
 
-impl Sight {
-    /// What is wrong.
+impl Snapshot {
+    /// Returns the conditions that hold.
     #[must_use]
-    pub fn conditions(&self, judging: &Judging) -> Vec<Condition> {
+    pub fn conditions(&self, thresholds: &Thresholds) -> Vec<Condition> {
         let mut found = Vec::new();
         if let Some(watch) = &self.database {
-            found.extend(self.of_runs(watch, judging));
+            found.extend(self.of_runs(watch, thresholds));
             found.extend(of_actions(watch));
-        } else if let Some(trouble) = &self.database_trouble {
-            found.push(Condition::state(Class::DatabaseUnreachable, "", trouble));
+        } else if let Some(reason) = &self.database_error {
+            found.push(Condition::state(Class::DatabaseUnreachable, "", reason));
         }
         for (queue, depth) in self.dead_letters.iter().flatten().filter(|(_, depth)| *depth > 0) {
-            let mut condition =
-                Condition::state(Class::DeadLetters, queue, &format!("{depth} message(s) mis de côté"));
+            let mut condition = Condition::state(Class::DeadLetters, queue, &texts::dead_letters(*depth));
             condition.size = i64::try_from(*depth).unwrap_or(i64::MAX);
             found.push(condition);
         }
-        let due = TimeDelta::seconds(i64::from(judging.interval_seconds)) + SCHEDULE_SLACK;
+        let due = TimeDelta::seconds(i64::from(thresholds.interval_seconds)) + SCHEDULE_SLACK;
         if let Some(at) = self.fetched_at
-            && judging.is_scheduled
+            && thresholds.is_scheduled
             && self.at - at > due
         {
             let minutes = (self.at - at).num_minutes();
-            let detail = format!("Aucune récupération depuis {minutes} min.");
+            let detail = texts::no_fetch_since(minutes);
             found.push(Condition::state(Class::ScheduleSilent, "", &detail));
         }
         found
     }
 
-    fn of_runs(&self, watch: &Watch, judging: &Judging) -> Vec<Condition> {
+    fn of_runs(&self, watch: &Watch, thresholds: &Thresholds) -> Vec<Condition> {
         let mut found = Vec::new();
         for facts in &watch.entities {
-            if is_stale(facts, self.at, judging.interval_seconds) {
+            if is_stale(facts, self.at, thresholds.interval_seconds) {
                 found.push(Condition::state(Class::EntityStale, &facts.entity, &age(facts, self.at)));
             }
         }
         for run in &watch.last_runs {
-            if run.status == "failed" {
-                let detail = run.error.as_deref().unwrap_or("sans raison connue");
+            if run.status == RunStatus::Failed.as_str() {
+                let detail = run.error.as_deref().unwrap_or(texts::NO_KNOWN_REASON);
                 let failed = Condition::state(Class::SyncFailed, &run.entity, detail);
                 found.push(Condition { is_event: true, newest: Some(run.completed_at), ..failed });
             }
-            if let Some(rate) = run.error_rate.filter(|rate| *rate > judging.error_rate_max) {
-                let detail = format!("{rate:.1} % des enregistrements de la dernière heure");
+            if let Some(rate) = run.error_rate.filter(|rate| *rate > thresholds.error_rate_max) {
+                let detail = texts::error_rate(rate);
                 found.push(Condition::state(Class::ErrorRate, &run.entity, &detail));
             }
         }
         found
     }
 
-    /// Whether an open alert is over: by what proves it, not by a silence, where there can be a proof.
+    /// Returns whether the snapshot proves that an open alert is over. Silence is no proof where a proof can exist.
     #[must_use]
     pub fn is_over(&self, alert: &Alert, conditions: &[Condition]) -> bool {
         let holds = conditions
@@ -132,7 +133,7 @@ impl Sight {
             (Class::FunctionFailed, _) => calm >= CALM_FUNCTION,
             (Class::DeadLetters, _) => self.dead_letters.is_some() && !holds,
             (Class::ScheduleSilent, _) => self.fetched_at.is_some() && !holds,
-            // Closed when the channel takes something again.
+            // Resolved when the channel accepts a message again.
             (Class::Channel, _) | (_, None) => false,
             (Class::SyncFailed | Class::Credentials | Class::SchemaChanged, Some(watch)) => {
                 !holds && has_succeeded_since(watch, alert)
@@ -158,14 +159,5 @@ fn of_actions(watch: &Watch) -> impl Iterator<Item = Condition> {
 }
 
 fn age(facts: &EntityReport, now: DateTime<Utc>) -> String {
-    match facts.last_success {
-        Some(last) => {
-            let minutes = (now - last).num_minutes();
-            format!(
-                "Dernière réussite il y a {minutes} min ; {} enregistrement(s) en attente.",
-                facts.pending
-            )
-        }
-        None => format!("Aucune réussite encore ; {} enregistrement(s) en attente.", facts.pending),
-    }
+    texts::stale(facts.last_success.map(|last| (now - last).num_minutes()), facts.pending)
 }

@@ -1,0 +1,83 @@
+//! Titles of actions, and the advice that goes with them.
+
+use protocol::action::ActionKind;
+
+use crate::language::Language;
+
+impl Language {
+    /// Returns the title of an action and the advice to the person who reads it.
+    #[must_use]
+    pub const fn action(self, kind: ActionKind) -> (&'static str, &'static str) {
+        match kind {
+            ActionKind::Placeholder => (
+                self.pick("Fiche inconnue", "Unknown record"),
+                self.pick(
+                    "Quelque chose y renvoie, et Gazelle ne l'a pas envoyée. Elle se complète d'elle-même ; si elle reste, vérifiez-la dans Gazelle.",
+                    "Something refers to it and Gazelle has not sent it. It heals by itself; if it stays, look it up in Gazelle.",
+                ),
+            ),
+            ActionKind::Failed => (
+                self.pick("Enregistrement en échec", "Failed record"),
+                self.pick(
+                    "Corrigez-le dans Gazelle, ou demandez une nouvelle tentative après une correction du programme.",
+                    "Correct it in Gazelle, or ask for another attempt once the program is fixed.",
+                ),
+            ),
+            ActionKind::Quarantined => (
+                self.pick("Page mise de côté", "Page set aside"),
+                self.pick(
+                    "Elle est gardée telle quelle. Après une correction du programme, repassez sa période (replay).",
+                    "It is kept as it is. Once the program is fixed, replay its period.",
+                ),
+            ),
+            ActionKind::DeletionWithheld => (
+                self.pick("Suppressions retenues", "Deletions withheld"),
+                self.pick(
+                    "Une grande part de la table manque dans Gazelle. Vérifiez, puis lancez la commande indiquée.",
+                    "A large share of the table is missing in Gazelle. Check, then run the command shown.",
+                ),
+            ),
+            ActionKind::Credentials => (
+                self.pick("Autorisation refusée", "Authorisation refused"),
+                self.pick(
+                    "Refaites l'autorisation dans Gazelle et mettez les nouveaux jetons dans le secret.",
+                    "Authorise again in Gazelle and put the new tokens into the secret.",
+                ),
+            ),
+            ActionKind::Schema => (
+                self.pick("Gazelle a changé", "Gazelle has changed"),
+                self.pick(
+                    "Une requête n'est plus acceptée : prévenez la personne qui entretient le programme.",
+                    "A query is not accepted any more: tell whoever maintains the program.",
+                ),
+            ),
+            ActionKind::Duplicate => (
+                self.pick("Entrée en double", "Entry under two ids"),
+                self.pick("La même entrée existe sous deux identifiants.", "The same entry exists under two ids."),
+            ),
+            ActionKind::ProbableDuplicate => (
+                self.pick("Doublon probable", "Probable duplicate"),
+                self.pick(
+                    "Deux fiches d'un même client, semble-t-il. Fusionnez-les dans Gazelle si c'est vrai, sinon fermez.",
+                    "Two cards of one client, it seems. Merge them in Gazelle if so, else close this.",
+                ),
+            ),
+            ActionKind::Unmatched => (
+                self.pick("Nom sans fiche", "Name without a record"),
+                self.pick(
+                    "Personne ne porte ce nom. Si vous savez qui c'est, ajoutez un alias.",
+                    "Nobody bears this name. If you know who it is, add an alias.",
+                ),
+            ),
+        }
+    }
+
+    /// Returns title and advice of an action of any kind; a kind of a newer version is shown as it is.
+    #[must_use]
+    pub fn action_of_kind(self, kind: &str) -> (&str, &'static str) {
+        match ActionKind::parse(kind) {
+            Some(known) => self.action(known),
+            None => (kind, self.pick("À examiner.", "To be looked at.")),
+        }
+    }
+}
