@@ -1,4 +1,4 @@
-//! What people are told, by the deployed alerter: once, on a way that works, and when it is over.
+//! Alerts of the deployed alerter: one notice, on a channel that works, and one when it is over.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use crate::deployed::turn;
 
-/// What executes and fails is told within this time.
+/// Delay within which a failure of executing code must be delivered.
 const SOON: Duration = Duration::from_secs(30);
 
 struct Ground {
@@ -27,7 +27,7 @@ struct Ground {
 }
 
 impl Ground {
-    /// The stack with a new book of alerts, and nothing that a person must look at.
+    /// Prepares the stack with an empty alert store and no open action.
     async fn clear() -> Self {
         let (turn, stack) = turn().await;
         let inbox = Inbox::default();
@@ -59,7 +59,7 @@ impl Ground {
         self.stack.sqs.send_message().queue_url(queue).message_body(body).send().await.expect("sent");
     }
 
-    /// Messages of this test that hold the words.
+    /// Returns this test's messages that contain the words.
     async fn told(&self, words: &str) -> Vec<String> {
         let all = self.inbox.slack().await;
         all.into_iter()
@@ -69,15 +69,15 @@ impl Ground {
     }
 }
 
-/// Has whoever asks for the state wait.
+/// Locks the table that the health queries read.
 const LOCK: &str = "begin; lock table sync_status in access exclusive mode";
 
-/// A request that asks the database.
+/// Returns an API request that queries the database.
 fn liveness() -> Value {
     json!({"rawPath": "/healthz", "requestContext": {"http": {"method": "GET"}}})
 }
 
-/// The processes of a function, and whether each is at work: one that waits is stopped.
+/// Returns the processes of a function, each with whether it is running: an idle one is frozen.
 fn processes(function: &str) -> Vec<(String, bool)> {
     let mark = format!("AWS_LAMBDA_FUNCTION_NAME={}\0", variable(function));
     let mut found = Vec::new();
@@ -96,14 +96,14 @@ fn signal(number: &str, process: &str) {
     Command::new("kill").args([number, process]).status().expect("kill");
 }
 
-/// Ends the waiting processes of a function: the next invocation starts afresh.
+/// Kills the idle processes of a function: the next invocation is a cold start.
 fn restart(function: &str) {
     for (process, _) in processes(function).iter().filter(|(_, is_at_work)| !is_at_work) {
         signal("-KILL", process);
     }
 }
 
-/// Sends a signal to the process of a function that is at work.
+/// Sends a signal to the running process of a function.
 async fn strike(function: &str, number: &str) {
     for _ in 0..400 {
         if let Some((process, _)) = processes(function).iter().find(|(_, is_at_work)| *is_at_work) {

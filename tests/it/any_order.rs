@@ -1,6 +1,6 @@
-//! Whatever happens in whatever order, the mirror ends equal to the source: random sequences of changes,
-//! faults and kills, from a seed each. `PROPERTY_SEQUENCES` and `PROPERTY_SEED` choose how many and where
-//! they begin.
+//! Random sequences of changes, faults and kills, from a seed each: the mirror converges to the source.
+//! `PROPERTY_SEQUENCES` and `PROPERTY_SEED` choose their number and the first
+//! seed.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
 const NIGHTLY: Mode = Mode::Incremental { lookback_days: Some(45) };
-/// Nobody who was killed still holds anything: what hours would bring, at once.
+/// Expires every lease of killed processes, as hours would.
 const LEASES: [&str; 2] = ["/lease", "/expires_at"];
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -51,7 +51,7 @@ async fn random_sequences_converge_to_the_source(_: PgPoolOptions, options: PgCo
     }
 }
 
-/// Lets one thing happen; says what.
+/// Applies one random step; returns its description.
 async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
     match dice.below(10) {
         0..=3 => {
@@ -89,7 +89,7 @@ async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
     }
 }
 
-/// A run, perhaps killed at one of its writes or at any other moment.
+/// Starts a run that may be killed at one of its writes or at another moment.
 async fn fetch(pipeline: &Pipeline, dice: &mut Dice) -> String {
     let modes = [TICK, TICK, TICK, NIGHTLY, Mode::Full];
     let mode = &modes[dice.place(modes.len())];
@@ -115,7 +115,7 @@ async fn fetch(pipeline: &Pipeline, dice: &mut Dice) -> String {
     format!("{} {mode:?}, killed {killed:?}: {statuses:?}", entity.name)
 }
 
-/// What was killed holds its lease no longer: hours have gone by.
+/// Expires the lease of a killed run, as hours would.
 fn release(source: &Source) {
     let ObjectStore::Memory(memory) = &*source.states else { panic!("in memory") };
     for (key, bytes) in memory.objects() {
@@ -128,7 +128,7 @@ fn release(source: &Source) {
     }
 }
 
-/// A person confirms deletions that were withheld: small tables lose a large share quickly.
+/// Confirms withheld deletions: a small table quickly loses a large share.
 async fn confirm(pipeline: &Pipeline) {
     for entity in entity::ALL {
         pipeline.mirror.value(&format!("select confirm_deletions('{}', 'test')", entity.name)).await;

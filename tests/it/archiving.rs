@@ -1,4 +1,4 @@
-//! Settled staging rows leave the database only when the archive holds them, and come back with one command.
+//! Archive: settled staging rows leave the database only once they can be read back, and are restored on request.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Announcer for Silent {
     }
 }
 
-/// The moment of the runs by hand, and days past it.
+/// Returns the moment of the test runs plus some days.
 fn later(days: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + days)
 }
@@ -33,7 +33,7 @@ async fn run(mirror: &Mirror, store: &impl ArchiveStore, payload: &Value) -> Res
     Task::parse(payload).expect("a task").run(&mirror.db, store, &Silent, later(40), deadline).await
 }
 
-/// Every staging row, every column.
+/// Returns every column of every staging row.
 async fn staged(mirror: &Mirror) -> Vec<Value> {
     let mut all = Vec::new();
     for entity in model::entity::ALL {
@@ -118,7 +118,7 @@ async fn archived_content_is_recognized_when_it_returns(_: PgPoolOptions, option
     assert_eq!(row, [json!({"first_name": "B", "version": 2})]);
 }
 
-/// A bucket that spoils what it is given.
+/// Bucket that corrupts what is written to it.
 struct Spoils(MemorySource);
 
 impl RawSource for Spoils {

@@ -1,4 +1,4 @@
-//! Bad input to each function, as Lambda would give it: a clear error, the good records go through,
+//! Invalid input to each function, as Lambda delivers it: a clear error, valid records pass,
 //! nothing is lost.
 
 use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ async fn unknown_route_and_method_name_the_accepted_ones() {
     }
 }
 
-/// A sample payload of the project.
+/// Returns a sample payload of `infra/events`.
 fn sample(name: &str) -> Value {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/events").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -1,4 +1,4 @@
-//! Many stagers and reconcilers at once, killed at random: the tables end as one alone would have left them.
+//! Concurrent stagers and reconcilers, killed at random, leave the tables that one process alone would leave.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,7 +48,7 @@ impl Crowd<'_> {
         self.workers.push((arguments, child));
     }
 
-    /// Kills one, wherever it is, and starts another of its kind.
+    /// Kills one process at a random moment and starts another of its kind.
     fn kill(&mut self, place: usize) {
         let arguments = self.workers[place].0.clone();
         let child = &mut self.workers[place].1;

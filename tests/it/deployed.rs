@@ -1,5 +1,5 @@
-//! The main job on the deployed stack: the test invokes the fetcher, as Scheduler does, and waits.
-//! Events alone do the rest.
+//! The pipeline on the deployed stack: the test invokes the fetcher, as Scheduler does, and waits;
+//! events do the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::{Instant, sleep};
 
-/// The tests of this file share one source and one mirror: they take turns.
+/// Serializes the tests of this file, which share one source and one mirror.
 static STACK: Mutex<()> = Mutex::const_new(());
 
 pub(crate) async fn turn() -> (MutexGuard<'static, ()>, Stack) {
@@ -23,7 +23,7 @@ async fn truth(stack: &Stack, entity: &Entity) -> Value {
     stack.sim("GET", &format!("/_sim/truth/{}", entity.name), &Value::Null).await
 }
 
-/// Compares every row, field by field, with what a perfect mirror holds.
+/// Compares every row, field by field, with the expected mirror.
 async fn assert_equals_the_source(stack: &Stack, entity: &Entity) {
     let truth = truth(stack, entity).await;
     let differences = differences(&mut stack.connection().await, entity, &truth).await;
@@ -80,7 +80,7 @@ async fn staged(stack: &Stack) -> Vec<Value> {
     all
 }
 
-/// `advance` names what it moved, by entity and by kind.
+/// Returns the ids that `advance` changed, by entity and kind of change.
 fn moved_ids(advance: &Value, entity: &Entity, kind: &str) -> BTreeSet<String> {
     let ids = advance[entity.name][kind].as_array().cloned().unwrap_or_default();
     ids.iter().filter_map(Value::as_str).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! The fetcher against the simulated Gazelle: every record, byte for byte, resumable at every page.
+//! The fetcher against the simulated Gazelle: complete, byte for byte, resumable at every page.
 
 use std::path::PathBuf;
 use std::process::Command;

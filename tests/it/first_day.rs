@@ -1,4 +1,4 @@
-//! What a person does from a terminal on the first day and when a password is changed, by the compiled command.
+//! Setup of an installation with the compiled `gazelle-admin`, and rotation of its secrets.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::deployed::turn;
 
-/// The command beside this test's own program.
+/// Returns the compiled command beside this test's binary.
 fn command(words: &[&str]) -> Command {
     let own = std::env::current_exe().expect("a path");
     let folder = own.ancestors().find(|folder| folder.join("gazelle-admin").exists()).map(PathBuf::from);
@@ -28,7 +28,7 @@ fn command(words: &[&str]) -> Command {
     command
 }
 
-/// Whether it succeeded, and all that it said.
+/// Runs the command; returns its success and its whole output.
 fn run(command: &mut Command) -> (bool, String) {
     let output = command.output().expect("a command");
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned());

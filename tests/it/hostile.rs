@@ -1,4 +1,4 @@
-//! Hostile records: each is kept, ends as it should, says why, and costs its neighbours nothing. And any
+//! Hostile records: each is kept, ends with the expected outcome and reason, and affects no other record. Any
 //! order of the same pages ends in the same tables.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::staging::record;
 
-/// One hostile record: what it is, its text, the id it is staged under, how it ends, and why.
+/// Hostile record: description, text, staged id, outcome, start of the reason.
 struct Case {
     what: &'static str,
     json: String,
@@ -31,7 +31,7 @@ fn case(
     Case { what, json: json.to_owned(), id, outcome, reason }
 }
 
-/// Of timeline entries: they have the most to go wrong.
+/// Records are timeline entries: they have the most columns that can be wrong.
 #[expect(clippy::too_many_lines, reason = "a table, a case a line")]
 fn corpus() -> Vec<Case> {
     let at = r#""occurredAt":"2025-03-01T12:00:00Z""#;
@@ -214,7 +214,7 @@ async fn hostile_records_are_kept_and_isolated(_: PgPoolOptions, options: PgConn
     assert_eq!(users, json!(true), "the table is still there");
 }
 
-/// Every production column but those that say when.
+/// Returns every production column except timestamps.
 async fn content(mirror: &Mirror) -> Vec<Vec<Value>> {
     let mut all = Vec::new();
     for entity in entity::ALL {
@@ -227,7 +227,7 @@ async fn content(mirror: &Mirror) -> Vec<Vec<Value>> {
     all
 }
 
-/// How many different contents the pages show of each record, by table and id.
+/// Returns the number of different contents of each record in the pages, by table and id.
 fn contents(source: &MemorySource) -> BTreeMap<(&'static str, String), BTreeSet<String>> {
     let mut contents: BTreeMap<(&'static str, String), BTreeSet<String>> = BTreeMap::new();
     for key in source.keys() {
@@ -243,7 +243,7 @@ fn contents(source: &MemorySource) -> BTreeMap<(&'static str, String), BTreeSet<
     contents
 }
 
-/// A version counts contents that the row has had: never more than there are, the one made up included.
+/// Checks that a row's version never exceeds the number of its contents, a placeholder included.
 async fn assert_versions_count_changes(
     mirror: &Mirror,
     contents: &BTreeMap<(&'static str, String), BTreeSet<String>>,

@@ -1,4 +1,4 @@
-//! The house rules: who may know whom, and what stands where.
+//! House rules: dependencies between crates, and the place of SQL, entities and documents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// Everything that a package is built from.
+/// Returns the names of all packages in the dependency tree of a package.
 fn tree(package: &str) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
         .args([
@@ -24,7 +24,7 @@ fn tree(package: &str) -> Vec<String> {
     listing.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
 }
 
-/// The Rust sources below a folder of the workspace.
+/// Returns path and text of the Rust sources below a folder of the workspace.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![root().join(folder)];

@@ -1,4 +1,4 @@
-//! V5's tables come into V6 whole, once, and never over anything that Gazelle said itself.
+//! V5 import: complete, repeatable, and never over what Gazelle sent.
 
 use admin::import_v5::{EntityReport, Reason, Report};
 use model::entity;
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::promotion::sync;
 
-/// Twenty thousand rows.
+/// Units of V5 data: 20,000 rows in all.
 const UNITS: u32 = 10;
 
 pub(crate) async fn execute(mirror: &Mirror, sql: &str) {
@@ -20,7 +20,7 @@ pub(crate) async fn execute(mirror: &Mirror, sql: &str) {
     sqlx::raw_sql(sql).execute(&mut mirror.connection().await).await.expect("a statement");
 }
 
-/// Everything about the production rows that a write would change.
+/// Returns everything that a write to a production row would change.
 pub(crate) async fn physical(mirror: &Mirror) -> Vec<Value> {
     let mut all = Vec::new();
     for entity in entity::ALL {
@@ -33,7 +33,7 @@ pub(crate) async fn physical(mirror: &Mirror) -> Vec<Value> {
     all
 }
 
-/// What production says, whenever it was written.
+/// Returns the content of production without its timestamps.
 async fn content(mirror: &Mirror) -> Vec<Value> {
     let mut all = Vec::new();
     for entity in entity::ALL {
@@ -46,7 +46,7 @@ async fn content(mirror: &Mirror) -> Vec<Value> {
     all
 }
 
-/// How many rows every table of the mirror has, and whether anything was ever written to them.
+/// Returns the row count and the write counters of every table of the mirror.
 async fn everything(mirror: &Mirror) -> Vec<Value> {
     let mut all = physical(mirror).await;
     for table in ["sync_status", "staged_pages", "admin_actions", "match_decisions", "quarantine"] {
@@ -73,7 +73,7 @@ pub(crate) fn of<'r>(report: &'r Report, name: &str) -> &'r EntityReport {
     report.entities.iter().find(|found| found.entity == name).expect("an entity of the report")
 }
 
-/// What the reconciler counted for the runs of an import.
+/// Returns the reconciler's counts for the runs of an import.
 async fn counted(mirror: &Mirror, report: &Report) -> Vec<Value> {
     let mut all = Vec::new();
     for found in &report.entities {
@@ -87,7 +87,7 @@ async fn counted(mirror: &Mirror, report: &Report) -> Vec<Value> {
     all
 }
 
-/// Gazelle was asked before: it knows some of the records, and knows them better.
+/// Syncs some of the records from Gazelle first, with newer content.
 async fn hear_gazelle(mirror: &Mirror) {
     let clients = |n| json!({"id": format!("cli_{n}"), "companyName": "Gazelle", "tags": []});
     let pianos = |n| json!({"id": format!("ins_{n}"), "make": "Gazelle", "damppChaserInstalled": null});
@@ -98,7 +98,7 @@ async fn hear_gazelle(mirror: &Mirror) {
     sync(mirror, entity("timeline"), 0, &(1..=200).map(entries).collect::<Vec<_>>()).await;
 }
 
-/// What a report says, but for the runs.
+/// Returns a report without its run ids.
 fn said(found: &EntityReport) -> EntityReport {
     EntityReport { run_id: None, pages: 0, records: 0, ..found.clone() }
 }
@@ -164,7 +164,7 @@ async fn v5_is_imported_whole_and_once(_: PgPoolOptions, options: PgConnectOptio
     assert_eq!(fingerprint(&mut connection, "public").await, v5, "V5 is untouched");
 }
 
-/// Every row of V5 is in production under its id, or a double that was counted, or reported and kept.
+/// Checks that every V5 row is in production, a counted duplicate, or reported and kept.
 async fn assert_nothing_is_lost(mirror: &Mirror, report: &Report) {
     let u = u64::from(UNITS);
     let timeline = of(report, "timeline");
@@ -206,7 +206,7 @@ async fn assert_nothing_is_lost(mirror: &Mirror, report: &Report) {
     assert_eq!(mirror.value(kept).await, json!(10 * u), "an entry without a date is kept");
 }
 
-/// Clients with the tags of V5.
+/// Returns the clients that have V5's tags.
 const TAGGED: &str = "select count(*) from clients where tags = '{à la main,vip}'";
 
 async fn assert_what_is_fresher_and_what_is_kept_by_hand_stays(mirror: &Mirror) {
@@ -229,7 +229,7 @@ async fn assert_what_is_fresher_and_what_is_kept_by_hand_stays(mirror: &Mirror) 
     assert_eq!(mirror.value(resolved).await, json!(0), "V5's own ids have become Gazelle's");
 }
 
-/// Who is unknown has a flagged row, and nobody else.
+/// Checks that exactly the unknown references have placeholder rows.
 async fn assert_the_unknown_are_made_up(mirror: &Mirror, report: &Report) {
     let u = u64::from(UNITS);
     let made_up = "select 'clients' as entity, count(*) from clients where is_placeholder

@@ -1,4 +1,4 @@
-//! What went wrong before this project, each with a test that bears its number. Others stand where they
+//! Incidents before this project, each with a test of its number. Others stand where they
 //! belong: 01 and 03 in `promotion`, 07 in `shared_limits`, 10 in `fetching`.
 
 use std::collections::BTreeSet;
@@ -214,7 +214,7 @@ async fn incident_14_edit_of_oldest_record_seen_next_tick(_: PgPoolOptions, opti
     pipeline.assert_equals_the_source("edits of old records, a tick").await;
 }
 
-/// Minutes since the day that runs made by hand begin at: a run of now.
+/// Returns the minute, counted from the first day of test runs, of a run that starts now.
 fn now_minute() -> i64 {
     (Utc::now() - (DateTime::UNIX_EPOCH + TimeDelta::days(20_000))).num_minutes()
 }

@@ -1,4 +1,4 @@
-//! The compiled fetcher, killed at every write of a run: nothing is lost, no stored page is fetched again.
+//! The compiled fetcher, killed at every write of a run: nothing is lost, no stored page is fetched twice.
 #![expect(clippy::print_stdout, reason = "what was measured is read in the output")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,33 +9,33 @@ use pipeline_tests::mirror::entity;
 use pipeline_tests::process::{Ended, Ground, Moment, Page, Process, Trap};
 use serde_json::{Value, json};
 
-/// Six pages of clients, five of the timeline.
+/// Source size: six pages of clients, five of the timeline.
 const PAGE_SIZE: &str = "20";
 
 fn small() -> SimConfig {
     SimConfig { clients: 110, pianos: 40, timeline: 100, ..SimConfig::default() }
 }
 
-/// The writes of a run; those of the pace come when they come.
+/// Returns the writes of a run, without those of the rate limiter, whose number varies.
 const OF_THE_RUN: fn(&str) -> bool = |key| key != "state/pace.json";
-/// A slot of the common pace.
+/// Returns whether a write is one of the rate limiter.
 const OF_THE_PACE: fn(&str) -> bool = |key| key == "state/pace.json";
 
-/// What is killed.
+/// Run that is killed.
 struct Scenario {
     entity: &'static str,
     mode: &'static str,
-    /// Whether an earlier run has stored everything, and something has changed since.
+    /// An earlier run has stored everything, and some records have changed since.
     is_repeated: bool,
 }
 
 impl Scenario {
-    /// What the process that dies is asked.
+    /// Request to the process that is killed.
     fn request(&self) -> Value {
         json!({"entity": self.entity, "mode": self.mode})
     }
 
-    /// Lays the ground and starts the process that is going to die.
+    /// Prepares the source and starts the process that will be killed.
     async fn prepare(&self, ground: &mut Ground) -> Process {
         ground.anew().await;
         let process = ground.start().await;
@@ -49,7 +49,7 @@ impl Scenario {
         process
     }
 
-    /// Kills at every write in every moment, and lets the next tick go on.
+    /// Kills at every moment of every write, and lets the next tick resume.
     async fn play(self) {
         let mut ground = Ground::open(small(), &[("PAGE_SIZE", PAGE_SIZE)]).await;
         let entity = entity(self.entity);
@@ -90,7 +90,7 @@ fn written(ground: &Ground, counts: fn(&str) -> bool) -> Vec<String> {
         .collect()
 }
 
-/// The next tick, once the dead process's lease is over.
+/// Invokes the next tick after the killed process's lease has expired.
 async fn resume(ground: &Ground, entity: &'static Entity, scenario: &Scenario, told: &str) {
     ground.let_leases_end(entity).await;
     let process = ground.start().await;
@@ -108,7 +108,7 @@ async fn resume(ground: &Ground, entity: &'static Entity, scenario: &Scenario, t
     assert!(!runs.is_empty() && runs.iter().all(|run| run["status"] == "success"), "{told}: {answer:#}");
 }
 
-/// Whether the bucket holds the whole source, by runs that each add up.
+/// Checks that the bucket holds the whole source, in runs whose counts add up.
 async fn judge(ground: &Ground, entity: &'static Entity, is_repeated: bool, requests: u64, told: &str) {
     let pages = ground.pages(entity).await;
     let manifests = ground.objects(&format!("runs/{}/", entity.name)).await;
@@ -166,7 +166,7 @@ async fn judge(ground: &Ground, entity: &'static Entity, is_repeated: bool, requ
     assert!(doubles.is_empty(), "{told}: written twice, {doubles:?}");
 }
 
-/// Keys of pages whose writing was accepted.
+/// Returns the keys of pages whose write was accepted.
 fn written_pages(ground: &Ground) -> Vec<String> {
     let exchanges = ground.proxy.exchanges().into_iter();
     exchanges
@@ -177,7 +177,7 @@ fn written_pages(ground: &Ground) -> Vec<String> {
         .collect()
 }
 
-/// The source's whole list, asked for directly.
+/// Requests the source's whole list directly.
 async fn listed(ground: &Ground, entity: &Entity) -> Vec<Value> {
     let document = entity.query().expect("a query").document();
     let answer = reqwest::Client::new()

@@ -1,5 +1,5 @@
-//! References without an id, aliases, transferred pianos, clients that are there twice: what is clear is linked,
-//! what is likely is proposed, what is neither is left, and every choice is written down.
+//! References without an id, aliases, transferred pianos, duplicate clients: clear cases are linked,
+//! likely ones proposed, and every decision is recorded.
 
 use pipeline_tests::mirror::{Mirror, entity};
 use serde_json::{Value, json};

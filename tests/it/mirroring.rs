@@ -1,5 +1,5 @@
-//! The whole way, in every mode: what Gazelle cannot say is found out all the same, and nothing is
-//! deleted that is not proven to be gone.
+//! Source to production in every mode: deletions are found, and no record is
+//! deleted without proof.
 
 use gazelle_sim::SimConfig;
 use model::entity::{self, Absence};

@@ -1,4 +1,4 @@
-//! What an administrator sees: the page, the numbers, what is to do; and runs that end without a word.
+//! The health API on the deployed stack: page, metrics, runs, actions; and runs that end silently.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::deployed::turn;
 use crate::staging::record;
 
-/// `zoe:<token>` as a browser sends it.
+/// Returns `zoe:<token>` as a browser's Basic header.
 fn basic() -> String {
     format!("Basic {}", base64(format!("zoe:{}", variable("HEALTH_TOKEN")).as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! V5 as nobody expects it: fewer tables and columns, odd names and values, or none at all.
+//! Unusual V5 installations: fewer tables and columns, odd names and values, or no V5 at all.
 
 use admin::import_v5::{ImportError, Reason, Report};
 use pipeline_tests::heritage::{apply, dry_run};

@@ -1,4 +1,4 @@
-//! Lists inside records: their rows come, change and go with the record, for every part of the registry.
+//! Child tables: their rows follow the record, for every child table of the registry.
 
 use model::entity::{self, Entity, Part};
 use pipeline_tests::mirror::Mirror;
@@ -14,14 +14,14 @@ fn parts() -> impl Iterator<Item = (&'static Entity, &'static Part)> {
     entity::ALL.into_iter().flat_map(|entity| entity.parts.iter().map(move |part| (entity, part)))
 }
 
-/// A record that holds that list in the field of the part, as a connection.
+/// Returns a record with this list in the child table's field, as a connection.
 fn holding(part: &Part, id: &str, words: &[&str], has_more: bool) -> Value {
     let mut record = record(id);
     record[part.field] = list_of(part, words, has_more);
     record
 }
 
-/// The places of the part's rows of a record.
+/// Returns the line numbers of a record's child rows.
 async fn lines(mirror: &Mirror, part: &Part, id: &str) -> Vec<i64> {
     let sql = format!(
         "select line from {} where {} = '{id}' and deleted_at is null order by line",

@@ -1,4 +1,4 @@
-//! Through a real PgBouncer with TLS, in both modes: no statement fails, nothing is lost, and nobody stands between.
+//! A real PgBouncer with TLS, in both modes: no statement fails, no write is lost, certificates are verified.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 const CLIENTS: usize = 12;
 const STATEMENTS: usize = 300;
-/// Fewer than clients, so that their transactions meet on each server connection.
+/// Server connections: fewer than clients, so that transactions of several clients share each.
 const SERVERS: u32 = 4;
 
 fn config(pooler: &Pooler, host: &str, mode: PoolMode) -> DatabaseConfig {
@@ -25,7 +25,7 @@ fn config(pooler: &Pooler, host: &str, mode: PoolMode) -> DatabaseConfig {
     config.trusting(&pooler.authority).expect("a certificate")
 }
 
-/// Every entity's page through staging and promotion, by that pool.
+/// Stages and promotes a page of every entity through this pool.
 async fn sync(db: &Db) {
     let source = MemorySource::default();
     for (minute, entity) in (0..).zip(entity::fetched()) {
@@ -57,7 +57,7 @@ async fn pooler_accepts_every_statement_in_both_modes(_: PgPoolOptions, options:
     }
 }
 
-/// What goes wrong while the clients send their statements side by side.
+/// Returns the errors of clients that send their statements concurrently.
 async fn failures(config: &DatabaseConfig, mode: PoolMode) -> Vec<String> {
     let clients = (0..CLIENTS).map(|client| {
         let db = Db::new(config);

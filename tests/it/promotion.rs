@@ -1,5 +1,5 @@
-//! Reconciliation turns staged records into rows: all of them, only what changed, never over anything
-//! newer, and one record's trouble is its own.
+//! Promotion of staged records: all of them, only changed rows, never over anything
+//! newer, and one record at fault fails alone.
 
 use model::entity::{self, Entity, Source};
 use pipeline_tests::mirror::{Mirror, entity};
@@ -10,8 +10,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::staging::record;
 
-/// Sends records of an entity through staging and reconciliation, as a run of that minute. A nested
-/// entity's travel inside a parent's.
+/// Stages and reconciles records of an entity, as a run of that minute. Records of a nested
+/// entity lie inside a parent record.
 pub(crate) async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, records: &[Value]) {
     let source = MemorySource::default();
     match entity.source {
@@ -33,7 +33,7 @@ pub(crate) async fn sync(mirror: &Mirror, entity: &'static Entity, minute: i64, 
     mirror.reconcile().await;
 }
 
-/// Everything about the rows of a table that a write would change.
+/// Returns everything that a write to a row of the table would change.
 async fn physical(mirror: &Mirror, table: &str) -> Vec<Value> {
     mirror
         .rows(&format!("select id, version, updated_at, xmin::text, ctid::text from {table} order by id"))

@@ -1,5 +1,5 @@
-//! The raw pages are the truth of last resort: what was not announced is found, what was staged wrongly is
-//! staged again, and neither asks Gazelle.
+//! Audit and replay of raw pages: unannounced pages are found, incorrectly staged ones are
+//! staged again, without a request to Gazelle.
 
 use gazelle_sim::SimConfig;
 use model::entity;
@@ -18,7 +18,7 @@ fn small() -> SimConfig {
     SimConfig { clients: 80, pianos: 90, timeline: 400, ..SimConfig::default() }
 }
 
-/// The production tables, every column of every row.
+/// Returns every column of every production row.
 async fn production(pipeline: &Pipeline) -> Vec<Vec<Value>> {
     let mut all = Vec::new();
     for entity in entity::ALL {
@@ -27,7 +27,7 @@ async fn production(pipeline: &Pipeline) -> Vec<Vec<Value>> {
     all
 }
 
-/// Some history: edits, and deletions that are marked.
+/// Applies edits and marked deletions.
 async fn with_a_past(options: PgConnectOptions) -> Pipeline {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;

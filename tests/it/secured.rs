@@ -1,4 +1,4 @@
-//! Who may do what in the database: nothing for anybody but our own roles, proven by trying.
+//! Privileges in the database: nothing for any role but our own, shown by trying.
 
 use db::PoolMode;
 use db::schema::{Finding, findings};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 
-/// Roles are of the whole server: as Supabase makes them, and whoever is first.
+/// Creates Supabase's roles, once per server: roles are shared by all databases.
 const STRANGERS: &str = "
     do $$
     declare stranger text;
@@ -27,7 +27,7 @@ const STRANGERS: &str = "
     alter default privileges grant usage on schemas to anon, authenticated;
 ";
 
-/// A mirror with a row in each table, in a database that grants everything to strangers by default.
+/// Returns a mirror with a row in each table, in a database that grants everything to `anon` by default.
 async fn mirror(options: PgConnectOptions) -> Mirror {
     let mut connection = options.connect().await.expect("a connection");
     sqlx::raw_sql(STRANGERS).execute(&mut connection).await.expect("strangers");
@@ -45,14 +45,14 @@ async fn mirror(options: PgConnectOptions) -> Mirror {
     mirror
 }
 
-/// A run that brings this record.
+/// Stages and promotes one record.
 fn put(source: &MemorySource, name: &str, record: Value) {
     let mut run = HandRun::new(entity(name), 0);
     run.page(source, &[record]);
     run.end(source, RunStatus::Success);
 }
 
-/// The error of a statement as that role, or none; in any case nothing remains of it.
+/// Returns the error of a statement run as that role, or none; its effect is rolled back.
 async fn tried(connection: &mut PgConnection, role: &str, sql: &str) -> Option<String> {
     let mut tx = connection.begin().await.expect("a transaction");
     sqlx::raw_sql(AssertSqlSafe(format!("set local role {role}"))).execute(&mut *tx).await.expect("a role");

@@ -1,4 +1,4 @@
-//! Several compiled fetchers at once: one pace, one refresh of the token, little memory.
+//! Several compiled fetchers at once: one rate limit, one token refresh, bounded memory.
 #![expect(clippy::print_stdout, reason = "what was measured is read in the output")]
 
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
-/// These tests measure: one at a time.
+/// Serializes these tests: they measure time and memory.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
-/// The busiest real mirror's timeline.
+/// Timeline entries of the largest real installation.
 const ENTRIES: usize = 154_000;
 
 fn tokens(access_token: &str, refresh_token: &str) -> Value {
@@ -24,7 +24,7 @@ fn tokens(access_token: &str, refresh_token: &str) -> Value {
         "refresh_token": refresh_token, "expires_at": "2999-01-01T00:00:00Z"})
 }
 
-/// Each entity had a run, and none failed: what a listing cut short has one more.
+/// Checks that each entity had a run and none failed; a truncated listing adds one more run.
 fn assert_every_entity_succeeded(runs: &[Value]) {
     assert!(runs.iter().all(|run| run["status"] == "success"), "{runs:#?}");
     for entity in entity::fetched() {
@@ -32,7 +32,7 @@ fn assert_every_entity_succeeded(runs: &[Value]) {
     }
 }
 
-/// A small source behind OAuth, whose access token has expired.
+/// Returns a small source behind OAuth with an expired access token.
 async fn behind_oauth() -> Ground {
     let config = SimConfig { clients: 220, pianos: 230, timeline: 300, ..SimConfig::default() };
     let settings = [("GAZELLE_AUTH", "oauth"), ("PAGE_SIZE", "10"), ("LOOKBACK_DAYS", "3660")];
@@ -41,7 +41,7 @@ async fn behind_oauth() -> Ground {
     ground
 }
 
-/// Whether the secret's refresh token can still be traded.
+/// Returns whether the secret's refresh token is still valid.
 async fn trades(ground: &Ground) -> bool {
     let secret = ground.secret().await;
     let form = [
@@ -54,13 +54,13 @@ async fn trades(ground: &Ground) -> bool {
     reqwest::Client::new().post(url).form(&form).send().await.expect("an answer").status().is_success()
 }
 
-/// The newest manifest of an entity.
+/// Returns the newest manifest of an entity.
 async fn manifest(ground: &Ground, entity: &str) -> Value {
     let manifests = ground.objects(&format!("runs/{entity}/")).await;
     manifests.into_values().next_back().expect("a manifest")
 }
 
-/// A process that is invoked again and again, its way to the source, and whether it shall stop.
+/// Process that is invoked repeatedly, with its proxy and its stop flag.
 struct Worker {
     process: Process,
     source: Proxy,
@@ -75,7 +75,7 @@ impl Worker {
         Arc::new(Self { process: ground.start_with(&own).await, source, entity, stop: Arc::default() })
     }
 
-    /// Works until it shall stop; answers the reports.
+    /// Invokes the process until the stop flag is set; returns the reports.
     async fn work(self: Arc<Self>) -> Vec<Value> {
         let mut runs = Vec::new();
         while !self.stop.load(Ordering::Relaxed) {
@@ -84,7 +84,7 @@ impl Worker {
         runs
     }
 
-    /// Returns when a token was refused since then, and the one after it is accepted.
+    /// Waits until a token was refused after that moment and the next one accepted.
     async fn has_met_the_end_of_a_token(&self, since: usize) {
         self.source
             .wait_for(|exchanges| {
@@ -217,12 +217,12 @@ async fn unwritable_secret_loses_no_token() {
     assert!(trades(&ground).await, "the stored refresh token is good: {}", ground.secret().await);
 }
 
-/// Past the proxy: what is measured shall not wait for it.
+/// Starts a process without a proxy, which would distort the measurement.
 fn directly() -> [(&'static str, String); 1] {
     [("AWS_ENDPOINT_URL", variable("AWS_ENDPOINT_URL"))]
 }
 
-/// Ten times Gazelle's five requests a second and a tenth of the schedule's two minutes.
+/// Time scale of ten: 50 requests per second instead of 5, a tick every 12 s instead of 120 s.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ticks_keep_their_interval_during_full_runs() {
     const PER_SECOND: u64 = 50;

@@ -1,4 +1,4 @@
-//! Staging accepts everything, once, and loses nothing.
+//! Staging: every input is accepted once, and nothing is lost.
 
 use db::{DatabaseConfig, Db, PoolMode};
 use model::entity::{self, Entity};
@@ -8,7 +8,7 @@ use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
-/// A record that every entity's table can hold.
+/// Returns a record that fits every entity's table.
 pub(crate) fn record(id: &str) -> Value {
     json!({
         "id": id, "occurredAt": "2025-03-01T12:00:00Z", "firstName": "Zoé", "companyName": "École «Alma»",

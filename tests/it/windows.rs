@@ -1,4 +1,4 @@
-//! Listings that are complete for a period prove what is gone from it; lists inside a record come whole, however
+//! Complete listings of a period prove deletions in it; lists inside a record are fetched whole, however
 //! long they are.
 
 use chrono::{Days, Utc};
@@ -17,7 +17,7 @@ fn small() -> SimConfig {
     SimConfig { clients: 100, pianos: 120, timeline: 300, ..SimConfig::default() }
 }
 
-/// The entities of which a tick lists a whole period.
+/// Returns the entities of which a tick lists a whole period.
 fn of_a_period() -> impl Iterator<Item = &'static Entity> {
     entity::ALL.into_iter().filter(|entity| entity.time_filter().is_some_and(TimeFilter::proves_absence))
 }
@@ -26,7 +26,7 @@ fn ids(moved: &Value) -> Vec<String> {
     moved.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// The rows of the period that is believed: a day less at each end than what is fetched.
+/// Returns the rows of the proven period: one day less at each end than the fetched one.
 async fn in_period(pipeline: &Pipeline, entity: &Entity, condition: &str) -> Vec<String> {
     let (filter, column) = entity.time_filter().zip(entity.dated_by()).expect("a filter by time");
     let window = filter.frequent_window(Utc::now(), Utc::now(), 0).expect("a window");

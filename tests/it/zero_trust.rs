@@ -1,5 +1,5 @@
-//! Three fates: a rejected record is skipped with its reason, trouble of the database is waited out, and
-//! whatever our own code cannot handle costs that record alone, and comes back.
+//! Three fates of a record: rejected with its reason, waiting while the database is in trouble, or,
+//! where our own code fails, isolated and tried again.
 
 use model::entity::{Entity, Source};
 use model::rule::{Draft, Effect, Rule};
@@ -16,7 +16,7 @@ fn panic_at_a_word(draft: &mut Draft<'_>) {
     assert!(draft.get("first_name") != Some("boom"), "a bug of ours");
 }
 
-/// The entity of users with a bug in its rules.
+/// The entity `users` with a rule that panics.
 fn with_a_bug() -> &'static Entity {
     static RULES: &[Rule] = &[Rule::new("a bug", Effect::Derives(panic_at_a_word))];
     let users = entity("users");

@@ -1,20 +1,20 @@
-//! The kinds of bad records: whatever they are, they cost themselves alone.
+//! Kinds of bad records, each of which must fail alone.
 
 use serde_json::{Value, json};
 
-/// How one record of a batch is spoiled.
+/// Kind of a bad record.
 #[derive(Debug, Clone, Copy)]
 pub struct BadKind {
-    /// What is wrong.
+    /// Description of the defect.
     pub what: &'static str,
-    /// How it ends in staging, and the beginning of the reason; none for a sound one.
+    /// Expected outcome and start of the reason; none for a valid record.
     pub end: Option<(&'static str, &'static str)>,
     spoiler: fn(&str) -> String,
     refusal: Option<&'static str>,
 }
 
 impl BadKind {
-    /// All kinds, the sound one first.
+    /// Every kind, the valid one first.
     #[must_use]
     pub fn all() -> Vec<Self> {
         let kind = |what, end, spoiler| Self { what, end, spoiler, refusal: None };
@@ -43,19 +43,19 @@ impl BadKind {
         ]
     }
 
-    /// The record, spoiled.
+    /// Returns the record with the defect.
     #[must_use]
     pub fn spoil(&self, record: &str) -> String {
         (self.spoiler)(record)
     }
 
-    /// Whether it is bad at all.
+    /// Returns whether the kind has a defect.
     #[must_use]
     pub const fn is_bad(&self) -> bool {
         self.end.is_some()
     }
 
-    /// What makes the database refuse it, in the schema `throughput`.
+    /// Returns the statement that makes the database refuse it, in the schema `throughput`.
     #[must_use]
     pub const fn refusal(&self) -> Option<&'static str> {
         self.refusal

@@ -1,11 +1,11 @@
-//! Chance that can be had again: the same seed throws the same.
+//! Deterministic random numbers from a seed.
 
-/// A source of numbers (SplitMix64).
+/// SplitMix64 generator.
 #[derive(Debug, Clone)]
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// The next number.
+    /// Returns the next number.
     pub fn throw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -14,17 +14,17 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below the bound; 0 for a bound of 0.
+    /// Returns a number below the bound; 0 for a bound of 0.
     pub fn below(&mut self, bound: u64) -> u64 {
         self.throw() % bound.max(1)
     }
 
-    /// A place in a list of that length; 0 for an empty one.
+    /// Returns an index into a list of this length; 0 for an empty one.
     pub fn place(&mut self, length: usize) -> usize {
         usize::try_from(self.below(length as u64)).unwrap_or(0)
     }
 
-    /// Puts a list in another order.
+    /// Shuffles a list.
     pub fn shuffle<T>(&mut self, list: &mut [T]) {
         for place in (1..list.len()).rev() {
             list.swap(place, self.place(place + 1));

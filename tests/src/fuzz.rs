@@ -1,5 +1,5 @@
-//! A fuzzer by mutation: sound inputs are bent at random, and whatever comes out must be read without a panic.
-//! It is not guided by coverage: stable Rust has no such thing.
+//! Mutation fuzzer: valid inputs are mutated at random, and no mutation may cause a panic.
+//! Not guided by coverage, which needs a nightly compiler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -19,7 +19,7 @@ use stager::task::Task;
 
 use crate::dice::Dice;
 
-/// What is fuzzed: its name, its sound inputs, and what is done with an input.
+/// Fuzz target: name, valid inputs, function under test.
 struct Target {
     name: &'static str,
     seeds: fn() -> Vec<String>,
@@ -34,7 +34,7 @@ const TARGETS: &[Target] = &[
     Target { name: "readings", seeds: note_seeds, run: notes },
 ];
 
-/// Pieces that have broken parsers before.
+/// Fragments that commonly break parsers.
 const PIECES: &[&str] = &[
     "null",
     "{}",
@@ -91,16 +91,16 @@ const PIECES: &[&str] = &[
     "12,",
 ];
 
-/// How many inputs each target was given.
+/// Result of a fuzzing run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fuzzed {
-    /// Inputs by target.
+    /// Number of inputs, by target.
     pub executions: Vec<(&'static str, u64)>,
-    /// Inputs that broke something, each with its target.
+    /// Inputs that caused a failure, each with its target.
     pub broken: Vec<(&'static str, String)>,
 }
 
-/// Gives every target so many inputs.
+/// Runs every target with so many mutated inputs.
 #[must_use]
 pub fn fuzz(seed: u64, executions_each: u64, progress: &dyn Fn(&str, u64)) -> Fuzzed {
     let mut fuzzed = Fuzzed { executions: Vec::new(), broken: Vec::new() };
@@ -277,7 +277,7 @@ fn record_seeds() -> Vec<String> {
     .to_vec()
 }
 
-/// A sound record, some of whose fields hold something else: what is no JSON any more decides which.
+/// Returns a valid record some of whose fields are replaced, as chosen by the mutated text.
 fn bent_record(input: &[u8]) -> Value {
     let mut dice =
         Dice(input.iter().fold(7, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte))));

@@ -1,4 +1,4 @@
-//! A made-up V5, as large as wanted, and its way into a mirror.
+//! Generated V5 data of any size, and its import into a mirror.
 
 use admin::import_v5::{ImportError, Report, import};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,19 +9,19 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use crate::mirror::{Mirror, rows};
 use crate::pages::MemorySource;
 
-/// V5's tables.
+/// Names of V5's tables.
 pub const TABLES: [&str; 5] =
     ["users", "gazelle_clients", "gazelle_contacts", "gazelle_pianos", "gazelle_timeline_entries"];
 
-/// Rows of V5 for each unit: 15 users, 300 clients, 40 contacts, 300 pianos, 1,345 entries, of which 255 say what
-/// another says under a `tme_` id (19 %).
+/// Rows of V5 per unit: 15 users, 300 clients, 40 contacts, 300 pianos, 1,345 entries, of which 255 repeat
+/// another under a `tme_` id (19 %).
 pub const ROWS: u64 = 2_000;
-/// Entries of a unit that are doubles.
+/// Duplicate entries per unit.
 pub const DOUBLES: u64 = 255;
-/// Entries of a unit without a date that can be read.
+/// Entries per unit without a readable date.
 pub const DATELESS: u64 = 12;
 
-/// Makes V5 in that schema, of so many units.
+/// Creates V5 tables of so many units in the schema.
 pub async fn install(connection: &mut PgConnection, schema: &str, units: u32) {
     let sql = SQL.replace("{v5}", schema).replace("{u}", &units.to_string());
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.expect("a V5");
@@ -115,7 +115,7 @@ select null, format('cli_%s', c), null, null, at, 'INVOICE', 'sans identifiant',
 drop table entry;
 "#;
 
-/// What is in V5, and where: it changes with every write, even of the same.
+/// Returns the content of V5 with the location of each row: any write changes it.
 pub async fn fingerprint(connection: &mut PgConnection, schema: &str) -> Vec<serde_json::Value> {
     let mut all = Vec::new();
     for table in TABLES {
@@ -128,7 +128,7 @@ pub async fn fingerprint(connection: &mut PgConnection, schema: &str) -> Vec<ser
     all
 }
 
-/// An import of that minute, written, staged and promoted.
+/// Imports, stages and promotes V5, as a run of that minute.
 pub async fn apply(mirror: &Mirror, schema: &str, minute: i64) -> (Report, MemorySource) {
     let (report, source) = write(mirror, schema, minute).await.expect("an import");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
@@ -136,10 +136,10 @@ pub async fn apply(mirror: &Mirror, schema: &str, minute: i64) -> (Report, Memor
     (report, source)
 }
 
-/// An import of that minute, as far as the bucket.
+/// Imports V5 into the bucket, as a run of that minute.
 ///
 /// # Errors
-/// As the import's.
+/// The import failed.
 pub async fn write(
     mirror: &Mirror,
     schema: &str,
@@ -157,10 +157,10 @@ pub async fn write(
     Ok((report, source))
 }
 
-/// What an import would do.
+/// Returns the report of a dry run.
 ///
 /// # Errors
-/// As the import's.
+/// The import failed.
 pub async fn dry_run(mirror: &Mirror, schema: &str) -> Result<Report, ImportError> {
     import(&Db::new(&mirror.administrator()), schema, None, at(0)).await
 }

@@ -1,4 +1,4 @@
-//! What people got: the messages of Slack and the mails of the deployed alerter.
+//! Inbox of a test: Slack messages and e-mails of the deployed alerter.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,22 +7,22 @@ use tokio::time::{Instant, sleep};
 
 use crate::stack::variable;
 
-/// A message that somebody got.
+/// Message that was delivered.
 #[derive(Debug, Clone)]
 pub struct Got {
-    /// When, in seconds since 1970.
+    /// Time of delivery, in seconds since 1970.
     pub at: f64,
-    /// What.
+    /// Text of the message.
     pub text: String,
 }
 
-/// Seconds since 1970.
+/// Returns the current time in seconds since 1970.
 #[must_use]
 pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// The letter box of the deployed stack.
+/// Connects to the mailbox of the deployed stack.
 #[derive(Debug, Default)]
 pub struct Inbox {
     http: reqwest::Client,
@@ -34,7 +34,7 @@ impl Inbox {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// What Slack was sent, oldest first.
+    /// Returns the messages sent to Slack, oldest first.
     pub async fn slack(&self) -> Vec<Got> {
         let all = self.get(format!("{}/messages", variable("INBOX_URL"))).await;
         let got = |one: &Value| Got {
@@ -44,28 +44,28 @@ impl Inbox {
         all.as_array().expect("messages").iter().map(got).collect()
     }
 
-    /// What Sentry was sent.
+    /// Returns the envelopes sent to Sentry.
     pub async fn sentry(&self) -> Vec<Value> {
         self.get(format!("{}/errors", variable("INBOX_URL"))).await.as_array().expect("errors").clone()
     }
 
-    /// The mails that SES sent, as they stand in the emulator.
+    /// Returns the e-mails sent by SES, from the emulator.
     pub async fn mails(&self) -> Vec<Value> {
         let all = self.get(format!("{}/_ministack/ses/messages", variable("AWS_ENDPOINT_URL"))).await;
         let accounts = all["messages"].as_object().expect("mails by account");
         accounts.values().filter_map(Value::as_array).flatten().cloned().collect()
     }
 
-    /// What Slack answers from now on; null ends it.
+    /// Sets Slack's response from now on; null restores it.
     pub async fn faults(&self, faults: &Value) {
         let url = format!("{}/faults", variable("INBOX_URL"));
         self.http.post(url).body(faults.to_string()).send().await.expect("the letter box");
     }
 
-    /// Waits for a message since then that holds all the words; answers it.
+    /// Waits for a message after that moment that contains all the words; returns it.
     ///
     /// # Panics
-    /// None came.
+    /// No such message arrived in time.
     pub async fn wait(&self, since: f64, words: &[&str], patience: Duration) -> Got {
         let deadline = Instant::now() + patience;
         loop {

@@ -1,4 +1,4 @@
-//! What the tests share: a mirror on a real PostgreSQL, raw pages made by hand, the deployed stack.
+//! Shared test support: a mirror on a real PostgreSQL, hand-made raw pages, the deployed stack.
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,

@@ -1,11 +1,11 @@
-//! A sink in memory, with a fault on demand.
+//! In-memory sink with faults on demand.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fetcher::raw_sink::{RawSink, SinkError, Stored};
 
-/// A bucket in memory that can refuse one page once, or never answer.
+/// In-memory bucket that can refuse one page once, or hang.
 #[derive(Debug, Default)]
 pub struct MemorySink {
     objects: Mutex<BTreeMap<String, Vec<u8>>>,
@@ -13,12 +13,12 @@ pub struct MemorySink {
     hang: Mutex<Option<Hang>>,
 }
 
-/// At which write the bucket stops answering: whoever waits for it is as good as killed there.
+/// Write at which the bucket hangs: a caller that waits for it is as good as killed.
 #[derive(Debug, Clone, Copy)]
 pub struct Hang {
-    /// So many writes are still answered.
+    /// Number of writes that are still served.
     pub after: u32,
-    /// Whether the write itself is done.
+    /// The hanging write takes effect.
     pub is_written: bool,
 }
 
@@ -27,17 +27,17 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl MemorySink {
-    /// The next page whose key ends so is refused, once.
+    /// Refuses the next page whose key ends with this text, once.
     pub fn refuse_once(&self, ending: &str) {
         *open(&self.refuse) = Some(ending.to_owned());
     }
 
-    /// From that write on the bucket does not answer.
+    /// Makes the bucket hang from this write on.
     pub fn hang(&self, hang: Option<Hang>) {
         *open(&self.hang) = hang;
     }
 
-    /// Does a write, unless the bucket hangs before it.
+    /// Performs a write, unless the bucket hangs before it.
     async fn write<T>(&self, write: impl FnOnce() -> T) -> T {
         let hang = *open(&self.hang);
         match hang {
@@ -55,7 +55,7 @@ impl MemorySink {
         std::future::pending().await
     }
 
-    /// What is stored, by key.
+    /// Returns the stored objects, by key.
     #[must_use]
     pub fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         open(&self.objects).clone()

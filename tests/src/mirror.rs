@@ -1,4 +1,4 @@
-//! A mirror of its own for each test: real PostgreSQL, real migrations, the functions' own verbs.
+//! Mirror of one test: real PostgreSQL, real migrations, the functions' own code.
 
 use std::time::Duration;
 
@@ -11,22 +11,22 @@ use tokio::time::Instant;
 
 use crate::pages::MemorySource;
 
-/// The schema of the mirror.
+/// Schema of the mirror.
 pub const SCHEMA: &str = "gazelle";
 
-/// The functions' own role, so that every test meets what its rights leave out.
+/// The functions' role, so that every test runs with its privileges.
 pub const APP_ROLE: &str = "gazelle_app";
 
-/// A migrated database and the way into it.
+/// Migrated database with its pool.
 #[derive(Debug)]
 pub struct Mirror {
-    /// The pool of the functions.
+    /// Pool with the functions' role.
     pub db: Db,
     options: PgConnectOptions,
 }
 
 impl Mirror {
-    /// Migrates the database and opens it.
+    /// Migrates the database and opens the pool.
     pub async fn open(options: PgConnectOptions) -> Self {
         let mirror = Self { db: Db::new(&app_config(&options)), options };
         db::schema::migrate(&mirror.administrator()).await.expect("migrations");
@@ -47,14 +47,14 @@ impl Mirror {
         mirror
     }
 
-    /// The way in of who migrates.
+    /// Returns the administrator's configuration.
     #[must_use]
     pub fn administrator(&self) -> DatabaseConfig {
         let url = self.options.to_url_lossy();
         DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address")
     }
 
-    /// A connection beside the pool, with all rights.
+    /// Opens a connection beside the pool, with all privileges.
     pub async fn connection(&self) -> PgConnection {
         let mut connection = self.options.connect().await.expect("a connection");
         sqlx::raw_sql(AssertSqlSafe(format!("set search_path to \"{SCHEMA}\"")))
@@ -64,7 +64,7 @@ impl Mirror {
         connection
     }
 
-    /// The same mirror, as another role reaches it.
+    /// Opens this mirror as another role.
     #[must_use]
     pub fn as_role(&self, role: &str, password: &str) -> Db {
         let options = self.options.clone().username(role).password(password);
@@ -72,7 +72,7 @@ impl Mirror {
         Db::new(&config.expect("the test database's address"))
     }
 
-    /// The production tables: of every entity and of its parts.
+    /// Returns the production tables, child tables included.
     #[must_use]
     pub fn production_tables() -> Vec<&'static str> {
         let parts = |entity: &'static Entity| entity.parts.iter().map(|part| part.table);
@@ -82,7 +82,7 @@ impl Mirror {
             .collect()
     }
 
-    /// Empties every table that is filled from the source, and forgets what was staged.
+    /// Truncates every production and staging table.
     pub async fn empty(&self) {
         let staging = entity::ALL.into_iter().map(|entity| entity.staging_table);
         let tables: Vec<&str> = Self::production_tables().into_iter().chain(staging).collect();
@@ -93,7 +93,7 @@ impl Mirror {
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection().await).await.expect("a clean start");
     }
 
-    /// What any write to a production row would change: where each lies, and who wrote it.
+    /// Returns location and writer of each production row: any write changes them.
     pub async fn physical(connection: &mut PgConnection) -> Vec<Value> {
         let mut all = Vec::new();
         for table in Self::production_tables() {
@@ -107,55 +107,55 @@ impl Mirror {
         all
     }
 
-    /// Stages every object, in the order of their keys; answers those that failed.
+    /// Stages every object in the order of the keys; returns those that failed.
     pub async fn stage(&self, source: &MemorySource) -> Vec<String> {
         let staged = stager::stage::stage(&self.db, source, &source.keys()).await;
         staged.failed.into_iter().map(|(key, reason)| format!("{key}: {reason}")).collect()
     }
 
-    /// Promotes all that waits.
+    /// Promotes every pending record.
     pub async fn reconcile(&self) {
         for entity in entity::ALL {
             self.drain(entity).await;
         }
     }
 
-    /// Promotes what waits of one entity.
+    /// Promotes the pending records of one entity.
     pub async fn drain(&self, entity: &'static Entity) -> reconciler::reconcile::Drained {
         let deadline = Instant::now() + Duration::from_mins(5);
         let drained = Box::pin(reconciler::reconcile::drain(&self.db, entity, deadline));
         drained.await.expect("the database is there")
     }
 
-    /// The rows of a query, as JSON objects.
+    /// Returns the rows of a query as JSON objects.
     pub async fn rows(&self, sql: &str) -> Vec<Value> {
         rows(&mut self.connection().await, sql).await
     }
 
-    /// The single value of a query.
+    /// Returns the single value of a query.
     pub async fn value(&self, sql: &str) -> Value {
         let rows = self.rows(sql).await;
         rows.first().and_then(|row| row.as_object()?.values().next().cloned()).unwrap_or_default()
     }
 }
 
-/// The way in of the functions.
+/// Returns the functions' configuration.
 fn app_config(options: &PgConnectOptions) -> DatabaseConfig {
     let mut url = options.to_url_lossy();
     url.query_pairs_mut().append_pair("options", &format!("-c role={APP_ROLE}"));
     DatabaseConfig::new(url.as_str(), SCHEMA, PoolMode::Session).expect("the test database's address")
 }
 
-/// The rows of a query, as JSON objects.
+/// Returns the rows of a query as JSON objects.
 pub async fn rows(connection: &mut PgConnection, sql: &str) -> Vec<Value> {
     let sql = format!("select to_jsonb(q) from ({sql}) q");
     sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(connection).await.expect("a readable query")
 }
 
-/// The entity of that name.
+/// Returns the entity of this name.
 ///
 /// # Panics
-/// There is none.
+/// No entity has this name.
 #[must_use]
 pub fn entity(name: &str) -> &'static Entity {
     entity::find(name).expect("a name of the registry")

@@ -1,4 +1,4 @@
-//! Raw pages made by hand, and a bucket in memory.
+//! Hand-made raw pages, and a bucket in memory.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use protocol::object_key::{self, RunId};
 use serde_json::{Value, json};
 use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
 
-/// A bucket in memory.
+/// In-memory bucket.
 #[derive(Debug, Default, Clone)]
 pub struct MemorySource {
     objects: Arc<Mutex<BTreeMap<String, Vec<u8>>>>,
@@ -44,28 +44,28 @@ impl MemorySource {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The keys, in order.
+    /// Returns the keys, in order.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         self.objects().keys().cloned().collect()
     }
 
-    /// An object's bytes.
+    /// Returns the bytes of an object.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.objects().get(key).cloned()
     }
 
-    /// Puts an object.
+    /// Writes an object.
     pub fn put(&self, key: &str, bytes: impl Into<Vec<u8>>) {
         self.objects().insert(key.to_owned(), bytes.into());
     }
 }
 
-/// A run made by hand.
+/// Hand-made run.
 #[derive(Debug, Clone)]
 pub struct HandRun {
-    /// Its id.
+    /// Id of the run.
     pub run_id: RunId,
     entity: &'static Entity,
     started_at: DateTime<Utc>,
@@ -74,20 +74,20 @@ pub struct HandRun {
 }
 
 impl HandRun {
-    /// A run of the entity; `minute` orders runs.
+    /// Creates a run of the entity; `minute` orders runs.
     #[must_use]
     pub fn new(entity: &'static Entity, minute: i64) -> Self {
         let started_at = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minute);
         Self { run_id: RunId::new(started_at, 1), entity, started_at, pages: 0, records: 0 }
     }
 
-    /// Puts its next page into the bucket; answers the key.
+    /// Writes the run's next page into the bucket; returns the key.
     pub fn page(&mut self, source: &MemorySource, nodes: &[Value]) -> String {
         let nodes: Vec<String> = nodes.iter().map(Value::to_string).collect();
         self.raw_page(source, &nodes)
     }
 
-    /// The same with records as text, so that they can be broken.
+    /// Writes the next page from records as text, which may be malformed.
     pub fn raw_page(&mut self, source: &MemorySource, nodes: &[String]) -> String {
         self.pages += 1;
         self.records += nodes.len() as u64;
@@ -104,7 +104,7 @@ impl HandRun {
         self.put(source, &payload, nodes.len(), None)
     }
 
-    /// Puts an answer by id into the bucket, as its next page.
+    /// Writes a lookup response as the run's next page.
     pub fn answer(&mut self, source: &MemorySource, id: &str, record: &Value) -> String {
         self.pages += 1;
         self.records += 1;
@@ -127,12 +127,12 @@ impl HandRun {
         key
     }
 
-    /// Puts its manifest into the bucket.
+    /// Writes the run's manifest into the bucket.
     pub fn end(&self, source: &MemorySource, status: RunStatus) {
         self.end_with(source, status, 2);
     }
 
-    /// Puts that revision of its manifest into the bucket.
+    /// Writes a revision of the run's manifest into the bucket.
     pub fn end_with(&self, source: &MemorySource, status: RunStatus, revision: u32) {
         let manifest = Manifest {
             schema_version: SCHEMA_VERSION,
@@ -162,7 +162,7 @@ impl HandRun {
     }
 }
 
-/// An element of a part's list with a text in each of its texts, and an id of that kind in each reference.
+/// Returns an element of a child table's list with a text in each text column, and an id in each reference.
 #[must_use]
 pub fn element(part: &Part, word: &str) -> Value {
     let mut element = json!({});
@@ -176,7 +176,7 @@ pub fn element(part: &Part, word: &str) -> Value {
     element
 }
 
-/// A part's list with an element for each word, as a connection.
+/// Returns a child table's list with an element for each word, as a connection.
 #[must_use]
 pub fn list_of(part: &Part, words: &[&str], has_more: bool) -> Value {
     let nodes: Vec<Value> = words.iter().map(|word| element(part, word)).collect();

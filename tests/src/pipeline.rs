@@ -1,5 +1,5 @@
-//! The whole pipeline in this process: the fetcher's bucket is delivered to the stager, what the
-//! reconciler asks goes back to the fetcher. A real PostgreSQL, a real HTTP source.
+//! The whole pipeline in this process: the fetcher's bucket is delivered to the stager, the
+//! reconciler's requests to the fetcher. Real PostgreSQL, real HTTP source.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,17 +21,17 @@ use crate::pages::MemorySource;
 use crate::source::{Source, TICK};
 use crate::truth::differences;
 
-/// The share of a table that may be deleted without a person's word, as in the template.
+/// Share of a table that may be deleted without confirmation, in percent, as in the template.
 pub const DELETION_SHARE_MAX: u32 = 20;
 
-/// A source, a mirror, and the way between them.
+/// Source, mirror, and the pipeline between them.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// The source and the fetcher's side.
+    /// Source and fetcher.
     pub source: Source,
-    /// The database's side.
+    /// Database, stager and reconciler.
     pub mirror: Mirror,
-    /// What the stager was given, by key: the digest of its content.
+    /// Digests of the objects delivered to the stager, by key.
     delivered: Mutex<BTreeMap<String, u64>>,
     asked: Asked,
 }
@@ -57,7 +57,7 @@ impl Announcer for Announced {
 }
 
 impl Pipeline {
-    /// An empty mirror of a source of that size.
+    /// Opens an empty mirror of a source of this size.
     pub async fn open(config: SimConfig, options: PgConnectOptions) -> Self {
         Self {
             source: Source::open(config).await,
@@ -67,7 +67,7 @@ impl Pipeline {
         }
     }
 
-    /// Stages what the bucket holds and the stager was not given yet.
+    /// Stages the objects that the stager has not received yet.
     pub async fn deliver(&self) {
         let news = MemorySource::default();
         {
@@ -83,7 +83,7 @@ impl Pipeline {
         assert_eq!(self.mirror.stage(&news).await, Vec::<String>::new());
     }
 
-    /// Stages and promotes, and serves what the reconciler asks of the fetcher, until all is quiet.
+    /// Stages, promotes and serves the reconciler's fetch requests until nothing is left.
     pub async fn settle(&self) {
         for _ in 0..10 {
             self.deliver().await;
@@ -105,7 +105,7 @@ impl Pipeline {
         panic!("the reconciler asks again and again");
     }
 
-    /// Fetches every entity in that mode, then settles.
+    /// Fetches every entity in this mode, then stages and promotes.
     pub async fn sync(&self, mode: &Mode) {
         for entity in entity::fetched() {
             self.source.fetch(entity, mode.clone()).await;
@@ -113,12 +113,12 @@ impl Pipeline {
         self.settle().await;
     }
 
-    /// A tick and what follows from it.
+    /// Runs one tick and everything that follows from it.
     pub async fn tick(&self) {
         self.sync(&TICK).await;
     }
 
-    /// Does a task of the stager, and stages what it announces; answers how many objects that were.
+    /// Runs a task of the stager and stages what it announces; returns the number of objects.
     pub async fn task(&self, payload: &Value) -> usize {
         let bucket = self.bucket();
         let announced = Announced::default();
@@ -134,7 +134,7 @@ impl Pipeline {
         keys.len()
     }
 
-    /// The bucket as it is now.
+    /// Returns a copy of the bucket.
     #[must_use]
     pub fn bucket(&self) -> MemorySource {
         let bucket = MemorySource::default();
@@ -144,7 +144,7 @@ impl Pipeline {
         bucket
     }
 
-    /// Has the events of some objects lost: the stager is never told of them.
+    /// Drops the events of some objects.
     pub fn lose_events(&self, is_lost: impl Fn(&str) -> bool) {
         let mut delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, bytes) in self.source.sink.objects() {
@@ -154,13 +154,13 @@ impl Pipeline {
         }
     }
 
-    /// How the mirror of an entity differs from the source.
+    /// Returns the differences between mirror and source of an entity.
     pub async fn differences(&self, entity: &Entity) -> Vec<String> {
         let truth = self.source.truth(entity).await;
         differences(&mut self.mirror.connection().await, entity, &truth).await
     }
 
-    /// Fails unless the mirror equals the source.
+    /// Asserts that the mirror equals the source.
     pub async fn assert_equals_the_source(&self, context: &str) {
         for entity in entity::ALL {
             let differences = self.differences(entity).await;
@@ -174,7 +174,7 @@ impl Pipeline {
         }
     }
 
-    /// The ids of rows marked as deleted.
+    /// Returns the ids of rows marked as deleted.
     pub async fn deleted(&self, entity: &Entity) -> Vec<String> {
         let sql = format!("select id from {} where deleted_at is not null order by id", entity.table);
         let rows = self.mirror.rows(&sql).await;

@@ -1,4 +1,4 @@
-//! A real PgBouncer before the test database, with TLS: what stands between us and the server on Supabase.
+//! Real PgBouncer with TLS in front of the test database, as Supabase has a pooler.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -15,17 +15,17 @@ use tokio::time::{Instant, sleep};
 
 use crate::mirror::APP_ROLE;
 
-/// PgBouncer refuses root.
+/// User that PgBouncer runs as: it refuses root.
 const NOBODY: u32 = 65534;
 
-/// A running PgBouncer. Ends with the value.
+/// Running PgBouncer; dropped values stop it.
 #[derive(Debug)]
 pub struct Pooler {
     process: Child,
     folder: PathBuf,
-    /// The authority that its certificate is signed by, as PEM.
+    /// Certificate authority of its certificate, as PEM.
     pub authority: String,
-    /// A login whose rights are the functions' own.
+    /// Login with the functions' privileges.
     pub login: String,
     password: String,
     port: u16,
@@ -33,11 +33,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one before that database. `mode` is `session` or `transaction`; `servers` is how many connections to
-    /// the server all clients share; `name` is whom its certificate is for.
+    /// Starts a pooler in front of the database. `mode` is `session` or `transaction`; `servers` is the number of
+    /// server connections that all clients share; `name` is the host name in its certificate.
     ///
     /// # Panics
-    /// There is no PgBouncer: `make test` installs one.
+    /// PgBouncer is not installed; `make test` installs it.
     pub async fn start(options: &PgConnectOptions, mode: &str, servers: u32, name: &str) -> Self {
         let database = options.get_database().expect("a database").to_owned();
         let folder = env::temp_dir().join(format!("pooler-{database}-{mode}-{}", std::process::id()));
@@ -74,7 +74,7 @@ impl Pooler {
         pooler
     }
 
-    /// Its address under that host name.
+    /// Returns the database URL under this host name.
     #[must_use]
     pub fn url(&self, host: &str) -> String {
         let Self { login, password, port, database, .. } = self;
@@ -100,7 +100,7 @@ impl Drop for Pooler {
     }
 }
 
-/// The program of `PGBOUNCER`, or the one that `make test` has put below `.local`.
+/// Returns the program of `PGBOUNCER`, or the one below `.local`.
 fn program() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.local/tools/pgbouncer/pgbouncer");
     env::var_os("PGBOUNCER").map_or(own, PathBuf::from)
@@ -110,7 +110,7 @@ fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 
-/// A login of this test alone: roles are of the whole server, and tests run beside each other.
+/// Creates a login for this test alone: roles are shared by all databases, and tests run in parallel.
 async fn make_login(options: &PgConnectOptions, login: &str, password: &str) {
     let mut connection = options.connect().await.expect("a connection");
     sqlx::raw_sql(AssertSqlSafe(format!(
@@ -130,7 +130,7 @@ fn write(folder: &Path, name: &str, text: &str) {
     }
 }
 
-/// Writes a key and a certificate for that name; answers the authority that signed it.
+/// Writes a key and a certificate for this name; returns the authority that signed it.
 fn certify(folder: &Path, name: &str) -> String {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

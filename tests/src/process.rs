@@ -1,4 +1,4 @@
-//! The compiled fetcher as processes of their own, on a simulated Gazelle, a bucket and a secret of a test's own.
+//! The compiled fetcher as separate processes, with a simulated Gazelle, a bucket and a secret per test.
 
 mod ground;
 mod proxy;
@@ -20,7 +20,7 @@ pub use proxy::{Exchange, Moment, Proxy, Trap};
 
 use runtime_api::RuntimeApi;
 
-/// A process of the fetcher, as a Lambda sandbox is one.
+/// Fetcher process, as in a Lambda sandbox.
 #[derive(Debug)]
 pub struct Process {
     victim: Victim,
@@ -30,22 +30,22 @@ pub struct Process {
     gone: watch::Receiver<bool>,
 }
 
-/// How an invocation ended.
+/// Result of an invocation.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// The function answered.
+    /// The function returned a response.
     Answered(Value),
-    /// The function failed.
+    /// The function returned an error.
     Failed(Value),
-    /// The process is gone.
+    /// The process ended.
     Died,
 }
 
 impl Ended {
-    /// The reports of the runs.
+    /// Returns the reports of the runs.
     ///
     /// # Panics
-    /// There are none.
+    /// The invocation returned no reports.
     #[must_use]
     pub fn runs(&self) -> Vec<Value> {
         let Self::Answered(answer) = self else { panic!("no answer: {self:?}") };
@@ -53,12 +53,12 @@ impl Ended {
     }
 }
 
-/// What can be killed.
+/// Handle that kills the process.
 #[derive(Debug, Clone)]
 struct Victim(Arc<Mutex<Child>>);
 
 impl Victim {
-    /// SIGKILL; returns when it is sent.
+    /// Sends SIGKILL.
     fn kill(&self) {
         // One that is gone already is as dead.
         let _ = open(&self.0).kill();
@@ -100,12 +100,12 @@ impl Process {
         Self { victim, pid, api, log, gone }
     }
 
-    /// Invokes it with a request of its own.
+    /// Invokes the process with a new request id.
     pub async fn invoke(&self, payload: &Value) -> Ended {
         self.invoke_as(&format!("request-{}", INVOCATIONS.fetch_add(1, Ordering::Relaxed)), payload).await
     }
 
-    /// Invokes it with that request, which may come twice.
+    /// Invokes the process with this request id, which may repeat.
     pub async fn invoke_as(&self, request_id: &str, payload: &Value) -> Ended {
         let mut gone = self.gone.clone();
         tokio::select! {
@@ -114,15 +114,15 @@ impl Process {
         }
     }
 
-    /// Kills it at one of its writes through that proxy.
+    /// Kills the process at one of its writes through this proxy.
     pub fn dies_at(&self, proxy: &Proxy, trap: Trap) {
         proxy.arm(trap, self.victim.clone());
     }
 
-    /// The most memory that it has held at once, in KiB.
+    /// Returns the process's peak memory, in KiB.
     ///
     /// # Panics
-    /// It is gone.
+    /// The process has ended.
     #[must_use]
     pub fn peak_memory_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a live process");
@@ -130,7 +130,7 @@ impl Process {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// What it has written to its log.
+    /// Returns the process's log.
     #[must_use]
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&open(&self.log)).into_owned()
@@ -145,8 +145,8 @@ impl Drop for Process {
 
 static INVOCATIONS: AtomicU32 = AtomicU32::new(1);
 
-/// The compiled fetcher, as the sources stand: cargo builds it where it is missing or stale (`sam build` takes it
-/// away for its package). A copy of it: another build must not take it away under a test.
+/// Returns the compiled fetcher; cargo builds it where it is missing or stale (`sam build` moves it
+/// into its package). The path is a copy, so that another build cannot remove it during a test.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {

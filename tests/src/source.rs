@@ -1,4 +1,4 @@
-//! The fetcher in this process, against a simulated Gazelle of its own, with a bucket in memory.
+//! The fetcher in this process, against a simulated Gazelle, with a bucket in memory.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,29 +17,29 @@ use tokio::time::Instant;
 
 use crate::memory::MemorySink;
 
-/// The frequent run's mode.
+/// Mode of a tick's run.
 pub const TICK: Mode = Mode::Incremental { lookback_days: None };
 
-/// A simulated Gazelle, and what a fetcher needs to copy it.
+/// Simulated Gazelle with the state and sink of a fetcher.
 #[derive(Debug)]
 pub struct Source {
-    /// The simulator.
+    /// The running simulator.
     pub sim: RunningSim,
-    /// Where pages go.
+    /// Sink of pages and manifests.
     pub sink: MemorySink,
-    /// What invocations share.
+    /// State objects shared by invocations.
     pub states: Arc<ObjectStore>,
-    /// Records a page.
+    /// Records per page.
     pub page_size: u32,
 }
 
 impl Source {
-    /// A small one, with an empty bucket.
+    /// Starts a small source with an empty bucket.
     pub async fn small() -> Self {
         Self::open(SimConfig { timeline: 600, clients: 120, pianos: 130, ..SimConfig::default() }).await
     }
 
-    /// One of that size, with an empty bucket.
+    /// Starts a source of this size with an empty bucket.
     pub async fn open(config: SimConfig) -> Self {
         Self {
             sim: serve(config, 0).await.expect("a simulator"),
@@ -49,7 +49,7 @@ impl Source {
         }
     }
 
-    /// How to reach it.
+    /// Returns the client's settings.
     #[must_use]
     pub fn config(&self, authentication: Authentication) -> GazelleConfig {
         GazelleConfig {
@@ -61,7 +61,7 @@ impl Source {
         }
     }
 
-    /// The API with a store of keys or tokens.
+    /// Returns a client with this token store.
     #[must_use]
     pub fn api_with(&self, authentication: Authentication, store: TokenStore) -> Gazelle {
         let config = self.config(authentication);
@@ -70,14 +70,14 @@ impl Source {
         Gazelle::new(&config, credentials, states()).expect("a client")
     }
 
-    /// The API with that key.
+    /// Returns a client with this API key.
     #[must_use]
     pub fn api(&self, key: &str) -> Gazelle {
         let store = TokenStore::Fixed(FixedTokenStore::with_key(&SecretString::from(key)));
         self.api_with(Authentication::ApiKey, store)
     }
 
-    /// An invocation of its own.
+    /// Returns a job of a new invocation.
     #[must_use]
     pub fn job(entity: &'static Entity, mode: Mode) -> Job {
         let id = INVOCATIONS.fetch_add(1, std::sync::atomic::Ordering::Relaxed).to_string();
@@ -92,23 +92,23 @@ impl Source {
         }
     }
 
-    /// Serves a job with the right key.
+    /// Runs a job with the valid key.
     pub async fn serve(&self, job: &Job) -> Vec<Report> {
         self.serve_with(&self.api("sim-key"), job).await
     }
 
-    /// Serves a job.
+    /// Runs a job with this client.
     pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<Report> {
         let parts = Parts { api, sink: &self.sink, states: &self.states };
         Box::pin(fetch(parts, job, &|_| ())).await.expect("a request that is written down")
     }
 
-    /// Fetches in an invocation of its own.
+    /// Runs a request in a new invocation.
     pub async fn fetch(&self, entity: &'static Entity, mode: Mode) -> Vec<Report> {
         self.serve(&Self::job(entity, mode)).await
     }
 
-    /// Asks the simulator's own controls.
+    /// Sends a request to the simulator's control API.
     pub async fn control(&self, path: &str, body: &Value) -> Value {
         let client = reqwest::Client::new();
         let url = format!("{}{path}", self.sim.url);
@@ -118,29 +118,29 @@ impl Source {
         serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }
 
-    /// One figure of the simulator's statistics.
+    /// Returns one figure of the simulator's statistics.
     pub async fn stat(&self, pointer: &str) -> Value {
         let stats = self.control("/_sim/stats", &Value::Null).await;
         stats.pointer(pointer).cloned().unwrap_or_else(|| panic!("{pointer} in {stats}"))
     }
 
-    /// What a perfect mirror holds of an entity.
+    /// Returns the expected rows of an entity.
     pub async fn truth(&self, entity: &Entity) -> Value {
         self.control(&format!("/_sim/truth/{}", entity.name), &Value::Null).await
     }
 
-    /// Lets the source be well again.
+    /// Removes every fault of the source.
     pub async fn heal(&self) {
         self.control("/_sim/faults", &json!({})).await;
     }
 
-    /// How many raw pages are stored.
+    /// Returns the number of stored raw pages.
     #[must_use]
     pub fn pages(&self) -> usize {
         self.sink.objects().keys().filter(|key| key.starts_with("raw/")).count()
     }
 
-    /// The records of stored pages, by a reading of their own.
+    /// Returns the records of stored pages, parsed independently of the code under test.
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
         let pages = self.sink.objects().into_iter().filter(|(key, _)| key.starts_with("raw/"));

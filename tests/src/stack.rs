@@ -1,4 +1,4 @@
-//! The deployed stack: real template, compiled binaries, driven by events alone.
+//! Client of the deployed stack: real template, compiled binaries, driven by events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,31 +8,31 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{Instant, sleep};
 
-/// Events drive the stack: what they bring must be there within this time.
+/// Timeout for the effect of an event.
 const PATIENCE: Duration = Duration::from_mins(4);
 
-/// The stack that `make test` has deployed.
+/// The stack deployed by `make test`.
 #[derive(Debug)]
 pub struct Stack {
     lambda: aws_sdk_lambda::Client,
-    /// The bucket's store.
+    /// Client of the bucket.
     pub s3: aws_sdk_s3::Client,
-    /// The queues.
+    /// Client of the queues.
     pub sqs: aws_sdk_sqs::Client,
     http: reqwest::Client,
 }
 
-/// A variable that `make test` exports.
+/// Returns a variable that `make test` exports.
 ///
 /// # Panics
-/// It is missing: the stack is not up.
+/// The variable is missing: the stack is not up.
 #[must_use]
 pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: run the tests by `make test`"))
 }
 
 impl Stack {
-    /// The stack of the environment.
+    /// Connects to the stack of the environment.
     pub async fn connect() -> Self {
         let config = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
@@ -48,7 +48,7 @@ impl Stack {
         }
     }
 
-    /// A connection to the mirror's schema.
+    /// Opens a connection to the mirror's schema.
     pub async fn connection(&self) -> PgConnection {
         let options: sqlx::postgres::PgConnectOptions = variable("DATABASE_URL").parse().expect("an address");
         let mut connection = options.connect().await.expect("a connection");
@@ -60,7 +60,7 @@ impl Stack {
         connection
     }
 
-    /// Invokes a function, named by the variable that holds its name; answers its answer, or its error.
+    /// Invokes the function whose name this variable holds; returns its response or its error.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
         let answer = self
             .lambda
@@ -77,14 +77,14 @@ impl Stack {
         if answer.function_error().is_some() { Err(body) } else { Ok(body) }
     }
 
-    /// Gives a function so much time from now on.
+    /// Sets the timeout of a function.
     pub async fn set_timeout(&self, function: &str, seconds: i32) {
         let change = self.lambda.update_function_configuration().function_name(variable(function));
         change.timeout(seconds).send().await.expect("a change");
     }
 
-    /// Invokes the fetcher as Scheduler does and waits until events have carried every record to its
-    /// end; answers the reports.
+    /// Invokes the fetcher as Scheduler does and waits until every record is settled;
+    /// returns the reports.
     pub async fn sync(&self, payload: &Value) -> Vec<Value> {
         let answer = self.invoke("FETCHER_FUNCTION", payload).await.expect("an accepted request");
         let runs = answer["runs"].as_array().expect("reports").clone();
@@ -92,7 +92,7 @@ impl Stack {
         runs
     }
 
-    /// Waits until the runs, and those nested in them, have left the status running.
+    /// Waits until the runs and their nested runs have ended.
     pub async fn settled(&self, runs: &[Value]) {
         let ids: Vec<String> =
             runs.iter().filter_map(|run| run["run_id"].as_str()).map(str::to_owned).collect();
@@ -115,7 +115,7 @@ impl Stack {
         }
     }
 
-    /// Asks the simulated Gazelle's own controls.
+    /// Sends a request to the simulator's control API.
     pub async fn sim(&self, method: &str, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", variable("SIM_URL"));
         let request = match method {
@@ -127,7 +127,7 @@ impl Stack {
         serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }
 
-    /// Asks the health API through API Gateway; answers status and body.
+    /// Sends a GET request to the health API through API Gateway; returns status and body.
     pub async fn health(&self, path: &str, token: Option<&str>) -> (u16, Value) {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&str, &str)> =
@@ -136,7 +136,7 @@ impl Stack {
         (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path} answered {status}: {text}")))
     }
 
-    /// Sends a request to the health API through API Gateway; answers status, headers and text.
+    /// Sends a request to the health API through API Gateway; returns status, headers and text.
     pub async fn ask(
         &self,
         method: &str,

@@ -1,4 +1,4 @@
-//! How a mirror differs from what a perfect one holds, field by field.
+//! Differences between a mirror and the expected rows, field by field.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::mirror::rows;
 
-/// The rows of the mirror that the source has sent and not deleted, by id.
+/// Returns the rows that the source has sent and not deleted, by id.
 pub async fn mirrored(connection: &mut PgConnection, entity: &Entity) -> BTreeMap<String, Value> {
     let sql = format!("select * from {} where not is_placeholder and deleted_at is null", entity.table);
     rows(connection, &sql)
@@ -18,7 +18,7 @@ pub async fn mirrored(connection: &mut PgConnection, entity: &Entity) -> BTreeMa
         .collect()
 }
 
-/// What is missing, what is too much, and which fields differ; the rows of parts included.
+/// Returns missing rows, extra rows and differing fields, child rows included.
 pub async fn differences(connection: &mut PgConnection, entity: &Entity, truth: &Value) -> Vec<String> {
     let ours = mirrored(connection, entity).await;
     let theirs = truth["rows"].as_array().expect("rows").iter();
@@ -60,7 +60,7 @@ fn compared<'a>(
     differences
 }
 
-/// Equal, or the same instant or number written in two ways, or the empty text, which the mirror holds as null.
+/// Compares two values; equal instants or numbers in different notation match, and an empty text matches null.
 fn is_same(ours: &Value, theirs: &Value) -> bool {
     if theirs.as_str().is_some_and(str::is_empty) {
         return ours.is_null();

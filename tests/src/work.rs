@@ -1,4 +1,4 @@
-//! The stager's and the reconciler's work as a process of its own would do it, on raw pages in a folder.
+//! Work of the stager and the reconciler in a process of their own, on raw pages in a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use stager::raw_source::{Found, Listed, RawSource, SourceError};
 use crate::dice::Dice;
 use crate::pages::MemorySource;
 
-/// Pages that SQS announces together.
+/// Pages announced in one SQS batch.
 const PAGES_PER_BATCH: usize = 10;
 
-/// A folder instead of a bucket.
+/// Folder in the place of a bucket.
 #[derive(Debug)]
 pub struct Folder(pub PathBuf);
 
@@ -30,7 +30,7 @@ impl RawSource for Folder {
 }
 
 impl Folder {
-    /// Writes a bucket's objects into the folder.
+    /// Writes the objects of a bucket into the folder.
     pub fn fill(&self, source: &MemorySource) {
         for key in source.keys() {
             let path = self.0.join(&key);
@@ -39,7 +39,7 @@ impl Folder {
         }
     }
 
-    /// The keys of all objects, in order.
+    /// Returns the keys of all objects, in order.
     #[must_use]
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
@@ -59,16 +59,16 @@ impl Folder {
     }
 }
 
-/// What most is read of.
+/// Returns the entity with the most records.
 ///
 /// # Panics
-/// The registry has none of that name.
+/// The registry has no entity of this name.
 #[must_use]
 pub fn timeline() -> &'static Entity {
     entity::find("timeline").expect("an entity of the registry")
 }
 
-/// The database of `DATABASE_URL`, in that schema.
+/// Opens the database of `DATABASE_URL` in this schema.
 #[must_use]
 pub fn config(schema: &str) -> DatabaseConfig {
     let url = std::env::var("DATABASE_URL")
@@ -76,7 +76,7 @@ pub fn config(schema: &str) -> DatabaseConfig {
     DatabaseConfig::new(&url, schema, PoolMode::Session).expect("an address")
 }
 
-/// Stages every object of a folder, ten at a time: in order, or as the seed has it.
+/// Stages every object of a folder, ten at a time: in order, or shuffled by the seed.
 pub async fn stage(schema: &str, folder: &Path, seed: Option<u64>) {
     let (db, source) = (Db::new(&config(schema)), Folder(folder.to_owned()));
     let mut keys = source.keys();
@@ -89,7 +89,7 @@ pub async fn stage(schema: &str, folder: &Path, seed: Option<u64>) {
     }
 }
 
-/// Promotes an entity's records until none waits, and goes on until `is_over` says that no more will come.
+/// Promotes an entity's records until none is pending and `is_over` returns true.
 pub async fn reconcile(
     schema: &str,
     entity: &'static Entity,
@@ -108,7 +108,7 @@ pub async fn reconcile(
     }
 }
 
-/// A timeline entry of about 645 bytes; 79 % without a piano, 46 % without a user, spread over three years.
+/// Returns a timeline entry of about 645 bytes; 79 % without a piano, 46 % without a user, over three years.
 #[must_use]
 pub fn record(number: usize) -> String {
     let day = chrono::DateTime::UNIX_EPOCH

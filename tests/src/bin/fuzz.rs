@@ -1,4 +1,4 @@
-//! `fuzz [executions]`: bends sound inputs at random, on every core, and names what broke. FUZZ_SEED has it again.
+//! `fuzz [executions]`: mutates valid inputs on every core and prints failures; FUZZ_SEED repeats a run.
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a measurement is printed")]
 
 use std::thread;

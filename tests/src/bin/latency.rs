@@ -1,4 +1,4 @@
-//! `latency`: how long a change in Gazelle takes to reach the production row, on the deployed stack, by
+//! `latency`: delay from a change in Gazelle to its production row, on the deployed stack, by
 //! its own schedules. Needs the variables of `stack.py env`, and a stack whose schedules are enabled.
 #![expect(
     clippy::print_stdout,
@@ -15,7 +15,7 @@ use pipeline_tests::stack::Stack;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-/// What a frequent run can see: anything new, and edits of what is listed whole.
+/// Changes that a tick can see: new records, and edits of entities that are listed whole.
 const CHANGES: [(&str, &str); 7] = [
     ("timeline", "creates"),
     ("clients", "creates"),
@@ -25,7 +25,7 @@ const CHANGES: [(&str, &str); 7] = [
     ("users", "edits"),
     ("timeline", "creates"),
 ];
-/// What a change may take: past it, it counts as lost.
+/// Delay after which a change counts as lost.
 const PROMISE: TimeDelta = TimeDelta::minutes(5);
 
 #[tokio::main]

@@ -1,8 +1,8 @@
-//! `throughput`: how fast raw pages become production rows, and in how much memory.
+//! `throughput`: rows per second from raw pages to production, and peak memory.
 //!
 //! Writes raw pages into a folder, then stages and reconciles them in a process each, as the functions
-//! do: ten pages a batch. `throughput bad` measures what one bad record costs the others, `throughput parts`
-//! what the lists inside records cost. Needs `DATABASE_URL`, a database that may be wiped of the schema it
+//! do: ten pages a batch. `throughput bad` measures the cost of one bad record, `throughput parts`
+//! that of child tables. Needs `DATABASE_URL`, a database in which it may drop the schema that it
 //! uses.
 #![expect(
     clippy::print_stdout,
@@ -76,7 +76,7 @@ fn report(pass: &str, verb: &str, records: usize, took: Duration, memory: &str) 
     println!("{pass:>17}  {verb:<10} {rate:>7} rows/s  {:>6} ms  {}", took.as_millis(), memory.trim());
 }
 
-/// Two runs of the same records into two folders; answers the bytes of the records.
+/// Writes two runs of the same records into two folders; returns the bytes of the records.
 fn write_pages(folder: &Path, records: usize) -> usize {
     let nodes: Vec<String> = (0..records).map(record).collect();
     for (name, minute) in [("first", 0), ("second", 10)] {
@@ -95,12 +95,12 @@ fn write_run(folder: &Path, entity: &'static Entity, minute: i64, nodes: &[Strin
     Folder(folder.to_owned()).fill(&source);
 }
 
-/// Records in a batch with one bad one in it.
+/// Records in a batch that contains one bad record.
 const BATCH: usize = 10_000;
-/// Rounds of each kind; the median counts.
+/// Rounds per kind; the median is reported.
 const ROUNDS: usize = 5;
 
-/// What one bad record of each kind costs 9,999 good ones, in turns with a clean batch.
+/// Measures the cost of one bad record of each kind among 9,999 valid ones, in turns with a clean batch.
 async fn measure_bad() {
     let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
     let kinds = BadKind::all();
@@ -139,10 +139,10 @@ async fn one_batch(folder: &Path, kind: &BadKind, round: usize) -> Duration {
     took
 }
 
-/// Elements in each list inside a record.
+/// Elements in each inner list.
 const ELEMENTS: [&str; 3] = ["a", "b", "c"];
 
-/// What a row of a list costs against a row of a record, for each entity whose records hold lists.
+/// Measures a child row against a row of a record, for each entity with child tables.
 async fn measure_parts() {
     let folder = std::env::temp_dir().join(format!("throughput-{}", std::process::id()));
     println!(
@@ -168,7 +168,7 @@ async fn measure_parts() {
     }
 }
 
-/// How long a batch takes whose records hold those lists, and how long the same pages again.
+/// Times a batch with these inner lists, and the same pages again.
 async fn with_lists(folder: &Path, entity: &'static Entity, words: &[&str]) -> [Duration; 2] {
     let nodes: Vec<String> = (0..BATCH)
         .map(|number| {

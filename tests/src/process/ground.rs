@@ -1,4 +1,4 @@
-//! What a process works on: a simulated Gazelle, a bucket and a secret that nobody else uses.
+//! Environment of a test process: a simulated Gazelle, a bucket and a secret of its own.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,14 +14,14 @@ use serde_json::{Value, json};
 use super::{Process, Proxy};
 use crate::stack::variable;
 
-/// The ground under a test.
+/// Environment of a test.
 #[derive(Debug)]
 pub struct Ground {
-    /// The source.
+    /// The simulated Gazelle.
     pub sim: RunningSim,
-    /// In front of the bucket and the secret.
+    /// Proxy in front of bucket and secret.
     pub proxy: Proxy,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
     secret_id: String,
     settings: BTreeMap<String, String>,
@@ -30,23 +30,23 @@ pub struct Ground {
     http: reqwest::Client,
 }
 
-/// A stored raw page, by a reading of its own.
+/// Stored raw page, parsed independently of the code under test.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// Its key.
+    /// Key of the object.
     pub key: String,
-    /// Its run.
+    /// Run id of the page.
     pub run_id: String,
-    /// Its number in the run.
+    /// Number of the page in its run.
     pub number: u64,
-    /// The cursor that was asked for.
+    /// Cursor of the request.
     pub cursor: Value,
-    /// Its records.
+    /// Records of the page.
     pub records: Vec<Value>,
 }
 
 impl Ground {
-    /// A source of that size, an empty bucket, and the fetcher's settings that are not the default.
+    /// Creates a source of this size, an empty bucket, and settings that differ from the defaults.
     pub async fn open(config: SimConfig, settings: &[(&str, &str)]) -> Self {
         let aws = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
@@ -70,25 +70,25 @@ impl Ground {
         ground
     }
 
-    /// The source as at first, and an empty bucket.
+    /// Resets the source and uses a new bucket.
     pub async fn anew(&mut self) {
         self.control("/_sim/reset", &json!({})).await;
         self.proxy.forget();
         self.empty_bucket().await;
     }
 
-    /// From now on another bucket, an empty one.
+    /// Uses a new bucket from now on.
     pub async fn empty_bucket(&mut self) {
         self.bucket = unique();
         self.s3.create_bucket().bucket(&self.bucket).send().await.expect("a bucket");
     }
 
-    /// Starts a process.
+    /// Starts a fetcher process.
     pub async fn start(&self) -> Process {
         self.start_with(&[]).await
     }
 
-    /// Starts a process with some settings of its own.
+    /// Starts a fetcher process with additional settings.
     pub async fn start_with(&self, own: &[(&str, String)]) -> Process {
         let mut settings: BTreeMap<String, String> = BTreeMap::new();
         for name in [
@@ -116,20 +116,20 @@ impl Ground {
         Process::start(settings).await
     }
 
-    /// What the secret holds.
+    /// Returns the content of the secret.
     pub async fn secret(&self) -> Value {
         let secret = self.secrets.get_secret_value().secret_id(&self.secret_id).send().await;
         let secret = secret.expect("the secret");
         serde_json::from_str(secret.secret_string().expect("a text")).expect("JSON")
     }
 
-    /// Gives the secret another content.
+    /// Replaces the content of the secret.
     pub async fn set_secret(&self, value: &Value) {
         let put = self.secrets.put_secret_value().secret_id(&self.secret_id);
         put.secret_string(value.to_string()).send().await.expect("the secret");
     }
 
-    /// The keys of the bucket that begin so, in order.
+    /// Returns the keys with this prefix, in order.
     pub async fn keys(&self, prefix: &str) -> Vec<String> {
         let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
@@ -141,7 +141,7 @@ impl Ground {
         keys
     }
 
-    /// An object, as JSON.
+    /// Returns an object as JSON.
     pub async fn object(&self, key: &str) -> Value {
         let object = self.s3.get_object().bucket(&self.bucket).key(key).send().await;
         let body =
@@ -149,13 +149,13 @@ impl Ground {
         serde_json::from_slice(&body.into_bytes()).unwrap_or_else(|error| panic!("{key}: {error}"))
     }
 
-    /// Writes an object.
+    /// Writes an object as JSON.
     pub async fn put(&self, key: &str, value: &Value) {
         let body = ByteStream::from(value.to_string().into_bytes());
         self.s3.put_object().bucket(&self.bucket).key(key).body(body).send().await.expect("an object");
     }
 
-    /// Every object whose key begins so.
+    /// Returns every object whose key has this prefix.
     pub async fn objects(&self, prefix: &str) -> BTreeMap<String, Value> {
         let keys = self.keys(prefix).await;
         let mut objects = BTreeMap::new();
@@ -167,7 +167,7 @@ impl Ground {
         objects
     }
 
-    /// The raw pages of an entity, in the order of runs and pages.
+    /// Returns the raw pages of an entity, in the order of runs and pages.
     pub async fn pages(&self, entity: &Entity) -> Vec<Page> {
         let objects = self.objects(&format!("raw/{}/", entity.name)).await;
         objects
@@ -189,7 +189,7 @@ impl Ground {
             .collect()
     }
 
-    /// Lets every lease of an entity's lanes end, as time would.
+    /// Expires every lease of an entity's lanes.
     pub async fn let_leases_end(&self, entity: &Entity) {
         for (key, mut lane) in self.objects(&format!("state/{}/", entity.name)).await {
             if lane["state"]["lease"].is_object() {
@@ -199,7 +199,7 @@ impl Ground {
         }
     }
 
-    /// Asks the simulator's own controls.
+    /// Sends a request to the simulator's control API.
     pub async fn control(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.sim.url);
         let request =
@@ -209,19 +209,19 @@ impl Ground {
         serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON")
     }
 
-    /// One figure of the simulator's statistics.
+    /// Returns one figure of the simulator's statistics.
     pub async fn stat(&self, pointer: &str) -> u64 {
         let stats = self.control("/_sim/stats", &Value::Null).await;
         stats.pointer(pointer).and_then(Value::as_u64).unwrap_or_else(|| panic!("{pointer} in {stats}"))
     }
 
-    /// What a perfect mirror holds of an entity.
+    /// Returns the expected rows of an entity.
     pub async fn truth(&self, entity: &Entity) -> Value {
         self.control(&format!("/_sim/truth/{}", entity.name), &Value::Null).await
     }
 }
 
-/// A name that no other test has, on this stack or before.
+/// Returns a name that no other test uses.
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();

@@ -1,4 +1,4 @@
-//! A forwarder that counts what passes, refuses on demand, and kills a process at one of its writes.
+//! Proxy that counts requests, fails on demand, and kills a process at one of its writes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,55 +15,55 @@ use tokio::time::timeout;
 use super::Victim;
 use super::wire::{Message, response};
 
-/// What has not happened after this does not happen.
+/// Timeout of every wait in a test.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// Stands between a process and a service that it calls.
+/// Proxy between a process and a service that it calls.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it answers.
+    /// Address of the proxy.
     pub url: String,
     tap: Arc<Tap>,
     server: JoinHandle<()>,
 }
 
-/// A request that was answered.
+/// Request that was served.
 #[derive(Debug, Clone)]
 pub struct Exchange {
-    /// The method, or the operation of a service that has but one.
+    /// Method, or the operation's name for a service that only uses POST.
     pub verb: String,
-    /// The path below the bucket.
+    /// Path below the bucket.
     pub key: String,
-    /// The answer's status.
+    /// Status of the response.
     pub status: u16,
 }
 
-/// Where a process dies.
+/// Write at which a process is killed.
 #[derive(Debug, Clone, Copy)]
 pub struct Trap {
-    /// The writes that count.
+    /// Predicate for the writes that count.
     pub counts: fn(&str) -> bool,
-    /// The one of them that is the last, from 1.
+    /// Number of the last write, from 1.
     pub nth: u32,
-    /// When.
+    /// Moment within the write.
     pub moment: Moment,
 }
 
-/// When a process dies at a write.
+/// Moment within a write at which a process is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Nothing of it has reached the service.
+    /// Before any byte has reached the service.
     Before,
-    /// Half of it has.
+    /// After half of the request has reached the service.
     Midst,
-    /// The service has done it; the process does not know.
+    /// After the service has done it, before the process has the response.
     Unanswered,
-    /// The process has its answer.
+    /// After the process has the response.
     Answered,
 }
 
 impl Moment {
-    /// All of them.
+    /// Every moment.
     pub const ALL: [Self; 4] = [Self::Before, Self::Midst, Self::Unanswered, Self::Answered];
 }
 
@@ -80,7 +80,7 @@ fn open<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Proxy {
-    /// In front of the service of this address.
+    /// Starts a proxy in front of the service at this address.
     pub async fn before(upstream: &str) -> Self {
         let upstream = upstream.trim_start_matches("http://").parse().expect("an address of this machine");
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
@@ -102,34 +102,34 @@ impl Proxy {
         Self { url, tap, server }
     }
 
-    /// Kills the process there.
+    /// Sets the write at which the process is killed.
     pub(super) fn arm(&self, trap: Trap, victim: Victim) {
         *open(&self.tap.trap) = Some((trap, victim));
     }
 
-    /// Takes the trap away; says whether it has not been stepped into.
+    /// Removes the trap; returns whether it was not reached.
     #[must_use]
     pub fn disarm(&self) -> bool {
         open(&self.tap.trap).take().is_some()
     }
 
-    /// Answers the next requests of this verb by an error of the service; 0 of them makes it well again.
+    /// Fails the next requests with this method; 0 restores the service.
     pub fn refuse(&self, verb: &'static str, times: u32) {
         open(&self.tap.refused).insert(verb, times);
     }
 
-    /// What was answered so far.
+    /// Returns the requests served so far.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.tap.exchanges.borrow().clone()
     }
 
-    /// Forgets what was answered so far.
+    /// Clears the requests served so far.
     pub fn forget(&self) {
         self.tap.exchanges.send_modify(Vec::clear);
     }
 
-    /// Returns when what was answered is as wanted; panics when it is not for three minutes.
+    /// Waits until the served requests satisfy the predicate; panics after three minutes.
     pub async fn wait_for(&self, wanted: impl Fn(&[Exchange]) -> bool) {
         let mut exchanges = self.tap.exchanges.subscribe();
         let waiting = exchanges.wait_for(|so_far| wanted(so_far));
@@ -227,7 +227,7 @@ impl Tap {
         }
     }
 
-    /// Counts a write; answers the moment of death, where this is the last one.
+    /// Counts a write; returns the kill moment if this is the last one.
     fn caught(&self, key: &str) -> Option<(Moment, Victim)> {
         let mut trap = open(&self.trap);
         let (Trap { counts, nth, moment }, _) = trap.as_mut()?;
@@ -240,13 +240,13 @@ impl Tap {
     }
 }
 
-/// The method; of a service that names its operation in a header, that.
+/// Returns the method, or the operation named in a header.
 fn verb(request: &Message) -> String {
     let operation = request.header("x-amz-target").and_then(|target| target.rsplit('.').next());
     operation.unwrap_or_else(|| request.word(0)).to_owned()
 }
 
-/// The path below the bucket.
+/// Path below the bucket.
 fn key(request: &Message) -> String {
     let path = request.word(1).split('?').next().unwrap_or_default();
     path.trim_start_matches('/').split_once('/').map(|(_, key)| key).unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! The Lambda Runtime API for one process: it asks for its next invocation here and answers here.
+//! Lambda Runtime API for one process, which polls it for invocations and posts its responses.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -13,14 +13,14 @@ use tokio::task::JoinHandle;
 
 use super::wire::{Message, response};
 
-/// As the template says.
+/// Timeout of an invocation, as in the template.
 const TIMEOUT_S: u64 = 900;
 const ARN: &str = "arn:aws:lambda:ca-central-1:000000000000:function:fetcher";
 
-/// The API, one invocation at a time.
+/// Runtime API that serves one invocation at a time.
 #[derive(Debug)]
 pub(super) struct RuntimeApi {
-    /// Host and port.
+    /// Host and port of the API.
     pub(super) address: String,
     invocations: mpsc::Sender<(String, Value)>,
     answers: Mutex<mpsc::Receiver<Result<Value, Value>>>,
@@ -49,7 +49,7 @@ impl RuntimeApi {
         Self { address, invocations, answers: Mutex::new(answers), server }
     }
 
-    /// Gives the process an event; returns its answer, or the function's error.
+    /// Delivers an event to the process; returns its response or the function's error.
     pub(super) async fn invoke(&self, request_id: &str, payload: &Value) -> Result<Value, Value> {
         let mut answers = self.answers.lock().await;
         self.invocations.send((request_id.to_owned(), payload.clone())).await.expect("an open API");

@@ -1,23 +1,23 @@
-//! HTTP/1.1 as it lies on the wire: what passes through is the bytes that came.
+//! HTTP/1.1 messages as bytes: what passes through is unchanged.
 
 use std::io;
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt};
 
-/// A request or a response.
+/// HTTP request or response.
 #[derive(Debug, Default)]
 pub(super) struct Message {
-    /// The request line or the status line.
+    /// Request line or status line.
     pub(super) first: String,
     headers: Vec<(String, String)>,
-    /// The body without its framing.
+    /// Body without its transfer encoding.
     pub(super) body: Vec<u8>,
-    /// The body as it came.
+    /// Body with its transfer encoding.
     framed: Vec<u8>,
 }
 
 impl Message {
-    /// Reads up to the empty line; none where the other side has gone.
+    /// Reads the head up to the empty line; none where the peer has closed.
     pub(super) async fn read_head(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Self>> {
         let mut message = Self::default();
         loop {
@@ -35,7 +35,7 @@ impl Message {
         }
     }
 
-    /// Reads the body.
+    /// Reads the body in its transfer encoding.
     pub(super) async fn read_body(&mut self, stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<()> {
         if self.header("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
             return self.read_chunks(stream).await;
@@ -81,7 +81,7 @@ impl Message {
         status < 200 || matches!(status, 204 | 304)
     }
 
-    /// A header's value.
+    /// Returns the value of a header.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -89,30 +89,30 @@ impl Message {
             .map(|(_, value)| value.as_str())
     }
 
-    /// A response's status.
+    /// Returns the status of a response.
     pub(super) fn status(&self) -> u16 {
         self.word(1).parse().unwrap_or_default()
     }
 
-    /// A word of the first line.
+    /// Returns a word of the first line, by position.
     pub(super) fn word(&self, place: usize) -> &str {
         self.first.split(' ').nth(place).unwrap_or_default()
     }
 
-    /// The head for the next one in line: nobody there is asked for a preliminary answer.
+    /// Returns the head to forward, without `Expect`: the service is not asked for an interim response.
     pub(super) fn head(&self) -> Vec<u8> {
         let headers = self.headers.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("expect"));
         let lines: String = headers.map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         format!("{}\r\n{lines}\r\n", self.first).into_bytes()
     }
 
-    /// The body as it came.
+    /// Body with its transfer encoding.
     pub(super) fn framed(&self) -> &[u8] {
         &self.framed
     }
 }
 
-/// A response of JSON.
+/// Builds a JSON response.
 pub(super) fn response(status: &str, headers: &[(&str, String)], body: &str) -> Vec<u8> {
     let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let length = body.len();
