@@ -170,7 +170,7 @@ async fn every_sample_event_is_accepted_by_its_function() {
     for (function, name) in [
         ("STAGER_FUNCTION", "sqs-s3-event.json"),
         ("STAGER_FUNCTION", "sqs-s3-test-event.json"),
-        ("RECONCILER_FUNCTION", "sqs-bell.json"),
+        ("RECONCILER_FUNCTION", "sqs-reconcile-request.json"),
     ] {
         let answer = stack.invoke(function, &sample(name)).await.expect("an answer");
         assert_eq!(answer, json!({"batchItemFailures": []}), "{name}");

@@ -27,5 +27,6 @@ mod replaying;
 mod secured;
 mod shared_limits;
 mod staging;
+mod statements;
 mod windows;
 mod zero_trust;
