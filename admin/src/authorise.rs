@@ -1,247 +1,202 @@
-//! The first day: a person lets the fetcher read Gazelle, and what that brings is stored.
+//! Command `authorise`: a person lets the fetcher read Gazelle, and the key or the tokens are stored.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Query, State};
-use axum::response::Html;
-use axum::routing::get;
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use gazelle_client::GazelleConfig;
 use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use i18n::terminal::authorise as text;
 use lambda::Secrets;
 use object_store::{MemoryObjectStore, ObjectStore};
 use rand::RngExt;
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use subtle::ConstantTimeEq;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, oneshot};
 
-use crate::{Failure, settings};
+use crate::callback::{parse_pasted_code, wait_for_code};
+use crate::error::{AdminError, TokenRefusal};
+use crate::settings;
 
-/// A person needs so long at most to log in and agree.
-const PATIENCE: Duration = Duration::from_mins(10);
+/// Time limit of the request for tokens.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The access level that sees every record: with less the mirror would be partial, and nothing would say so.
+/// Address in the paste method: no server listens there, the person copies it from the browser.
+const PASTE_REDIRECT: &str = "http://localhost:8765/callback";
+/// Access level that sees every record. With a lower one the mirror would be partial without any error.
 pub(crate) const FULL_ACCESS: &str = "ADMIN";
 
-/// How a person authorises.
+/// Method by which a person authorises the fetcher.
 #[derive(Debug)]
-pub enum Way {
-    /// A key of Gazelle, in `GAZELLE_API_KEY`.
+pub enum AuthorisationMethod {
+    /// API key of Gazelle, in `GAZELLE_API_KEY`.
     ApiKey,
-    /// The browser comes back to this port of this machine.
+    /// OAuth: the browser returns to this port of this machine.
     Callback(u16),
-    /// The person pastes what the browser came back to.
+    /// OAuth: the person pastes the address to which the browser returned.
     Paste,
 }
 
-/// Authorises against Gazelle and stores what that brings in the secret.
-///
-/// # Errors
-/// A setting is missing, Gazelle refuses, or the secret cannot be stored.
-pub async fn run(way: Way, secret_id: &str) -> Result<(), Failure> {
-    let mut gazelle = settings::read(GazelleConfig::read)?;
-    let fields = match way {
-        Way::ApiKey => {
-            gazelle.authentication = Authentication::ApiKey;
-            let key: String = settings::read(|settings| {
-                settings.required("GAZELLE_API_KEY", "a key of Gazelle, of a user who is ADMIN")
-            })?;
-            json!({ "api_key": key }).as_object().cloned().unwrap_or_default()
-        }
-        Way::Callback(_) | Way::Paste => {
-            gazelle.authentication = Authentication::OAuth;
-            tokens(way, &gazelle).await?
-        }
-    };
-    let level = access_level(&gazelle, &fields).await?;
-    if level != FULL_ACCESS {
-        return Err(format!(
-            "Gazelle accepte, mais l'utilisateur est {level} : il ne verrait qu'une partie des clients. \
-             Recommencez avec un utilisateur {FULL_ACCESS}. Rien n'a été gardé."
-        )
-        .into());
-    }
-    let secrets = Secrets::new(&lambda::aws_config().await);
-    secrets.store(secret_id, &SecretString::from(Value::Object(fields).to_string())).await?;
-    let word = match gazelle.authentication {
-        Authentication::ApiKey => "api_key",
-        Authentication::OAuth => "oauth",
-    };
-    eprintln!(
-        "Autorisé, avec un utilisateur {level}. Gardé dans le secret {secret_id} ; le paramètre GazelleAuth doit être {word}."
-    );
-    Ok(())
-}
-
-/// The access level of the user whose key or tokens these are.
-///
-/// # Errors
-/// Gazelle gave no usable answer.
-pub async fn access_level(gazelle: &GazelleConfig, fields: &Map<String, Value>) -> Result<String, Failure> {
-    let api = api(gazelle, TokenStore::Fixed(FixedTokenStore::with_fields(fields.clone())))?;
-    asked_level(&api).await
-}
-
-pub(crate) async fn asked_level(api: &Gazelle) -> Result<String, Failure> {
-    let answer: Value =
-        serde_json::from_str(&api.ask("query Me { user { accessLevel } }", &json!({})).await?)?;
-    Ok(answer["data"]["user"]["accessLevel"].as_str().unwrap_or("inconnu").to_owned())
-}
-
-/// The fetcher's own client: what it can do, the fetcher can.
-///
-/// # Errors
-/// The HTTP client could not be made.
-pub(crate) fn api(gazelle: &GazelleConfig, store: TokenStore) -> Result<Gazelle, Failure> {
-    let states = Arc::new(ObjectStore::Memory(MemoryObjectStore::default()));
-    let credentials =
-        Credentials::new(gazelle.authentication, store, gazelle.token_url.clone(), Arc::clone(&states));
-    Ok(Gazelle::new(gazelle, credentials, states)?)
-}
-
-// ---------------------------------------------------------------------- authorization code
-
-/// What the token endpoint answers.
+/// Response of the token endpoint.
 #[derive(Deserialize)]
-struct Tokens {
+struct TokenResponse {
     access_token: String,
     refresh_token: Option<String>,
     expires_in: i64,
 }
 
-async fn tokens(way: Way, gazelle: &GazelleConfig) -> Result<Map<String, Value>, Failure> {
-    let (id, secret): (String, String) = settings::read(|settings| {
-        (
-            settings.required("GAZELLE_CLIENT_ID", "the OAuth application's id"),
-            settings.required("GAZELLE_CLIENT_SECRET", "the OAuth application's secret"),
-        )
+/// OAuth application, as it is registered at Gazelle.
+struct OAuthApplication {
+    client_id: String,
+    client_secret: String,
+}
+
+/// Authorises at Gazelle and stores the key or the tokens in a secret.
+///
+/// # Errors
+/// A setting is missing, Gazelle refuses, or the secret cannot be stored.
+pub async fn run(method: AuthorisationMethod, secret_id: &str) -> Result<(), AdminError> {
+    let mut gazelle = settings::read(GazelleConfig::read)?;
+    let fields = match method {
+        AuthorisationMethod::ApiKey => {
+            gazelle.authentication = Authentication::ApiKey;
+            let key: String = settings::read(|settings| {
+                settings.required("GAZELLE_API_KEY", "a key of Gazelle, of a user who is ADMIN")
+            })?;
+            Map::from_iter([("api_key".to_owned(), json!(key))])
+        }
+        AuthorisationMethod::Callback(_) | AuthorisationMethod::Paste => {
+            gazelle.authentication = Authentication::OAuth;
+            request_tokens(method, &gazelle).await?
+        }
+    };
+    let store = TokenStore::Fixed(FixedTokenStore::with_fields(fields.clone()));
+    let access_level = fetch_access_level(&memory_client(&gazelle, store)?).await?;
+    if access_level != FULL_ACCESS {
+        return Err(AdminError::PartialAccess { access_level, full_access: FULL_ACCESS });
+    }
+    let secrets = Secrets::new(&lambda::aws_config().await);
+    let secret = SecretString::from(Value::Object(fields).to_string());
+    secrets
+        .store(secret_id, &secret)
+        .await
+        .map_err(|source| AdminError::StoreSecret { secret_id: secret_id.to_owned(), source })?;
+    let parameter = match gazelle.authentication {
+        Authentication::ApiKey => "api_key",
+        Authentication::OAuth => "oauth",
+    };
+    eprintln!("{}", text::authorised(&access_level, secret_id, parameter));
+    Ok(())
+}
+
+/// Fetches the access level of the user behind the client's key or tokens.
+///
+/// # Errors
+/// [`AdminError::AccessLevel`] or [`AdminError::UnreadableAccessLevel`].
+pub(crate) async fn fetch_access_level(api: &Gazelle) -> Result<String, AdminError> {
+    let response =
+        api.query("query Me { user { accessLevel } }", &json!({})).await.map_err(AdminError::AccessLevel)?;
+    let response: Value = serde_json::from_str(&response).map_err(AdminError::UnreadableAccessLevel)?;
+    let access_level = response["data"]["user"]["accessLevel"].as_str();
+    Ok(access_level.unwrap_or(text::UNKNOWN_ACCESS_LEVEL).to_owned())
+}
+
+/// Returns the fetcher's own client, with its shared state in memory: what it may read, the fetcher may.
+fn memory_client(gazelle: &GazelleConfig, store: TokenStore) -> Result<Gazelle, AdminError> {
+    let states = Arc::new(ObjectStore::Memory(MemoryObjectStore::default()));
+    let credentials =
+        Credentials::new(gazelle.authentication, store, gazelle.token_url.clone(), Arc::clone(&states));
+    Gazelle::new(gazelle, credentials, states).map_err(AdminError::GazelleClient)
+}
+
+/// Lets a person accept in the browser, and exchanges the code for tokens; returns the fields of the secret.
+async fn request_tokens(
+    method: AuthorisationMethod,
+    gazelle: &GazelleConfig,
+) -> Result<Map<String, Value>, AdminError> {
+    let application = settings::read(|settings| OAuthApplication {
+        client_id: settings.required("GAZELLE_CLIENT_ID", "the OAuth application's id"),
+        client_secret: settings.required("GAZELLE_CLIENT_SECRET", "the OAuth application's secret"),
     })?;
     let state = format!("{:032x}", rand::rng().random::<u128>());
-    let (listener, redirect) = match way {
-        Way::Callback(port) => {
-            let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
-                format!("Le port {port} de cette machine est pris ({error}) : donnez-en un autre par --port.")
-            })?;
-            let port = listener.local_addr()?.port();
+    let (listener, redirect) = match method {
+        AuthorisationMethod::Callback(port) => {
+            let (listener, port) =
+                listen(port).await.map_err(|source| AdminError::Listen { port, source })?;
             (Some(listener), format!("http://localhost:{port}/callback"))
         }
-        _ => (None, "http://localhost:8765/callback".to_owned()),
+        _ => (None, PASTE_REDIRECT.to_owned()),
     };
-    let page = authorize_page(&gazelle.token_url, &id, &redirect, &state)?;
-    eprintln!("Ouvrez cette page, en tant qu'utilisateur ADMIN de Gazelle, et acceptez :\n\n  {page}\n");
-    let returned = if let Some(listener) = listener {
-        eprintln!("J'attends le retour du navigateur sur {redirect} (dix minutes)…");
-        returned_to(listener, state.clone()).await?
+    let page = authorize_page(&gazelle.token_url, &application.client_id, &redirect, &state)?;
+    eprintln!("{}", text::open_page(page.as_str()));
+    let code = if let Some(listener) = listener {
+        eprintln!("{}", text::waiting_for_browser(&redirect));
+        wait_for_code(listener, state).await?
     } else {
-        eprintln!("Collez ici l'adresse où le navigateur revient (elle contient code=…), ou le code seul :");
+        eprintln!("{}", text::PASTE_ADDRESS);
         let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
-        pasted(line.trim(), &state)?
+        std::io::stdin().read_line(&mut line).map_err(AdminError::ReadInput)?;
+        parse_pasted_code(line.trim(), &state)?
     };
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", id.as_str()),
-        ("client_secret", secret.as_str()),
-        ("code", returned.as_str()),
-        ("redirect_uri", redirect.as_str()),
-    ];
-    let http = reqwest::Client::builder()
-        .timeout(REQUEST_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    let answer =
-        http.post(&gazelle.token_url).form(&form).send().await.map_err(reqwest::Error::without_url)?;
-    let status = answer.status();
-    let body = answer.text().await.unwrap_or_default();
-    if !status.is_success() {
-        let refusal: Value = serde_json::from_str(&body).unwrap_or_default();
-        let reason = refusal["error"].as_str().unwrap_or("sans raison");
-        return Err(format!("Gazelle refuse le code ({status}, {reason}) : il ne sert qu'une fois et peu de temps. Recommencez.").into());
-    }
-    let tokens: Tokens = serde_json::from_str(&body).map_err(|_| "Gazelle a répondu sans jetons lisibles")?;
-    let refresh_token = tokens.refresh_token.ok_or(
-        "Gazelle n'a pas donné de refresh_token : l'accès finirait dans quelques heures. Vérifiez l'application OAuth.",
-    )?;
+    let tokens = exchange_code(&gazelle.token_url, &application, &code, &redirect).await?;
+    let refresh_token = tokens.refresh_token.ok_or(AdminError::NoRefreshToken)?;
     let expires_at = Utc::now() + TimeDelta::seconds(tokens.expires_in);
     let fields = json!({
-        "client_id": id, "client_secret": secret,
+        "client_id": application.client_id, "client_secret": application.client_secret,
         "access_token": tokens.access_token, "refresh_token": refresh_token,
         "expires_at": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
     });
     Ok(fields.as_object().cloned().unwrap_or_default())
 }
 
-/// `/developer/oauth/token` and the page stand beside each other.
-fn authorize_page(token_url: &str, id: &str, redirect: &str, state: &str) -> Result<Url, Failure> {
-    let mut page = Url::parse(token_url)?.join("authorize")?;
+/// Listens on a port of this machine; returns it, too, because port 0 stands for any free one.
+async fn listen(port: u16) -> Result<(TcpListener, u16), std::io::Error> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let port = listener.local_addr()?.port();
+    Ok((listener, port))
+}
+
+async fn exchange_code(
+    token_url: &str,
+    application: &OAuthApplication,
+    code: &str,
+    redirect: &str,
+) -> Result<TokenResponse, AdminError> {
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", application.client_id.as_str()),
+        ("client_secret", application.client_secret.as_str()),
+        ("code", code),
+        ("redirect_uri", redirect),
+    ];
+    let http = reqwest::Client::builder()
+        .timeout(REQUEST_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(AdminError::RequestTokens)?;
+    let response = http.post(token_url).form(&form).send().await;
+    let response = response.map_err(|error| AdminError::RequestTokens(error.without_url()))?;
+    let status = response.status();
+    let body = response.text().await.unwrap_or_default();
+    if !status.is_success() {
+        let refusal: Value = serde_json::from_str(&body).unwrap_or_default();
+        let reason = refusal["error"].as_str().unwrap_or("no reason given").to_owned();
+        return Err(AdminError::CodeRefused(TokenRefusal { status, reason }));
+    }
+    serde_json::from_str(&body).map_err(|_| AdminError::UnreadableTokens)
+}
+
+/// Returns the page of consent, `authorize`, which is a sibling of the token URL at Gazelle.
+fn authorize_page(token_url: &str, client_id: &str, redirect: &str, state: &str) -> Result<Url, AdminError> {
+    let page = Url::parse(token_url).and_then(|url| url.join("authorize"));
+    let mut page = page.map_err(AdminError::TokenUrl)?;
     page.query_pairs_mut()
         .append_pair("response_type", "code")
-        .append_pair("client_id", id)
+        .append_pair("client_id", client_id)
         .append_pair("redirect_uri", redirect)
         .append_pair("state", state);
     Ok(page)
-}
-
-#[derive(Clone)]
-struct Waiting {
-    state: SecretString,
-    done: Arc<Mutex<Option<oneshot::Sender<String>>>>,
-}
-
-#[derive(Deserialize)]
-struct Returned {
-    #[serde(default)]
-    code: String,
-    #[serde(default)]
-    state: String,
-}
-
-/// Waits for the browser; answers the code. Whoever does not bring our own state is sent away.
-async fn returned_to(listener: TcpListener, state: String) -> Result<String, Failure> {
-    let (done, code) = oneshot::channel();
-    let waiting = Waiting { state: state.into(), done: Arc::new(Mutex::new(Some(done))) };
-    let app = Router::new().route("/callback", get(returned)).with_state(waiting);
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
-    let code = tokio::time::timeout(PATIENCE, code).await;
-    // The page that the browser got must have left first.
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    server.abort();
-    Ok(code.map_err(|_| "Personne n'est revenu en dix minutes. Recommencez.")??)
-}
-
-async fn returned(State(waiting): State<Waiting>, Query(returned): Query<Returned>) -> Html<&'static str> {
-    if returned.code.is_empty() || !is_ours(&waiting.state, &returned.state) {
-        return Html("<p>Ce retour n'est pas celui qui était attendu : recommencez depuis le terminal.");
-    }
-    if let Some(done) = waiting.done.lock().await.take() {
-        // Nobody waits any more: the command was ended.
-        let _ = done.send(returned.code);
-    }
-    Html("<p>Merci. Vous pouvez fermer cette page et revenir au terminal.")
-}
-
-fn is_ours(expected: &SecretString, state: &str) -> bool {
-    expected.expose_secret().as_bytes().ct_eq(state.as_bytes()).into()
-}
-
-/// The code in what a person pasted: the whole address, or the code alone.
-fn pasted(line: &str, state: &str) -> Result<String, Failure> {
-    if !line.contains("code=") {
-        return if line.is_empty() { Err("Rien n'a été collé.".into()) } else { Ok(line.to_owned()) };
-    }
-    let url = Url::parse(line).map_err(|_| "Ce qui est collé n'est ni une adresse, ni un code.")?;
-    let value =
-        |name: &str| url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    if !is_ours(&state.to_owned().into(), &value("state").unwrap_or_default()) {
-        return Err("Cette adresse vient d'une autre demande : recommencez.".into());
-    }
-    value("code").ok_or_else(|| "Cette adresse ne contient pas de code.".into())
 }
 
 #[cfg(test)]
@@ -262,15 +217,5 @@ mod tests {
                 "https://gazelleapp.io/developer/oauth/authorize?response_type=code&client_id=id+1&redirect_uri=http%3A%2F%2Flocalhost%3A1%2Fcallback&state=s"
             )
         );
-    }
-
-    #[test]
-    fn pasted_address_requires_our_state() {
-        let of = |line| pasted(line, "abc").ok();
-        assert_eq!(of("http://localhost:8765/callback?code=c%201&state=abc").as_deref(), Some("c 1"));
-        assert_eq!(of("http://localhost:8765/callback?code=c&state=abd"), None);
-        assert_eq!(of("http://localhost:8765/callback?code=c"), None);
-        assert_eq!(of("c-alone").as_deref(), Some("c-alone"));
-        assert_eq!(of(""), None);
     }
 }

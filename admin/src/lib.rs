@@ -1,11 +1,12 @@
-//! What a person does with an installation from a terminal. Its words are French, as its readers are.
+//! Administration of an installation from a terminal. What it prints is French, from `i18n::terminal`.
 
 pub mod authorise;
+mod callback;
 pub mod doctor;
+mod error;
 pub mod import_v5;
 pub mod login;
 pub mod migrate;
 mod settings;
 
-/// Why a command could not be done, for people.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub use error::AdminError;

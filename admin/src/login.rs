@@ -1,87 +1,97 @@
-//! Who may log in to the database: a new password for a role, and where it is kept; roles that may read.
+//! Commands `login`, `expose` and `withdraw`: passwords of database roles, and the right to read production.
 
 use db::schema::Login;
+use i18n::terminal::database;
 use lambda::Secrets;
 use rand::RngExt;
 use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
-use crate::{Failure, settings};
+use crate::error::AdminError;
+use crate::settings;
 
-/// A password is so long: 62 to the 40th power, and no sign that an address must escape.
+/// Length of a password: 62 to the 40th power possibilities.
 const PASSWORD_CHARACTERS: usize = 40;
+/// Characters of a password, none of which a URL must escape.
 const CHARACTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// Gives a role a new password. The address that goes with it is stored in a secret, or printed where none is named.
-/// `at` is the host and port of that address, where it is not the administrator's: a pooler.
+/// Gives a role a new password. The address with it is stored in a secret, or printed if no secret is named.
+/// `at` is the host and port of that address if it is not the administrator's, as for a pooler.
 ///
 /// # Errors
-/// A setting is not accepted, the database refused, or the secret could not be stored: the role then has the new
-/// password all the same, and the command must be repeated.
-pub async fn run(login: Login, secret_id: Option<&str>, at: Option<&str>) -> Result<(), Failure> {
+/// A setting is not accepted, or the database refused. [`AdminError::StoreSecret`]: the role has the new password
+/// all the same, and the command must be repeated.
+pub async fn run(login: Login, secret_id: Option<&str>, at: Option<&str>) -> Result<(), AdminError> {
     let config = settings::administrator()?;
     let url = settings::read(settings::database_url)?;
     let password = new_password();
-    let address = address(&url, login, &password, at)?;
-    // Read first: what cannot be read could not be stored either, and nothing has changed yet.
-    let stored = match secret_id {
+    let address = login_address(&url, login, &password, at)?;
+    let secrets = match secret_id {
         Some(id) => Some((id, Secrets::new(&lambda::aws_config().await))),
         None => None,
     };
     let mut fields = Map::new();
-    if let Some((id, secrets)) = &stored {
+    if let Some((id, secrets)) = &secrets {
+        // The secret may not exist yet. Its other fields, such as a CA certificate, are kept.
         fields = secrets.read(id, "…").await.unwrap_or_default();
     }
-    db::schema::set_password(&config, login, &password).await?;
-    match stored {
+    db::schema::set_password(&config, login, &password)
+        .await
+        .map_err(|source| AdminError::SetPassword { role: login.role(), source })?;
+    match secrets {
         Some((id, secrets)) => {
-            // Another CA certificate is kept.
             fields.insert("url".to_owned(), json!(address));
-            secrets.store(id, &SecretString::from(Value::Object(fields).to_string())).await?;
-            eprintln!("{} a un nouveau mot de passe, gardé dans le secret {id}.", login.role());
+            let secret = SecretString::from(Value::Object(fields).to_string());
+            secrets
+                .store(id, &secret)
+                .await
+                .map_err(|source| AdminError::StoreSecret { secret_id: id.to_owned(), source })?;
+            eprintln!("{}", database::password_stored(login.role(), id));
         }
-        None => write_out(&address),
+        None => print_address(&address),
     }
     Ok(())
 }
 
-/// Lets a role read the production tables, or takes that back.
+/// Lets a role read the production tables, or withdraws that right.
 ///
 /// # Errors
-/// A setting is not accepted, or the database refused.
-pub async fn expose(role: &str, is_exposed: bool) -> Result<(), Failure> {
+/// A setting is not accepted, or [`AdminError::Expose`].
+pub async fn expose(role: &str, is_exposed: bool) -> Result<(), AdminError> {
     let config = settings::administrator()?;
-    db::schema::expose(&config, role, is_exposed).await?;
-    let word = if is_exposed { "peut maintenant lire" } else { "ne peut plus lire" };
-    eprintln!("{role} {word} les tables de production de « {} ».", config.schema());
+    db::schema::expose(&config, role, is_exposed)
+        .await
+        .map_err(|source| AdminError::Expose { role: role.to_owned(), source })?;
+    let confirmation = if is_exposed { database::role_exposed } else { database::role_withdrawn };
+    eprintln!("{}", confirmation(role, config.schema()));
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "the address is what was asked for")]
-fn write_out(address: &str) {
+#[expect(clippy::print_stdout, reason = "the address is the result of the command")]
+fn print_address(address: &str) {
     println!("{address}");
 }
 
 fn new_password() -> String {
-    let mut dice = rand::rng();
-    (0..PASSWORD_CHARACTERS).map(|_| char::from(CHARACTERS[dice.random_range(0..CHARACTERS.len())])).collect()
+    let mut rng = rand::rng();
+    (0..PASSWORD_CHARACTERS).map(|_| char::from(CHARACTERS[rng.random_range(0..CHARACTERS.len())])).collect()
 }
 
-/// The administrator's address with another name and password. Behind Supabase's pooler a name carries its project:
-/// `postgres.abcd`.
-fn address(url: &str, login: Login, password: &str, at: Option<&str>) -> Result<String, Failure> {
-    let mut url = Url::parse(url).map_err(|_| "DATABASE_URL : adresse illisible")?;
+/// Returns the administrator's address with another name and password. Behind Supabase's pooler a name carries its
+/// project: `postgres.abcd`.
+fn login_address(url: &str, login: Login, password: &str, at: Option<&str>) -> Result<String, AdminError> {
+    let mut url = Url::parse(url).map_err(|_| AdminError::UnreadableDatabaseUrl)?;
     let project = url.username().split_once('.').map(|(_, project)| project.to_owned());
     let name =
         project.map_or_else(|| login.role().to_owned(), |project| format!("{}.{project}", login.role()));
-    url.set_username(&name).map_err(|()| "DATABASE_URL : adresse sans hôte")?;
-    url.set_password(Some(password)).map_err(|()| "DATABASE_URL : adresse sans hôte")?;
+    url.set_username(&name).map_err(|()| AdminError::DatabaseUrlWithoutHost)?;
+    url.set_password(Some(password)).map_err(|()| AdminError::DatabaseUrlWithoutHost)?;
     if let Some(at) = at {
-        let bad = "--at : hôte:port attendu, comme aws-0-ca-central-1.pooler.supabase.com:5432";
-        let (host, port) = at.rsplit_once(':').ok_or(bad)?;
-        url.set_host(Some(host)).map_err(|_| bad)?;
-        url.set_port(Some(port.parse().map_err(|_| bad)?)).map_err(|()| bad)?;
+        let (host, port) = at.rsplit_once(':').ok_or(AdminError::InvalidAt)?;
+        let port = port.parse().map_err(|_| AdminError::InvalidAt)?;
+        url.set_host(Some(host)).map_err(|_| AdminError::InvalidAt)?;
+        url.set_port(Some(port)).map_err(|()| AdminError::InvalidAt)?;
     }
     Ok(url.to_string())
 }
@@ -92,7 +102,7 @@ mod tests {
 
     #[test]
     fn app_address_keeps_the_administrators_host() {
-        let of = |url, at| address(url, Login::App, "pw", at).map_err(|error| error.to_string());
+        let of = |url, at| login_address(url, Login::App, "pw", at).map_err(|error| error.to_string());
         assert_eq!(
             of("postgres://postgres:old@db.example.org:5432/postgres", None).as_deref(),
             Ok("postgres://gazelle_app:pw@db.example.org:5432/postgres")

@@ -1,14 +1,16 @@
-//! `gazelle-admin`: what a person does with an installation from a terminal.
+//! Command line of `gazelle-admin`.
 
+use std::error::Error as _;
 use std::process::ExitCode;
 
-use admin::{Failure, authorise, doctor, import_v5, login, migrate};
+use admin::authorise::AuthorisationMethod;
+use admin::{AdminError, authorise, doctor, import_v5, login, migrate};
 use clap::{Parser, Subcommand, ValueEnum};
 use db::schema::Login;
+use i18n::terminal::help;
 
-/// Administre une installation d'Assistant Gazelle.
 #[derive(Parser)]
-#[command(name = "gazelle-admin", version)]
+#[command(name = "gazelle-admin", version, about = help::ABOUT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -16,61 +18,52 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Met à jour le schéma de DATABASE_URL (connexion directe ou de session, rôle d'administration)
+    #[command(about = help::MIGRATE)]
     Migrate,
-    /// Donne un nouveau mot de passe au rôle des fonctions ou des lecteurs, par DATABASE_URL
+    #[command(about = help::LOGIN)]
     Login {
-        /// app : les fonctions ; reader : les personnes qui lisent
-        who: Who,
-        /// Le secret où garder l'adresse ; sans lui, elle est écrite sur la sortie
-        #[arg(long)]
+        #[arg(help = help::LOGIN_ROLE)]
+        role: LoginRole,
+        #[arg(long, help = help::LOGIN_SECRET_ID)]
         secret_id: Option<String>,
-        /// hôte:port de cette adresse, si ce n'est pas celui de DATABASE_URL (un pooler)
-        #[arg(long)]
+        #[arg(long, help = help::LOGIN_AT)]
         at: Option<String>,
     },
-    /// Laisse un rôle lire les tables de production (par exemple authenticated)
+    #[command(about = help::EXPOSE)]
     Expose {
-        /// Le rôle
+        #[arg(help = help::EXPOSED_ROLE)]
         role: String,
     },
-    /// Reprend ce que `expose` a donné
+    #[command(about = help::WITHDRAW)]
     Withdraw {
-        /// Le rôle
+        #[arg(help = help::EXPOSED_ROLE)]
         role: String,
     },
-    /// Autorise la lecture de Gazelle et garde la clé ou les jetons
+    #[command(about = help::AUTHORISE)]
     Authorise {
-        /// Le secret où les garder
-        #[arg(long, default_value = "gazelle/api")]
+        #[arg(long, default_value = "gazelle/api", help = help::AUTHORISE_SECRET_ID)]
         secret_id: String,
-        /// Une clé d'API, dans GAZELLE_API_KEY
-        #[arg(long, conflicts_with_all = ["paste", "port"])]
+        #[arg(long, conflicts_with_all = ["paste", "port"], help = help::AUTHORISE_API_KEY)]
         api_key: bool,
-        /// Coller l'adresse de retour : le navigateur est sur une autre machine
-        #[arg(long)]
+        #[arg(long, help = help::AUTHORISE_PASTE)]
         paste: bool,
-        /// Le port où le navigateur revient sur cette machine ; 0 : n'importe lequel
-        #[arg(long, default_value_t = 8765)]
+        #[arg(long, default_value_t = 8765, help = help::AUTHORISE_PORT)]
         port: u16,
     },
-    /// Reprend les tables de V5, là où elles sont : sans --apply, un rapport des différences, et rien n'est écrit
-    ///
-    /// DATABASE_URL : la base où sont V5 et V6 ; RAW_BUCKET : le dépôt des pages brutes (avec --apply).
+    #[command(about = help::IMPORT_V5, long_about = help::IMPORT_V5_LONG)]
     ImportV5 {
-        /// Le schéma des tables de V5
-        #[arg(long, default_value = "public")]
+        #[arg(long, default_value = "public", help = help::IMPORT_V5_SCHEMA)]
         v5_schema: String,
-        /// Écrit les pages brutes, que la chaîne promeut comme toute autre source
-        #[arg(long)]
+        #[arg(long, help = help::IMPORT_V5_APPLY)]
         apply: bool,
     },
-    /// Vérifie tout ce qu'une installation demande, et dit quoi faire
+    #[command(about = help::DOCTOR)]
     Doctor,
 }
 
+/// Database role on the command line.
 #[derive(Clone, Copy, ValueEnum)]
-enum Who {
+enum LoginRole {
     App,
     Reader,
 }
@@ -80,33 +73,37 @@ async fn main() -> ExitCode {
     match run(Arguments::parse().command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(failure) => {
-            eprintln!("✗ {failure}");
+        Err(error) => {
+            // The error's own text is French. Its sources are English, and stand on a line of their own.
+            eprintln!("✗ {error}");
+            if let Some(source) = error.source() {
+                eprintln!("    {}", lambda::error_chain(source));
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-/// Whether all is well.
-async fn run(command: Command) -> Result<bool, Failure> {
+/// Runs a command; returns false if the doctor found a fault.
+async fn run(command: Command) -> Result<bool, AdminError> {
     match command {
         Command::Migrate => migrate::run().await?,
-        Command::Login { who, secret_id, at } => {
-            let login = match who {
-                Who::App => Login::App,
-                Who::Reader => Login::Reader,
+        Command::Login { role, secret_id, at } => {
+            let login = match role {
+                LoginRole::App => Login::App,
+                LoginRole::Reader => Login::Reader,
             };
             login::run(login, secret_id.as_deref(), at.as_deref()).await?;
         }
         Command::Expose { role } => login::expose(&role, true).await?,
         Command::Withdraw { role } => login::expose(&role, false).await?,
         Command::Authorise { secret_id, api_key, paste, port } => {
-            let way = match (api_key, paste) {
-                (true, _) => authorise::Way::ApiKey,
-                (_, true) => authorise::Way::Paste,
-                _ => authorise::Way::Callback(port),
+            let method = match (api_key, paste) {
+                (true, _) => AuthorisationMethod::ApiKey,
+                (_, true) => AuthorisationMethod::Paste,
+                _ => AuthorisationMethod::Callback(port),
             };
-            Box::pin(authorise::run(way, &secret_id)).await?;
+            Box::pin(authorise::run(method, &secret_id)).await?;
         }
         Command::ImportV5 { v5_schema, apply } => Box::pin(import_v5::run(&v5_schema, apply)).await?,
         Command::Doctor => return Box::pin(doctor::run()).await,

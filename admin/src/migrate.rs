@@ -1,14 +1,17 @@
-//! Brings the schema of `DATABASE_URL` up to date.
+//! Command `migrate`: brings the schema of `DATABASE_URL` up to date.
 
-use crate::{Failure, settings};
+use i18n::terminal::database;
 
-/// Reads `DATABASE_URL` and `DATABASE_SCHEMA`, and migrates.
+use crate::error::AdminError;
+use crate::settings;
+
+/// Reads `DATABASE_URL` and `DATABASE_SCHEMA`, and migrates the schema.
 ///
 /// # Errors
-/// A setting is not accepted, or a migration failed.
-pub async fn run() -> Result<(), Failure> {
+/// A setting is not accepted, or [`AdminError::Migrate`].
+pub async fn run() -> Result<(), AdminError> {
     let config = settings::administrator()?;
-    db::schema::migrate(&config).await?;
-    eprintln!("Schéma « {} » à jour.", config.schema());
+    db::schema::migrate(&config).await.map_err(AdminError::Migrate)?;
+    eprintln!("{}", database::schema_migrated(config.schema()));
     Ok(())
 }

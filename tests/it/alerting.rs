@@ -9,7 +9,7 @@ use model::entity;
 use pipeline_tests::inbox::{Inbox, now};
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
-use protocol::alert::{Class, Ping, Signal};
+use protocol::alert::{AlertClass, AlertMessage, Signal};
 use serde_json::{Value, json};
 use tokio::sync::MutexGuard;
 use tokio::time::sleep;
@@ -52,8 +52,8 @@ impl Ground {
         self.stack.invoke("ALERTER_FUNCTION", &json!({"task": "look"})).await.expect("a look");
     }
 
-    async fn raise(&self, class: Class, subject: &str, detail: &str) {
-        let ping = Ping::Signal(Signal::new(class, subject, detail, chrono::Utc::now()));
+    async fn raise(&self, class: AlertClass, subject: &str, detail: &str) {
+        let ping = AlertMessage::Signal(Signal::new(class, subject, detail, chrono::Utc::now()));
         let body = serde_json::to_string(&ping).expect("JSON");
         let queue = variable("ALERTS_QUEUE_URL");
         self.stack.sqs.send_message().queue_url(queue).message_body(body).send().await.expect("sent");
@@ -118,7 +118,7 @@ async fn strike(function: &str, number: &str) {
 async fn hundred_identical_failures_are_one_alert() {
     let ground = Ground::clear().await;
     for _ in 0..100 {
-        ground.raise(Class::SyncFailed, "users", "HTTP 500").await;
+        ground.raise(AlertClass::SyncFailed, "users", "HTTP 500").await;
     }
     ground.inbox.wait(ground.begun, &["🟠 Synchronisation en échec · Techniciens", "HTTP 500"], SOON).await;
     // All of them are taken in before it is over.
@@ -137,8 +137,12 @@ async fn many_alerts_become_one_digest() {
     let bodies: Vec<Value> = entity::ALL
         .iter()
         .map(|entity| {
-            let ping =
-                Ping::Signal(Signal::new(Class::SyncFailed, entity.name, "HTTP 503", chrono::Utc::now()));
+            let ping = AlertMessage::Signal(Signal::new(
+                AlertClass::SyncFailed,
+                entity.name,
+                "HTTP 503",
+                chrono::Utc::now(),
+            ));
             json!({"messageId": entity.name, "body": serde_json::to_string(&ping).expect("JSON")})
         })
         .collect();
@@ -156,7 +160,7 @@ async fn slack_outage_falls_back_to_email_and_is_alerted() {
     let ground = Ground::clear().await;
     ground.inbox.faults(&json!({"status": 500})).await;
     let mark = format!("panne {}", now());
-    ground.raise(Class::SyncFailed, "users", &mark).await;
+    ground.raise(AlertClass::SyncFailed, "users", &mark).await;
     let mut mails = String::new();
     for _ in 0..100 {
         mails = Value::from(ground.inbox.mails().await).to_string();
@@ -169,7 +173,7 @@ async fn slack_outage_falls_back_to_email_and_is_alerted() {
     assert!(mails.contains(&mark), "the mail has it");
     assert!(mails.contains("Les alertes ne passent plus par cette voie"), "{mails}");
     ground.inbox.faults(&json!({})).await;
-    ground.raise(Class::SyncFailed, "clients", "une autre").await;
+    ground.raise(AlertClass::SyncFailed, "clients", "une autre").await;
     ground.inbox.wait(ground.begun, &["une autre"], SOON).await;
     ground.look().await;
     ground.inbox.wait(ground.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON).await;
@@ -187,7 +191,7 @@ async fn unreadable_alert_secret_loses_no_alert() {
         secrets.get_secret_value().secret_id(variable("ALERTS_SECRET")).send().await.expect("a secret");
     put("no JSON").await.expect("a secret");
     let mark = format!("secret {}", now());
-    ground.raise(Class::SyncFailed, "users", &mark).await;
+    ground.raise(AlertClass::SyncFailed, "users", &mark).await;
     let mut mails = String::new();
     for _ in 0..100 {
         mails = Value::from(ground.inbox.mails().await).to_string();
@@ -199,7 +203,7 @@ async fn unreadable_alert_secret_loses_no_alert() {
     put(right.secret_string().unwrap_or_default()).await.expect("a secret");
     assert!(mails.contains(&mark), "the mail has it");
     assert!(mails.contains("Les alertes ne passent plus par cette voie"), "and says that Slack has not");
-    ground.raise(Class::SyncFailed, "clients", "une autre").await;
+    ground.raise(AlertClass::SyncFailed, "clients", "une autre").await;
     ground.inbox.wait(ground.begun, &["une autre"], SOON).await;
     ground.look().await;
     ground.inbox.wait(ground.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON).await;

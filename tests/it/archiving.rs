@@ -8,8 +8,9 @@ use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::MemorySource;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
-use stager::task::{Announcer, Done, Task, TaskError};
+use stager::raw_source::{ArchiveStore, ListedObject, RawSource, ReadObject};
+use stager::task::Task;
+use stager::{Announcer, StagerError, TaskResult};
 use tokio::time::Instant;
 
 use crate::promotion::sync;
@@ -18,8 +19,8 @@ use crate::staging::record;
 struct Silent;
 
 impl Announcer for Silent {
-    async fn announce(&self, _: &[String]) -> Result<(), String> {
-        Err("nothing is announced here".to_owned())
+    async fn announce(&self, keys: &[String]) -> Result<(), StagerError> {
+        panic!("nothing is announced here, and yet {keys:?}")
     }
 }
 
@@ -28,7 +29,7 @@ fn later(days: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000 + days)
 }
 
-async fn run(mirror: &Mirror, store: &impl ArchiveStore, payload: &Value) -> Result<Done, TaskError> {
+async fn run(mirror: &Mirror, store: &impl ArchiveStore, payload: &Value) -> Result<TaskResult, StagerError> {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
     Task::parse(payload).expect("a task").run(&mirror.db, store, &Silent, later(40), deadline).await
 }
@@ -69,7 +70,7 @@ async fn archived_rows_restore_unchanged(_: PgPoolOptions, options: PgConnectOpt
     let store = MemorySource::default();
     let before = staged(&mirror).await;
     let young = run(&mirror, &store, &json!({"task": "archive", "days": 60})).await.expect("it is done");
-    assert_eq!(young, Done::default(), "none is so old");
+    assert_eq!(young, TaskResult::default(), "none is so old");
     let archived = run(&mirror, &store, &json!({"task": "archive"})).await.expect("it is done");
     let left = staged(&mirror).await;
     assert_eq!(usize::try_from(archived.records).ok(), Some(before.len() - left.len()));
@@ -122,17 +123,17 @@ async fn archived_content_is_recognized_when_it_returns(_: PgPoolOptions, option
 struct Spoils(MemorySource);
 
 impl RawSource for Spoils {
-    async fn read(&self, key: &str) -> Result<Found, SourceError> {
+    async fn read(&self, key: &str) -> Result<ReadObject, StagerError> {
         self.0.read(key).await
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ListedObject>, StagerError> {
         self.0.list(prefix, after).await
     }
 }
 
 impl ArchiveStore for Spoils {
-    async fn write(&self, key: &str, mut bytes: Vec<u8>) -> Result<(), SourceError> {
+    async fn write(&self, key: &str, mut bytes: Vec<u8>) -> Result<(), StagerError> {
         // All of it: a single bit may be one that decoding does not need.
         for byte in bytes.iter_mut().skip(8) {
             *byte ^= 0x55;
@@ -173,8 +174,8 @@ async fn scheduled_task_is_postponed_without_a_database() {
     let task = Task::parse(&json!({"task": "archive"})).expect("a task");
     let begin = Instant::now();
     let stopped = task.run(&db, &source, &Silent, Utc::now(), begin + Duration::from_mins(5)).await;
-    let Err(TaskError::Database(error)) = stopped else { panic!("{stopped:?}") };
-    assert!(db::is_out_of_reach(&error) && task.is_scheduled(), "{error}");
+    let Err(error) = stopped else { panic!("{stopped:?}") };
+    assert!(error.is_database_unreachable() && task.is_scheduled(), "{error}");
     // Once, not once for each entity.
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
     let by_hand = json!({"task": "replay", "entity": "users", "start": "2026-01-01", "end": "2026-01-02"});

@@ -106,11 +106,11 @@ async fn invalid_messages_do_not_fail_their_batch() {
             )
         })
         .collect();
-    for (key, reason) in [(&broken, "it is no raw page"), (&unknown, "the entity is unknown")] {
+    for (key, reason) in [(&broken, "invalid raw page"), (&unknown, "unknown entity")] {
         assert!(aside.get(key).is_some_and(|found| found.starts_with(reason)), "{key}: {aside:#?}");
     }
     for reason in [
-        "the body is no JSON",
+        "the body is not JSON",
         "it announces an object of another bucket",
         "the object does not exist any more",
     ] {
@@ -118,7 +118,7 @@ async fn invalid_messages_do_not_fail_their_batch() {
     }
     let kept = rows(
         &mut connection,
-        "select convert_from(bytes, 'UTF8') as body from quarantine where reason like 'the body is no JSON%'",
+        "select convert_from(bytes, 'UTF8') as body from quarantine where reason like 'the body is not JSON%'",
     )
     .await;
     assert!(kept.contains(&json!({"body": "no JSON at all"})), "{kept:?}");
@@ -165,7 +165,7 @@ async fn every_sample_event_is_accepted_by_its_function() {
         assert!(request.is_ok(), "{name}: {request:?}");
     }
     let look = alerter::event::parse(&sample("look.json"), chrono::Utc::now());
-    assert!(look.is_ok_and(|wish| wish.is_look));
+    assert!(look.is_ok_and(|parsed| parsed.is_observation_due));
     let stack = Stack::connect().await;
     for (function, name) in [
         ("STAGER_FUNCTION", "sqs-s3-event.json"),

@@ -17,7 +17,7 @@ const THRESHOLDS: Thresholds = Thresholds { interval_seconds: 120, error_rate_ma
 
 /// Observes the mirror as the alerter does; returns kind and text of each new notice.
 async fn look(pipeline: &Pipeline, store: &mut AlertStore) -> Vec<(NoticeKind, String)> {
-    let watch = db::queries::watch(&pipeline.mirror.db).await.expect("the database");
+    let watch = db::queries::monitor_snapshot(&pipeline.mirror.db).await.expect("the database");
     let at = Utc::now();
     let snapshot = Snapshot {
         at,

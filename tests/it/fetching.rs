@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use fetcher::fetch::Job;
-use fetcher::report::Report;
+use fetcher::job::Job;
+use fetcher::report::{ReportStatus, RunReport};
 use gazelle_client::{ApiError, Authentication, FixedTokenStore, TokenStore};
 use gazelle_sim::SimConfig;
 use model::entity;
@@ -22,7 +22,7 @@ async fn every_registry_query_stores_every_record() {
         let source = Source::small().await;
         let reports = source.fetch(entity, Mode::Full).await;
         for report in &reports {
-            assert_eq!((report.status, &report.error), ("success", &None), "{report:?}");
+            assert_eq!((report.status, &report.error), (ReportStatus::Success, &None), "{report:?}");
         }
         let truth = source.truth(entity).await;
         let stored = source.records();
@@ -68,14 +68,14 @@ async fn broken_run_resumes_at_its_next_page() {
     let (source, timeline) = (Source::small().await, entity("timeline"));
     source.sink.refuse_once("page-00005.json");
     let broken = source.fetch(timeline, Mode::Full).await;
-    let [Report { status: "failed", pages: 4, error: Some(error), .. }] = &broken[..] else {
+    let [RunReport { status: ReportStatus::Failed, pages: 4, error: Some(error), .. }] = &broken[..] else {
         panic!("{broken:?}")
     };
-    assert!(error.contains("Could not save page 5 of timeline"), "{error}");
+    assert!(error.contains("could not save page 5 of timeline"), "{error}");
     // Any tick takes it up.
     let reports = source.fetch(timeline, TICK).await;
     let report = reports.iter().find(|report| report.mode == "full").expect("the run that broke");
-    assert_eq!((report.status, report.resumed_from_page), ("success", Some(5)), "{report:?}");
+    assert_eq!((report.status, report.resumed_from_page), (ReportStatus::Success, Some(5)), "{report:?}");
     assert_eq!(report.run_id, broken[0].run_id, "it is the same run");
     let ticked: u64 = reports
         .iter()
@@ -96,9 +96,11 @@ async fn one_invocation_works_on_a_lane_at_a_time() {
     let (source, clients) = (Source::small().await, entity("clients"));
     let (mine, other) = (Source::job(clients, TICK), Source::job(clients, TICK));
     let (first, second) = tokio::join!(source.serve(&mine), source.serve(&other));
-    let mut statuses = [first[0].status, second[0].status];
-    statuses.sort_unstable();
-    assert_eq!(statuses, ["busy", "success"], "{first:?} {second:?}");
+    let statuses = [first[0].status, second[0].status];
+    assert!(
+        statuses.contains(&ReportStatus::Busy) && statuses.contains(&ReportStatus::Success),
+        "{first:?} {second:?}"
+    );
     assert_eq!(source.pages(), 3, "one run's pages: {:?}", source.sink.objects().keys());
 }
 
@@ -110,9 +112,9 @@ async fn request_to_busy_lane_waits_and_runs_once() {
     let by_hand = Source::job(clients, Mode::Full);
     let (first, second, third) =
         tokio::join!(source.serve(&weekly), source.serve(&again), source.serve(&by_hand));
-    let reports: Vec<&Report> = first.iter().chain(&second).chain(&third).collect();
-    let runs: Vec<&&Report> = reports.iter().filter(|report| report.run_id.is_some()).collect();
-    assert!(runs.iter().all(|report| report.status == "success"), "{reports:?}");
+    let reports: Vec<&RunReport> = first.iter().chain(&second).chain(&third).collect();
+    let runs: Vec<&&RunReport> = reports.iter().filter(|report| report.run_id.is_some()).collect();
+    assert!(runs.iter().all(|report| report.status == ReportStatus::Success), "{reports:?}");
     // The one by hand asks for what waits or runs already, or comes after it.
     assert!((1..=2).contains(&runs.len()), "{reports:?}");
     let later = source.serve(&Job { holder: "later".to_owned(), ..weekly }).await;
@@ -124,7 +126,11 @@ async fn incremental_run_starts_at_the_watermark() {
     let (source, timeline) = (Source::small().await, entity("timeline"));
     let first = source.fetch(timeline, TICK).await;
     let second = source.fetch(timeline, TICK).await;
-    assert_eq!((first[0].status, second[0].status), ("success", "success"), "{second:?}");
+    assert_eq!(
+        (first[0].status, second[0].status),
+        (ReportStatus::Success, ReportStatus::Success),
+        "{second:?}"
+    );
     assert!(first[0].pages > 8 && second[0].pages + second[0].pages_passed <= 2, "{first:?} then {second:?}");
 }
 
@@ -138,17 +144,26 @@ async fn only_changed_pages_are_stored() {
         // The timeline's second run reaches less far: other pages.
         let again = if entity.time_filter().is_some() { source.fetch(entity, TICK).await } else { again };
         let [report] = &again[..] else { panic!("{again:?}") };
-        assert_eq!((report.status, report.pages), ("success", 0), "{report:?}");
+        assert_eq!((report.status, report.pages), (ReportStatus::Success, 0), "{report:?}");
         assert!(report.pages_passed > 0, "{report:?}");
         let stored = stored.max(source.pages());
         let changes = json!({"edits": 1, "creates": 1, "entity": entity.name});
         source.control("/_sim/advance", &changes).await;
         let changed = source.fetch(entity, TICK).await;
-        assert!(changed[0].status == "success" && source.pages() > stored, "{}: {changed:?}", entity.name);
+        assert!(
+            changed[0].status == ReportStatus::Success && source.pages() > stored,
+            "{}: {changed:?}",
+            entity.name
+        );
         // What another lane stores makes the frequent one store everything once more.
         source.fetch(entity, Mode::Full).await;
         let after = source.fetch(entity, TICK).await;
-        assert_eq!((after[0].pages_passed, after[0].status), (0, "success"), "{}: {after:?}", entity.name);
+        assert_eq!(
+            (after[0].pages_passed, after[0].status),
+            (0, ReportStatus::Success),
+            "{}: {after:?}",
+            entity.name
+        );
     }
 }
 
@@ -160,16 +175,20 @@ async fn deadline_pauses_between_pages_and_tick_resumes() {
     job.deadline = tokio::time::Instant::now() + Duration::from_millis(15);
     runs.extend(source.serve(&job).await);
     for _ in 0..1_000 {
-        if runs.iter().any(|report| report.mode == "full" && report.status == "success") {
+        if runs.iter().any(|report| report.mode == "full" && report.status == ReportStatus::Success) {
             break;
         }
         let mut tick = Source::job(timeline, TICK);
         tick.deadline = tokio::time::Instant::now() + Duration::from_millis(15);
         runs.extend(source.serve(&tick).await);
     }
-    let full: Vec<&Report> = runs.iter().filter(|report| report.mode == "full").collect();
+    let full: Vec<&RunReport> = runs.iter().filter(|report| report.mode == "full").collect();
     assert!(full.len() > 1 && full.iter().all(|report| report.run_id == full[0].run_id), "{full:?}");
-    assert_eq!(full.last().map(|report| (report.status, report.records)), Some(("success", 600)), "{full:?}");
+    assert_eq!(
+        full.last().map(|report| (report.status, report.records)),
+        Some((ReportStatus::Success, 600)),
+        "{full:?}"
+    );
 }
 
 #[tokio::test]
@@ -186,7 +205,7 @@ async fn malformed_state_is_an_error_with_a_remedy() {
         memory.overwrite("state/clients/incremental.json", state.as_bytes());
         let reports = source.fetch(entity("clients"), TICK).await;
         let error = reports[0].error.clone().unwrap_or_default();
-        assert_eq!((reports[0].status, source.pages()), ("failed", 0), "{reports:?}");
+        assert_eq!((reports[0].status, source.pages()), (ReportStatus::Failed, 0), "{reports:?}");
         for part in ["state/clients/incremental.json cannot be read", "delete it", "nothing is lost"] {
             assert!(error.contains(part), "{state}: {error}");
         }
@@ -203,17 +222,17 @@ async fn full_run_over_moving_source_is_partial_and_retried() {
     assert_eq!(moved.len(), 3, "{moved:?}");
     for report in &moved {
         let error = report.error.as_deref().unwrap_or_default();
-        assert!(report.status == "partial" && error.contains("different ones"), "{report:?}");
+        assert!(report.status == ReportStatus::Partial && error.contains("different ones"), "{report:?}");
     }
     source.heal().await;
     let quiet = source.fetch(entity("timeline"), Mode::Full).await;
-    assert!(quiet.len() == 1 && quiet[0].status == "success", "{quiet:?}");
+    assert!(quiet.len() == 1 && quiet[0].status == ReportStatus::Success, "{quiet:?}");
 }
 
 #[tokio::test]
 async fn lookup_response_is_stored_unchanged() {
     let source = Source::small().await;
-    for entity in entity::ALL.into_iter().filter(|entity| entity.by_id_document(1).is_some()) {
+    for entity in entity::ALL.into_iter().filter(|entity| entity.lookup_document(1).is_some()) {
         let truth = source.truth(entity).await;
         let rows = truth["rows"].as_array().expect("rows");
         let mut ids: Vec<String> =
@@ -221,17 +240,17 @@ async fn lookup_response_is_stored_unchanged() {
         ids.insert(7, "x_gone".to_owned());
         let reports = source.fetch(entity, Mode::Verify { ids: ids.clone() }).await;
         let [report] = &reports[..] else { panic!("{reports:?}") };
-        assert_eq!((report.status, report.pages), ("success", 3), "{report:?}");
+        assert_eq!((report.status, report.pages), (ReportStatus::Success, 3), "{report:?}");
         let mut answers = Vec::new();
         for (key, bytes) in source.sink.objects() {
             if key.starts_with(&format!("raw/{}/", entity.name)) {
                 let nodes = raw_page::nodes_of_page(entity, &bytes).expect("a page");
-                answers.extend(nodes.answers);
+                answers.extend(nodes.lookup_results);
             }
         }
         let gone: Vec<&String> = answers
             .iter()
-            .filter(|(_, said)| *said == protocol::lookup::Answer::Gone)
+            .filter(|(_, said)| *said == protocol::lookup::LookupResult::Gone)
             .map(|(id, _)| id)
             .collect();
         assert_eq!((answers.len(), gone), (24, vec![&ids[7]]), "{}", entity.name);
@@ -251,7 +270,7 @@ async fn transient_faults_are_retried_until_all_arrive() {
         let (source, clients) = (Source::small().await, entity("clients"));
         source.control("/_sim/faults", &fault).await;
         let report = source.fetch(clients, TICK).await.remove(0);
-        assert_eq!((report.status, report.records), ("success", 120), "{fault}: {report:?}");
+        assert_eq!((report.status, report.records), (ReportStatus::Success, 120), "{fault}: {report:?}");
     }
 }
 
@@ -261,11 +280,14 @@ async fn lasting_fault_fails_the_run_and_tick_resumes() {
     source.control("/_sim/faults", &json!({"status_500": 1.0})).await;
     let failed = source.fetch(clients, TICK).await.remove(0);
     let error = failed.error.clone().unwrap_or_default();
-    assert!(failed.status == "failed" && error.contains("No usable answer in 6 tries"), "{failed:?}");
+    assert!(
+        failed.status == ReportStatus::Failed && error.contains("no usable response in 6 attempts"),
+        "{failed:?}"
+    );
     assert!(error.contains("500"), "{error}");
     source.heal().await;
     let resumed = source.fetch(clients, TICK).await.remove(0);
-    assert_eq!((resumed.status, &resumed.run_id), ("success", &failed.run_id), "{resumed:?}");
+    assert_eq!((resumed.status, &resumed.run_id), (ReportStatus::Success, &failed.run_id), "{resumed:?}");
 }
 
 #[tokio::test]
@@ -277,7 +299,7 @@ async fn looping_cursor_ends_in_an_error() {
             let report = source.fetch(timeline, Mode::Full).await.remove(0);
             let error = report.error.clone().unwrap_or_default();
             assert!(
-                report.status == "failed" && error.contains("a cursor that does not advance"),
+                report.status == ReportStatus::Failed && error.contains("a cursor that does not advance"),
                 "{fault} at {rate}: {report:?}"
             );
             assert!(source.stat("/requests").await.as_u64() < Some(100), "{fault} at {rate}");
@@ -292,13 +314,13 @@ async fn partial_answer_is_stored_as_partial_run() {
         source.control("/_sim/faults", &json!({"graphql_error": 0.4})).await;
         let report = source.fetch(clients, Mode::Full).await.remove(0);
         match report.status {
-            "partial" => {
+            ReportStatus::Partial => {
                 let error = report.error.unwrap_or_default();
                 assert!(error.contains("the source answered in part: page "), "{error}");
                 return;
             }
-            "failed" | "success" => source.heal().await,
-            other => panic!("{other}: {report:?}"),
+            ReportStatus::Failed | ReportStatus::Success => source.heal().await,
+            other => panic!("{other:?}: {report:?}"),
         }
     }
     panic!("no answer came in part");
@@ -309,7 +331,10 @@ async fn invalid_key_is_reported_at_once() {
     let source = Source::small().await;
     let reports = source.serve_with(&source.api("wrong"), &Source::job(entity("users"), TICK)).await;
     let error = reports[0].error.clone().unwrap_or_default();
-    assert!(reports[0].status == "failed" && error.contains("refuses the credentials (401)"), "{reports:?}");
+    assert!(
+        reports[0].status == ReportStatus::Failed && error.contains("refuses the credentials (401)"),
+        "{reports:?}"
+    );
     assert!(!error.contains("wrong"), "the key itself is never told");
 }
 
@@ -325,7 +350,7 @@ async fn expired_token_refreshes_once_spent_one_opens_action() {
     let api = oauth("sim-refresh-1");
     for name in ["users", "clients"] {
         let reports = source.serve_with(&api, &Source::job(entity(name), TICK)).await;
-        assert_eq!(reports[0].status, "success", "{reports:?}");
+        assert_eq!(reports[0].status, ReportStatus::Success, "{reports:?}");
     }
     let spent = source.serve_with(&oauth("sim-refresh-1"), &Source::job(entity("users"), TICK)).await;
     let error = spent[0].error.clone().unwrap_or_default();
@@ -342,7 +367,8 @@ async fn expired_token_refreshes_once_spent_one_opens_action() {
 #[tokio::test]
 async fn incident_10_unknown_schema_field_is_named() {
     let source = Source::small().await;
-    let refused = source.api("sim-key").page("query a { allUsers { id nickname } }", None, Vec::new()).await;
+    let refused =
+        source.api("sim-key").fetch_page("query a { allUsers { id nickname } }", None, Vec::new()).await;
     let Err(ApiError::Schema { code, message }) = refused else { panic!("{refused:?}") };
     assert!(code == "undefinedField" && message.contains("nickname"), "{code}: {message}");
 }

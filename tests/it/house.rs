@@ -87,13 +87,15 @@ fn actual_arrows() -> BTreeMap<String, BTreeSet<String>> {
 /// Returns the dependencies of each crate as the code map of ARCHITECTURE.md states them.
 fn documented_arrows() -> BTreeMap<String, BTreeSet<String>> {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let map = text.split("## Code map").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a code map");
+    let map =
+        text.split("## Code map").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a code map");
     map.lines()
         .filter_map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
             let path = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
             let name = path.rsplit('/').next()?.to_owned();
-            let uses = cells.get(2)?.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "–");
+            let uses =
+                cells.get(2)?.split(',').map(str::trim).filter(|word| !word.is_empty() && *word != "–");
             Some((name, uses.map(str::to_owned).collect()))
         })
         .collect()
@@ -120,7 +122,8 @@ fn crate_dependencies_follow_the_architecture() {
 #[test]
 fn crates_stay_free_of_forbidden_libraries() {
     let network = ["tokio", "reqwest", "sqlx", "aws-config", "aws-sdk-s3", "hyper", "lambda_runtime"];
-    let aws = ["aws-config", "aws-sdk-s3", "aws-sdk-secretsmanager", "aws-sdk-sqs", "reqwest", "lambda_runtime"];
+    let aws =
+        ["aws-config", "aws-sdk-s3", "aws-sdk-secretsmanager", "aws-sdk-sqs", "reqwest", "lambda_runtime"];
     for (package, forbidden) in [
         ("fetcher", &["sqlx", "sqlx-core", "sqlx-postgres", "db"] as &[&str]),
         ("model", &network),
@@ -158,14 +161,20 @@ fn module_of(path: &Path) -> Option<(String, Vec<String>)> {
 fn references(module: &[String], text: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for line in without_tests(text).lines().filter(|line| !line.trim_start().starts_with("//")) {
-        for (marker, base) in [("crate::", &[] as &[String]), ("super::", &module[..module.len().saturating_sub(1)])] {
+        for (marker, base) in
+            [("crate::", &[] as &[String]), ("super::", &module[..module.len().saturating_sub(1)])]
+        {
             for (at, _) in line.match_indices(marker) {
-                let is_word = line[..at].chars().next_back().is_some_and(|before| before.is_alphanumeric() || before == '_' || before == ':');
+                let is_word = line[..at]
+                    .chars()
+                    .next_back()
+                    .is_some_and(|before| before.is_alphanumeric() || before == '_' || before == ':');
                 if is_word {
                     continue;
                 }
                 let rest = &line[at + marker.len()..];
-                let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
+                let end =
+                    rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(rest.len());
                 let tail = rest[..end].split("::").filter(|part| !part.is_empty()).map(str::to_owned);
                 let path: Vec<String> = base.iter().cloned().chain(tail).collect();
                 // `use crate::{a, b};` names its modules in braces.
@@ -232,9 +241,10 @@ fn sql_stands_in_the_db_crate_alone() {
             continue;
         }
         let code = without_tests(&text);
-        for word in
-            ["sqlx::query", "sqlx::raw_sql", "use sqlx", "insert into ", "update set", "select * ", "delete from "]
-        {
+        for word in [
+            "sqlx::query", "sqlx::raw_sql", "use sqlx", "insert into ", "update set", "select * ",
+            "delete from ",
+        ] {
             assert!(!code.contains(word), "{}: `{word}`", path.display());
         }
     }
@@ -242,9 +252,10 @@ fn sql_stands_in_the_db_crate_alone() {
 
 #[test]
 fn no_engine_names_an_entity() {
-    for (path, text) in ["functions", "shared/db", "shared/lambda", "shared/gazelle-client", "shared/object-store"]
-        .into_iter()
-        .flat_map(sources)
+    for (path, text) in
+        ["functions", "shared/db", "shared/lambda", "shared/gazelle-client", "shared/object-store"]
+            .into_iter()
+            .flat_map(sources)
     {
         if path.ends_with("bin/fetch.rs") || path.ends_with("tests.rs") {
             continue;
@@ -287,8 +298,15 @@ fn test_names_are_short() {
         let mut is_test = false;
         for line in text.lines().map(str::trim) {
             let is_attribute = line.starts_with("#[");
-            is_test |= line.starts_with("#[test]") || line.starts_with("#[tokio::test") || line.starts_with("#[sqlx::test");
-            if let Some(name) = line.split("fn ").nth(1).and_then(|rest| rest.split('(').next()).filter(|_| is_test && !is_attribute) {
+            is_test |= line.starts_with("#[test]")
+                || line.starts_with("#[tokio::test")
+                || line.starts_with("#[sqlx::test");
+            if let Some(name) = line
+                .split("fn ")
+                .nth(1)
+                .and_then(|rest| rest.split('(').next())
+                .filter(|_| is_test && !is_attribute)
+            {
                 assert!(name.len() <= 60, "{}: {name} has {} characters", path.display(), name.len());
                 is_test = false;
             }
@@ -334,7 +352,9 @@ fn document_links_resolve() {
             if !fragment.is_empty() {
                 let target = fs::read_to_string(&target).expect("a document");
                 let headings = target.lines().filter_map(|line| line.strip_prefix('#'));
-                let is_there = headings.map(|line| anchor(line.trim_start_matches('#').trim())).any(|found| found == fragment);
+                let is_there = headings
+                    .map(|line| anchor(line.trim_start_matches('#').trim()))
+                    .any(|found| found == fragment);
                 assert!(is_there, "{}: {link} has no such heading", path.display());
             }
             checked += 1;
@@ -352,7 +372,9 @@ fn documents_name_existing_tests() {
     let mut checked = 0;
     for (path, text) in files("md") {
         for name in text.split('`').skip(1).step_by(2) {
-            let Some((module, test)) = name.split_once("::").filter(|(module, _)| tests.contains_key(*module)) else {
+            let Some((module, test)) =
+                name.split_once("::").filter(|(module, _)| tests.contains_key(*module))
+            else {
                 continue;
             };
             let is_there = tests.get(module).is_some_and(|text| text.contains(&format!("fn {test}(")));

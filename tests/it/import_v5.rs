@@ -1,6 +1,6 @@
 //! V5 import: complete, repeatable, and never over what Gazelle sent.
 
-use admin::import_v5::{EntityReport, Reason, Report};
+use admin::import_v5::{EntityImport, ImportReport, Reason};
 use model::entity;
 use pipeline_tests::heritage::{DATELESS, DOUBLES, ROWS, apply, dry_run, fingerprint, install, write};
 use pipeline_tests::mirror::{Mirror, entity};
@@ -69,12 +69,12 @@ async fn everything(mirror: &Mirror) -> Vec<Value> {
     all
 }
 
-pub(crate) fn of<'r>(report: &'r Report, name: &str) -> &'r EntityReport {
+pub(crate) fn of<'r>(report: &'r ImportReport, name: &str) -> &'r EntityImport {
     report.entities.iter().find(|found| found.entity == name).expect("an entity of the report")
 }
 
 /// Returns the reconciler's counts for the runs of an import.
-async fn counted(mirror: &Mirror, report: &Report) -> Vec<Value> {
+async fn counted(mirror: &Mirror, report: &ImportReport) -> Vec<Value> {
     let mut all = Vec::new();
     for found in &report.entities {
         let run_id = found.run_id.as_ref().expect("a run");
@@ -99,8 +99,8 @@ async fn hear_gazelle(mirror: &Mirror) {
 }
 
 /// Returns a report without its run ids.
-fn said(found: &EntityReport) -> EntityReport {
-    EntityReport { run_id: None, pages: 0, records: 0, ..found.clone() }
+fn said(found: &EntityImport) -> EntityImport {
+    EntityImport { run_id: None, pages: 0, records: 0, ..found.clone() }
 }
 
 #[sqlx::test(migrations = false)]
@@ -147,7 +147,7 @@ async fn v5_is_imported_whole_and_once(_: PgPoolOptions, options: PgConnectOptio
     let before = physical(&mirror).await;
     let (again, _) = apply(&mirror, "public", 10).await;
     assert_eq!(physical(&mirror).await, before);
-    assert_eq!(again.entities.iter().map(EntityReport::promoted).sum::<u64>(), 0, "{again}");
+    assert_eq!(again.entities.iter().map(EntityImport::promoted).sum::<u64>(), 0, "{again}");
     for counted in counted(&mirror, &again).await {
         let expected = (&json!(0), &json!(0), &json!("success"));
         let counts = (&counted["records_processed"], &counted["records_staged"], &counted["status"]);
@@ -165,10 +165,10 @@ async fn v5_is_imported_whole_and_once(_: PgPoolOptions, options: PgConnectOptio
 }
 
 /// Checks that every V5 row is in production, a counted duplicate, or reported and kept.
-async fn assert_nothing_is_lost(mirror: &Mirror, report: &Report) {
+async fn assert_nothing_is_lost(mirror: &Mirror, report: &ImportReport) {
     let u = u64::from(UNITS);
     let timeline = of(report, "timeline");
-    assert_eq!(timeline.doubles.count, DOUBLES * u);
+    assert_eq!(timeline.duplicates.count, DOUBLES * u);
     assert_eq!(timeline.refused[&Reason::Required("occurredAt")].count, DATELESS * u);
     assert_eq!(timeline.refused[&Reason::NoKey].count, u);
     // Contacts of nobody, and of clients without an id.
@@ -180,7 +180,7 @@ async fn assert_nothing_is_lost(mirror: &Mirror, report: &Report) {
     let refused = report.entities.iter().flat_map(|found| found.refused.values());
     let reported: u64 = refused.map(|sample| sample.count).sum();
     let known = report.entities.iter().map(|found| found.new.count + found.same + found.differs.count);
-    assert_eq!(known.sum::<u64>() + timeline.doubles.count + reported + clients.contacts, ROWS * u);
+    assert_eq!(known.sum::<u64>() + timeline.duplicates.count + reported + clients.contacts, ROWS * u);
     for (old, table, expected) in [
         ("users", "users", 0),
         ("gazelle_clients", "clients", 0),
@@ -230,7 +230,7 @@ async fn assert_what_is_fresher_and_what_is_kept_by_hand_stays(mirror: &Mirror) 
 }
 
 /// Checks that exactly the unknown references have placeholder rows.
-async fn assert_the_unknown_are_made_up(mirror: &Mirror, report: &Report) {
+async fn assert_the_unknown_are_made_up(mirror: &Mirror, report: &ImportReport) {
     let u = u64::from(UNITS);
     let made_up = "select 'clients' as entity, count(*) from clients where is_placeholder
         union all select 'pianos', count(*) from pianos where is_placeholder
@@ -336,7 +336,7 @@ async fn import_does_not_count_as_freshness(_: PgPoolOptions, options: PgConnect
     install(&mut mirror.connection().await, "public", 1).await;
     let (_, source) = write(&mirror, "public", 0).await.expect("an import");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
-    let check = |reports: Vec<protocol::health::EntityReport>, waits: bool| {
+    let check = |reports: Vec<protocol::health::EntityFacts>, waits: bool| {
         for facts in reports {
             assert_eq!(
                 (facts.last_success, facts.last_progress, &facts.last_status),
@@ -347,10 +347,10 @@ async fn import_does_not_count_as_freshness(_: PgPoolOptions, options: PgConnect
             assert!(facts.oldest_pending_seconds.is_none_or(|seconds| waits && seconds < 600), "{facts:?}");
         }
     };
-    check(db::queries::entity_reports(&mirror.db).await.expect("facts"), true);
+    check(db::queries::entity_facts(&mirror.db).await.expect("facts"), true);
     mirror.reconcile().await;
-    check(db::queries::entity_reports(&mirror.db).await.expect("facts"), false);
-    let watch = db::queries::watch(&mirror.db).await.expect("a look");
+    check(db::queries::entity_facts(&mirror.db).await.expect("facts"), false);
+    let watch = db::queries::monitor_snapshot(&mirror.db).await.expect("a look");
     assert!(watch.last_runs.is_empty(), "{watch:?}");
     let pages: Vec<String> = source.keys().into_iter().filter(|key| key.starts_with("raw/")).collect();
     let unknown = db::staging::unknown_pages(&mirror.db, &pages).await.expect("an audit");
@@ -368,19 +368,18 @@ async fn v5_only_records_go_through_deletion_guards(_: PgPoolOptions, options: P
             truncate clients, stg_clients, sync_status, staged_pages, missing_records, admin_actions cascade").await;
         apply(&mirror, "public", 0).await;
         let swept =
-            db::deletion::conclude_sweep(&mirror.db, entity("clients"), 20).await.expect("the database");
+            db::deletion::process_sweep(&mirror.db, entity("clients"), 20).await.expect("the database");
         assert_eq!(swept, None, "an import proves no absence");
         let listed: Vec<Value> = (gone + 1..=100).map(|n| json!({"id": format!("cli_{n}")})).collect();
         sync(&mirror, entity("clients"), 1, &listed).await;
-        let swept = db::deletion::conclude_sweep(&mirror.db, entity("clients"), 20)
+        let swept = db::deletion::process_sweep(&mirror.db, entity("clients"), 20)
             .await
             .expect("the database")
             .expect("a sweep");
         assert_eq!((swept.missing, swept.live, swept.is_withheld), (gone, 100, is_withheld));
         // Said to be gone, it stays gone, whatever V5 still says.
         execute(&mirror, "update missing_records set answer = 'gone', withheld = false").await;
-        let deleted =
-            db::deletion::delete_missing(&mirror.db, entity("clients")).await.expect("the database");
+        let deleted = db::deletion::mark_deleted(&mirror.db, entity("clients")).await.expect("the database");
         assert_eq!(deleted, u64::try_from(gone).unwrap_or_default());
         let physical_before = physical(&mirror).await;
         apply(&mirror, "public", 2).await;
@@ -429,9 +428,9 @@ async fn v5_only_entry_is_not_deleted_by_full_run(_: PgPoolOptions, options: PgC
         )
         .await;
         let swept =
-            db::deletion::conclude_sweep(&mirror.db, entity("timeline"), 100).await.expect("the database");
+            db::deletion::process_sweep(&mirror.db, entity("timeline"), 100).await.expect("the database");
         assert_eq!(swept.map(|swept| swept.missing), Some(1));
-        db::deletion::delete_missing(&mirror.db, entity("timeline")).await.expect("the database");
+        db::deletion::mark_deleted(&mirror.db, entity("timeline")).await.expect("the database");
     }
     let rows =
         mirror.rows("select id, deleted_at is not null as is_gone from timeline_entries order by id").await;

@@ -10,7 +10,7 @@ use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::truth::mirrored;
-use protocol::health::{Status, health};
+use protocol::health::{HealthStatus, assess};
 use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -166,7 +166,7 @@ async fn incident_11_one_bad_row_does_not_alarm(_: PgPoolOptions, options: PgCon
         )
         .await;
     assert_eq!(run, [json!({"status": "partial", "records_processed": 4_134, "records_failed": 1})]);
-    assert_eq!(verdict(&mirror).await, Status::Degraded);
+    assert_eq!(verdict(&mirror).await, HealthStatus::Degraded);
 }
 
 #[sqlx::test(migrations = false)]
@@ -174,7 +174,7 @@ async fn incident_12_last_success_ignores_failures(_: PgPoolOptions, options: Pg
     let mirror = Mirror::open(options).await;
     sync(&mirror, entity("timeline"), now_minute() - 10, &[record("tme_1")]).await;
     let last = || async {
-        let facts = db::queries::entity_reports(&mirror.db).await.expect("the database is there");
+        let facts = db::queries::entity_facts(&mirror.db).await.expect("the database is there");
         facts.into_iter().find(|facts| facts.entity == "timeline").and_then(|facts| facts.last_success)
     };
     let success = last().await;
@@ -219,7 +219,7 @@ fn now_minute() -> i64 {
     (Utc::now() - (DateTime::UNIX_EPOCH + TimeDelta::days(20_000))).num_minutes()
 }
 
-async fn verdict(mirror: &Mirror) -> Status {
-    let facts = db::queries::entity_reports(&mirror.db).await.expect("the database is there");
-    health(&facts, Utc::now(), 120)["timeline"].status
+async fn verdict(mirror: &Mirror) -> HealthStatus {
+    let facts = db::queries::entity_facts(&mirror.db).await.expect("the database is there");
+    assess(&facts, Utc::now(), 120)["timeline"].status
 }

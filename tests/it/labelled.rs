@@ -1,7 +1,7 @@
 //! Precision and recall of the reading extractor and the matcher on labelled sets; mutated input breaks
 //! nothing.
 
-use model::matching::{Card, Matching, TRIGRAM, choose};
+use model::matching::{MatchProfile, Matching, TRIGRAM, choose};
 use model::reading::readings;
 use pipeline_tests::fuzz::fuzz;
 use pipeline_tests::mirror::entity;
@@ -75,18 +75,18 @@ fn readings_precision_and_recall() {
     assert!(score.precision() >= 0.99 && score.recall() >= 0.98, "{score:?}\n{}", misses.join("\n"));
 }
 
-fn card(matching: &Matching, value: &Value) -> Card {
+fn card(matching: &Matching, value: &Value) -> MatchProfile {
     let text = |name: &str| match &value[name] {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     };
     let fields = matching.columns.iter().copied().chain(["name"]).map(|name| (name, text(name)));
-    Card::new(value["id"].as_str().unwrap_or_default(), fields)
+    MatchProfile::new(value["id"].as_str().unwrap_or_default(), fields)
 }
 
 /// Returns whether the candidate search would offer one profile for the other.
-fn is_offered(matching: &Matching, asked: &Card, card: &Card) -> bool {
+fn is_offered(matching: &Matching, asked: &MatchProfile, card: &MatchProfile) -> bool {
     let (asked, card) = (matching.keys_of(asked), matching.keys_of(card));
     let trigrams = asked.iter().filter(|key| key.kind == TRIGRAM).count();
     let shared = |is_trigram: bool| {
@@ -113,7 +113,7 @@ fn matching_precision_and_recall() {
             let (found, expected) = if kind == "person" {
                 let asked = card(matching, &case["asked"]);
                 let candidates = case["candidates"].as_array().expect("candidates").iter();
-                let candidates: Vec<Card> = candidates
+                let candidates: Vec<MatchProfile> = candidates
                     .map(|candidate| card(matching, candidate))
                     .filter(|candidate| is_offered(matching, &asked, candidate))
                     .collect();

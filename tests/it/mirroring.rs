@@ -1,8 +1,9 @@
 //! Source to production in every mode: deletions are found, and no record is
 //! deleted without proof.
 
+use fetcher::report::ReportStatus;
 use gazelle_sim::SimConfig;
-use model::entity::{self, Absence};
+use model::entity::{self, DeletionPolicy};
 use model::local_day;
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pipeline::Pipeline;
@@ -64,7 +65,7 @@ async fn unchanged_full_run_writes_no_row(_: PgPoolOptions, options: PgConnectOp
 async fn deletions_are_marked_exactly_and_undone_on_return(_: PgPoolOptions, options: PgConnectOptions) {
     let pipeline = Pipeline::open(small(), options).await;
     pipeline.sync(&Mode::Full).await;
-    for entity in entity::ALL.into_iter().filter(|entity| entity.absence != Absence::MeansNothing) {
+    for entity in entity::ALL.into_iter().filter(|entity| entity.deletion_policy != DeletionPolicy::Never) {
         // One in a hundred, one at least.
         let count = pipeline.source.truth(entity).await["rows"].as_array().map_or(0, Vec::len) / 100 + 1;
         let changes = json!({"deletes": count, "entity": entity.name});
@@ -188,7 +189,7 @@ async fn repair_takes_whole_local_days_across_dst(_: PgPoolOptions, options: PgC
         let payload = json!({"entity": "timeline", "start": start, "end": end});
         let request = SyncRequest::parse(&payload, local_day::ZONE).expect("a request");
         let reports = pipeline.source.fetch(entity("timeline"), request.mode).await;
-        assert_eq!(reports[0].status, "success", "{reports:?}");
+        assert_eq!(reports[0].status, ReportStatus::Success, "{reports:?}");
         pipeline.settle().await;
         // The source's own texts, read by the database's calendar instead of the pipeline's.
         let truth = pipeline.source.truth(entity("timeline")).await["rows"].to_string();

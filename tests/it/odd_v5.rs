@@ -1,6 +1,9 @@
 //! Unusual V5 installations: fewer tables and columns, odd names and values, or no V5 at all.
 
-use admin::import_v5::{ImportError, Reason, Report};
+use std::error::Error as _;
+
+use admin::AdminError;
+use admin::import_v5::{ImportReport, Reason};
 use pipeline_tests::heritage::{apply, dry_run};
 use pipeline_tests::mirror::Mirror;
 use serde_json::json;
@@ -56,21 +59,21 @@ async fn smaller_v5_installation_is_imported(_: PgPoolOptions, options: PgConnec
 #[sqlx::test(migrations = false)]
 async fn non_v5_schema_is_refused(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
-    let refused = |result: Result<Report, ImportError>| match result {
+    let refused = |result: Result<ImportReport, AdminError>| match result {
         Ok(report) => panic!("{report}"),
-        Err(error) => error.to_string(),
+        Err(error) => lambda::error_chain(error.source().expect("a cause")),
     };
     assert_eq!(
         refused(dry_run(&mirror, "public").await),
-        "V5: the schema public holds none of the older system's tables"
+        "the schema public holds none of the older system's tables"
     );
-    assert_eq!(refused(dry_run(&mirror, "gazelle").await), "V5: the schema gazelle is the mirror's own");
+    assert_eq!(refused(dry_run(&mirror, "gazelle").await), "the schema gazelle is the mirror's own");
     assert!(
         refused(dry_run(&mirror, "a\"; drop schema gazelle").await)
-            .starts_with("V5: the schema's name is not accepted")
+            .starts_with("the schema's name is not accepted")
     );
     execute(&mirror, "create table public.gazelle_pianos (id bigint, make text)").await;
-    assert_eq!(refused(dry_run(&mirror, "public").await), "V5: gazelle_pianos has no column external_id");
+    assert_eq!(refused(dry_run(&mirror, "public").await), "gazelle_pianos has no column external_id");
     execute(&mirror, "drop table public.gazelle_pianos; create table public.users (external_id text); insert into public.users values ('usr_1');
         alter table public.users enable row level security; create role peeper login password 'peeper';
         grant usage on schema public, gazelle to peeper; grant select on all tables in schema public, gazelle to peeper").await;

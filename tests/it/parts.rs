@@ -1,6 +1,7 @@
 //! Child tables: their rows follow the record, for every child table of the registry.
 
-use model::entity::{self, Entity, Part};
+use model::column::ChildTable;
+use model::entity::{self, Entity};
 use pipeline_tests::mirror::Mirror;
 use pipeline_tests::pages::{HandRun, MemorySource, element, list_of};
 use protocol::manifest::RunStatus;
@@ -10,19 +11,19 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::promotion::sync;
 use crate::staging::record;
 
-fn parts() -> impl Iterator<Item = (&'static Entity, &'static Part)> {
-    entity::ALL.into_iter().flat_map(|entity| entity.parts.iter().map(move |part| (entity, part)))
+fn parts() -> impl Iterator<Item = (&'static Entity, &'static ChildTable)> {
+    entity::ALL.into_iter().flat_map(|entity| entity.child_tables.iter().map(move |part| (entity, part)))
 }
 
 /// Returns a record with this list in the child table's field, as a connection.
-fn holding(part: &Part, id: &str, words: &[&str], has_more: bool) -> Value {
+fn holding(part: &ChildTable, id: &str, words: &[&str], has_more: bool) -> Value {
     let mut record = record(id);
     record[part.field] = list_of(part, words, has_more);
     record
 }
 
 /// Returns the line numbers of a record's child rows.
-async fn lines(mirror: &Mirror, part: &Part, id: &str) -> Vec<i64> {
+async fn lines(mirror: &Mirror, part: &ChildTable, id: &str) -> Vec<i64> {
     let sql = format!(
         "select line from {} where {} = '{id}' and deleted_at is null order by line",
         part.table, part.parent
@@ -152,7 +153,7 @@ async fn child_row_reference_gets_one_placeholder(_: PgPoolOptions, options: PgC
 #[sqlx::test(migrations = false)]
 async fn truncated_list_waits_for_lookup_and_removes_nothing(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options).await;
-    for (entity, part) in parts().filter(|(entity, _)| entity.is_asked_for_by_id()) {
+    for (entity, part) in parts().filter(|(entity, _)| entity.supports_lookup()) {
         let id = format!("{}_long", part.table);
         let minute = 100 * i64::try_from(part.table.len()).unwrap_or(0);
         sync(&mirror, entity, minute, &[holding(part, &id, &["a", "b", "c"], false)]).await;
@@ -176,6 +177,6 @@ async fn truncated_list_waits_for_lookup_and_removes_nothing(_: PgPoolOptions, o
         assert_eq!(lines(&mirror, part, &id).await, [1, 2, 3], "{}", part.table);
         let sql = format!("select note from {} where gazelle_id = '{id}'", entity.staging_table);
         let notes = json!(mirror.rows(&sql).await).to_string();
-        assert!(notes.contains("goes on where the source stopped"), "{notes}");
+        assert!(notes.contains("is truncated by the source"), "{notes}");
     }
 }

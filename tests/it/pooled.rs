@@ -77,7 +77,7 @@ async fn failures(config: &DatabaseConfig, mode: PoolMode) -> Vec<String> {
                         .fetch_one(tx.connection())
                         .await?;
                     tx.commit().await?;
-                    row.try_get::<i32, _>(0)
+                    Ok::<i32, db::Error>(row.try_get(0)?)
                 };
                 match answer.await {
                     Ok(sum) if sum == value + i32::try_from(shape).unwrap_or_default() => {}

@@ -181,7 +181,7 @@ async fn incident_07_unreadable_secret_is_not_a_missing_token() {
     ground.proxy.refuse("GetSecretValue", u32::MAX);
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     let error = runs[0]["error"].as_str().unwrap_or_default();
-    assert!(runs[0]["status"] == "failed" && error.contains("Could not read the secret"), "{runs:?}");
+    assert!(runs[0]["status"] == "failed" && error.contains("could not read the secret"), "{runs:?}");
     assert!(!error.contains("no text") && !error.contains("authorise"), "{error}");
     let manifest = manifest(&ground, "users").await;
     assert_eq!((&manifest["status"], &manifest["action"]), (&json!("failed"), &Value::Null), "{manifest:#}");
@@ -206,7 +206,7 @@ async fn unwritable_secret_loses_no_token() {
     let begin = Instant::now();
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     let error = runs[0]["error"].as_str().unwrap_or_default();
-    assert!(runs[0]["status"] == "failed" && error.contains("Could not store the secret"), "{runs:?}");
+    assert!(runs[0]["status"] == "failed" && error.contains("could not store the secret"), "{runs:?}");
     println!("a secret that cannot be written: told after {:.1?}", begin.elapsed());
     assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-2", "spent, and still there");
     ground.proxy.refuse("PutSecretValue", 0);

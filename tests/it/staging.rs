@@ -132,13 +132,13 @@ async fn unreadable_object_is_quarantined_alone(_: PgPoolOptions, options: PgCon
         row["reason"].as_str().unwrap_or_default().to_owned()
     };
     for (key, expected) in [
-        ("raw/users/2025/01/01/r/page-00001.json", "it is no raw page"),
-        ("raw/users/2025/01/01/r/page-00002.json", "it is no raw page: missing field"),
-        ("raw/users/2025/01/01/r/page-00003.json", "it is no raw page"),
-        ("raw/invoces/2025/01/01/r/page-00001.json", "the entity is unknown"),
+        ("raw/users/2025/01/01/r/page-00001.json", "invalid raw page"),
+        ("raw/users/2025/01/01/r/page-00002.json", "invalid raw page: missing field"),
+        ("raw/users/2025/01/01/r/page-00003.json", "invalid raw page"),
+        ("raw/invoces/2025/01/01/r/page-00001.json", "unknown entity"),
         ("raw/clients/2025/01/01/r/page-00001.json", "`data.allClients` is missing or null"),
-        ("runs/users/r.json", "it is no manifest"),
-        ("elsewhere/x.txt", "the key is none of a raw page or a manifest"),
+        ("runs/users/r.json", "invalid manifest"),
+        ("elsewhere/x.txt", "the key is neither that of a raw page nor that of a manifest"),
         ("raw/users/x/page-00009.json", "the object does not exist any more"),
     ] {
         assert!(reason(key).starts_with(expected), "{key}: {}", reason(key));
@@ -193,7 +193,7 @@ async fn database_outage_loses_nothing() {
     let staged = stager::stage::stage(&db, &source, std::slice::from_ref(&key)).await;
     let failed: Vec<&String> = staged.failed.iter().map(|(key, _)| key).collect();
     assert_eq!(failed, [&key], "it is announced again");
-    assert!(staged.bells.is_empty());
+    assert!(staged.entities_to_reconcile.is_empty());
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_mins(1);
     let drained = reconciler::reconcile::drain(&db, entity("users"), deadline).await;
     assert!(drained.is_err(), "{drained:?}");

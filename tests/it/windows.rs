@@ -2,10 +2,10 @@
 //! long they are.
 
 use chrono::{Days, Utc};
+use fetcher::report::ReportStatus;
 use gazelle_sim::SimConfig;
 use model::entity::{self, Entity, TimeFilter};
 use model::local_day;
-use model::row;
 use pipeline_tests::mirror::entity;
 use pipeline_tests::pipeline::Pipeline;
 use pipeline_tests::source::{Source, TICK};
@@ -28,15 +28,15 @@ fn ids(moved: &Value) -> Vec<String> {
 
 /// Returns the rows of the proven period: one day less at each end than the fetched one.
 async fn in_period(pipeline: &Pipeline, entity: &Entity, condition: &str) -> Vec<String> {
-    let (filter, column) = entity.time_filter().zip(entity.dated_by()).expect("a filter by time");
-    let window = filter.frequent_window(Utc::now(), Utc::now(), 0).expect("a window");
+    let (filter, column) = entity.time_filter().zip(entity.date_column()).expect("a filter by time");
+    let window = filter.incremental_window(Utc::now(), Utc::now(), 0).expect("a window");
     let (start, end) =
         (window.start + chrono::TimeDelta::days(1), window.end.expect("an end") - chrono::TimeDelta::days(1));
     let sql = format!(
         "select id from {} where {column} >= '{}' and {column} < '{}' and {condition} order by id",
         entity.table,
-        row::instant_text(start),
-        row::instant_text(end)
+        model::cell::instant_text(start),
+        model::cell::instant_text(end)
     );
     ids(&pipeline.mirror.rows(&sql).await.iter().map(|row| row["id"].clone()).collect())
 }
@@ -56,7 +56,7 @@ async fn deletion_inside_the_period_is_found_by_a_tick(_: PgPoolOptions, options
         assert!(!inside.is_empty() && !outside.is_empty(), "{}: {inside:?} {outside:?}", entity.name);
         pipeline.tick().await;
         assert_eq!(pipeline.deleted(entity).await, sorted(&inside), "{}", entity.name);
-        for part in entity.parts {
+        for part in entity.child_tables {
             let sql = format!(
                 "select count(*) from {} p join {} t on t.id = p.{}
                  where (p.deleted_at is null) <> (t.deleted_at is null)",
@@ -146,10 +146,13 @@ async fn changed_period_is_stored_whole() {
         source.page_size = 10;
         source.fetch(entity, TICK).await;
         let first = source.fetch(entity, TICK).await;
-        assert!(first[0].status == "success" && first[0].pages > 2, "{first:?}");
+        assert!(first[0].status == ReportStatus::Success && first[0].pages > 2, "{first:?}");
         let quiet = source.fetch(entity, TICK).await;
         let [report] = &quiet[..] else { panic!("{quiet:?}") };
-        assert_eq!((report.status, report.pages, report.pages_passed), ("success", 0, first[0].pages));
+        assert_eq!(
+            (report.status, report.pages, report.pages_passed),
+            (ReportStatus::Success, 0, first[0].pages)
+        );
         // Wherever the change stands: before what is unchanged, behind it, between two such, outside the period.
         let mut stored = 0;
         for _ in 0..12 {
@@ -158,7 +161,7 @@ async fn changed_period_is_stored_whole() {
             let changed = source.fetch(entity, TICK).await;
             let report = &changed[0];
             assert!(
-                report.status == "success" && (report.pages == 0 || report.pages_passed == 0),
+                report.status == ReportStatus::Success && (report.pages == 0 || report.pages_passed == 0),
                 "{report:?}"
             );
             stored += u32::from(report.pages > 2);
@@ -174,13 +177,13 @@ async fn period_listing_that_lost_its_end_is_stored_whole() {
         source.page_size = 1;
         source.fetch(entity, TICK).await;
         source.fetch(entity, TICK).await;
-        let column = entity.dated_by().expect("a date");
+        let column = entity.date_column().expect("a date");
         let filter = entity.time_filter().expect("a filter by time");
-        let window = filter.frequent_window(Utc::now(), Utc::now(), 0).expect("a window");
+        let window = filter.incremental_window(Utc::now(), Utc::now(), 0).expect("a window");
         let mut has_lost_its_end = false;
         while !has_lost_its_end {
             let truth = source.truth(entity).await;
-            let instant = |row: &Value| row[column].as_str().and_then(row::instant);
+            let instant = |row: &Value| row[column].as_str().and_then(model::cell::parse_instant);
             let listed = truth["rows"].as_array().into_iter().flatten();
             let listed = listed.filter(|row| instant(row).is_some_and(|at| window.contains(at)));
             let last =
@@ -188,7 +191,10 @@ async fn period_listing_that_lost_its_end_is_stored_whole() {
             let moved = source.control("/_sim/advance", &json!({"deletes": 1, "entity": entity.name})).await;
             has_lost_its_end = moved[entity.name]["deleted"][0] == last["id"];
             let tick = source.fetch(entity, TICK).await;
-            assert!(tick[0].status == "success" && !(has_lost_its_end && tick[0].pages == 0), "{tick:?}");
+            assert!(
+                tick[0].status == ReportStatus::Success && !(has_lost_its_end && tick[0].pages == 0),
+                "{tick:?}"
+            );
         }
     }
 }
@@ -203,7 +209,7 @@ async fn repair_of_a_period_takes_only_its_days(_: PgPoolOptions, options: PgCon
         let request = SyncRequest::parse(&payload, local_day::ZONE).expect("a request");
         pipeline.source.fetch(entity, request.mode).await;
         pipeline.settle().await;
-        let column = entity.dated_by().expect("a date");
+        let column = entity.date_column().expect("a date");
         let days = format!(
             "select count(*) as n, min(({column} at time zone 'America/Montreal')::date)::text as first,
                 max(({column} at time zone 'America/Montreal')::date)::text as last from {}",
@@ -221,8 +227,9 @@ async fn long_inner_list_is_fetched_whole(_: PgPoolOptions, options: PgConnectOp
     let pipeline = Pipeline::open(SimConfig { clients: 240, ..small() }, options).await;
     let invoices = entity("invoices");
     let runs = pipeline.source.fetch(invoices, TICK).await;
-    let asked: Vec<&str> = runs.iter().filter(|run| run.mode == "verify").map(|run| run.status).collect();
-    assert_eq!(asked, ["success"], "what is cut short is asked for at once: {runs:?}");
+    let asked: Vec<ReportStatus> =
+        runs.iter().filter(|run| run.mode == "verify").map(|run| run.status).collect();
+    assert_eq!(asked, [ReportStatus::Success], "what is cut short is asked for at once: {runs:?}");
     pipeline.settle().await;
     let longest =
         "select count(*) as n, invoice_id as id from invoice_items group by 2 order by 1 desc limit 1";
@@ -234,10 +241,7 @@ async fn long_inner_list_is_fetched_whole(_: PgPoolOptions, options: PgConnectOp
     // A quiet tick does not ask again.
     for _ in 0..2 {
         let quiet = pipeline.source.fetch(invoices, TICK).await;
-        assert_eq!(
-            quiet.iter().map(|run| (run.mode.clone(), run.pages)).collect::<Vec<_>>(),
-            [("incremental".to_owned(), 0)]
-        );
+        assert_eq!(quiet.iter().map(|run| (run.mode, run.pages)).collect::<Vec<_>>(), [("incremental", 0)]);
     }
     pipeline.sync(&Mode::Full).await;
     pipeline.assert_equals_the_source("a full run").await;

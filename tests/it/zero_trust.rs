@@ -2,7 +2,7 @@
 //! where our own code fails, isolated and tried again.
 
 use model::entity::{Entity, Source};
-use model::rule::{Draft, Effect, Rule};
+use model::rule::{Effect, RowDraft, Rule};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
 use protocol::manifest::RunStatus;
@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use crate::promotion::sync;
 use crate::staging::record;
 
-fn panic_at_a_word(draft: &mut Draft<'_>) {
+fn panic_at_a_word(draft: &mut RowDraft<'_>) {
     assert!(draft.get("first_name") != Some("boom"), "a bug of ours");
 }
 
@@ -32,13 +32,13 @@ fn with_a_bug() -> &'static Entity {
         table: users.table,
         staging_table: users.staging_table,
         source: Source::Query(source),
-        parts: &[],
+        child_tables: &[],
         columns: users.columns,
         partitioned_by: None,
         rules: RULES,
         placeholder: users.placeholder,
-        absence: users.absence,
-        twins: None,
+        deletion_policy: users.deletion_policy,
+        duplicate_ids: None,
         matching: None,
     }))
 }

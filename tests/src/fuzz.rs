@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use model::entity;
 use model::fold;
 use model::local_day;
-use model::matching;
 use model::normalize;
 use model::reading::readings;
 use model::row::Record;
@@ -233,7 +232,7 @@ fn envelope(input: &[u8]) {
         }
     }
     let text = String::from_utf8_lossy(input);
-    let _ = protocol::lookup::by_id(&text, &["a".to_owned(), "b".to_owned()]);
+    let _ = protocol::lookup::parse_lookup(&text, &["a".to_owned(), "b".to_owned()]);
 }
 
 fn key_seeds() -> Vec<String> {
@@ -249,7 +248,7 @@ fn key_seeds() -> Vec<String> {
 
 fn keys(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
-    let _ = object_key::kind(&text);
+    let _ = object_key::object_kind(&text);
     let body = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": text}}}]}).to_string();
     let _ = message::notification(&body);
     let folded = fold::fold(&text);
@@ -315,12 +314,12 @@ fn transforms(input: &[u8]) {
         let Ok(row) = entity.transform(record) else { continue };
         assert_eq!(row.cells.len(), entity.columns.len());
         assert_eq!(entity.transform(record).as_ref(), Ok(&row), "the same record is the same row");
-        for asked in matching::asked(entity, record, &row) {
+        for asked in model::unresolved::unresolved_references(entity, record, &row) {
             let target = entity::find(asked.target).and_then(|target| target.matching.as_ref());
             let Some(target) = target else { panic!("it asks of one that cannot be matched") };
-            let keys = (target.keys)(&asked.card);
+            let keys = (target.keys)(&asked.profile);
             assert!(keys.iter().all(|key| !key.value.is_empty()));
-            let score = (target.score)(&asked.card, &asked.card);
+            let score = (target.score)(&asked.profile, &asked.profile);
             assert!((0.0..=1.0).contains(&score), "{score}");
         }
     }

@@ -1,6 +1,7 @@
 //! Generated V5 data of any size, and its import into a mirror.
 
-use admin::import_v5::{ImportError, Report, import};
+use admin::AdminError;
+use admin::import_v5::{ImportReport, import};
 use chrono::{DateTime, TimeDelta, Utc};
 use db::Db;
 use object_store::{MemoryObjectStore, ObjectStore};
@@ -129,7 +130,7 @@ pub async fn fingerprint(connection: &mut PgConnection, schema: &str) -> Vec<ser
 }
 
 /// Imports, stages and promotes V5, as a run of that minute.
-pub async fn apply(mirror: &Mirror, schema: &str, minute: i64) -> (Report, MemorySource) {
+pub async fn apply(mirror: &Mirror, schema: &str, minute: i64) -> (ImportReport, MemorySource) {
     let (report, source) = write(mirror, schema, minute).await.expect("an import");
     assert_eq!(mirror.stage(&source).await, Vec::<String>::new());
     mirror.reconcile().await;
@@ -144,7 +145,7 @@ pub async fn write(
     mirror: &Mirror,
     schema: &str,
     minute: i64,
-) -> Result<(Report, MemorySource), ImportError> {
+) -> Result<(ImportReport, MemorySource), AdminError> {
     let store = ObjectStore::Memory(MemoryObjectStore::default());
     let db = Db::new(&mirror.administrator());
     let report = Box::pin(import(&db, schema, Some(&store), at(minute))).await?;
@@ -161,7 +162,7 @@ pub async fn write(
 ///
 /// # Errors
 /// The import failed.
-pub async fn dry_run(mirror: &Mirror, schema: &str) -> Result<Report, ImportError> {
+pub async fn dry_run(mirror: &Mirror, schema: &str) -> Result<ImportReport, AdminError> {
     import(&Db::new(&mirror.administrator()), schema, None, at(0)).await
 }
 

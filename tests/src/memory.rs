@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fetcher::raw_sink::{RawSink, SinkError, Stored};
+use fetcher::raw_sink::{PageWrite, RawSink, SinkError};
 
 /// In-memory bucket that can refuse one page once, or hang.
 #[derive(Debug, Default)]
@@ -63,27 +63,30 @@ impl MemorySink {
 }
 
 impl RawSink for MemorySink {
-    async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<Stored, SinkError> {
+    async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<PageWrite, SinkError> {
         let is_refused = {
             let mut refuse = open(&self.refuse);
             refuse.take_if(|ending| key.ends_with(ending.as_str())).is_some()
         };
         if is_refused {
-            return Err(SinkError("refused on demand".to_owned()));
+            return Err(SinkError::Write { key: key.to_owned(), source: "refused on demand".into() });
         }
         self.write(|| {
             let mut objects = open(&self.objects);
             if let Some(before) = objects.get(key) {
-                return Ok(Stored::Before(before.clone()));
+                return Ok(PageWrite::AlreadyStored(before.clone()));
             }
             objects.insert(key.to_owned(), page);
-            Ok(Stored::New)
+            Ok(PageWrite::Created)
         })
         .await
     }
 
     async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
-        open(&self.objects).get(key).cloned().ok_or_else(|| SinkError(format!("{key} is not stored")))
+        open(&self.objects)
+            .get(key)
+            .cloned()
+            .ok_or_else(|| SinkError::Read { key: key.to_owned(), source: "not stored".into() })
     }
 
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {

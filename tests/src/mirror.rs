@@ -75,7 +75,7 @@ impl Mirror {
     /// Returns the production tables, child tables included.
     #[must_use]
     pub fn production_tables() -> Vec<&'static str> {
-        let parts = |entity: &'static Entity| entity.parts.iter().map(|part| part.table);
+        let parts = |entity: &'static Entity| entity.child_tables.iter().map(|part| part.table);
         entity::ALL
             .into_iter()
             .flat_map(|entity| std::iter::once(entity.table).chain(parts(entity)))

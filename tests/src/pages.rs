@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use model::entity::{Entity, Part, Shape};
-use model::row::{Column, Kind};
+use model::column::ChildTable;
+use model::column::Column;
+use model::column::ColumnType;
+use model::entity::{Entity, Shape};
 use protocol::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
 use protocol::object_key::{self, RunId};
 use serde_json::{Value, json};
-use stager::raw_source::{ArchiveStore, Found, Listed, RawSource, SourceError};
+use stager::StagerError;
+use stager::raw_source::{ArchiveStore, ListedObject, RawSource, ReadObject};
 
 /// In-memory bucket.
 #[derive(Debug, Default, Clone)]
@@ -18,22 +21,22 @@ pub struct MemorySource {
 }
 
 impl RawSource for MemorySource {
-    async fn read(&self, key: &str) -> Result<Found, SourceError> {
-        Ok(self.get(key).map_or(Found::Gone, Found::Bytes))
+    async fn read(&self, key: &str) -> Result<ReadObject, StagerError> {
+        Ok(self.get(key).map_or(ReadObject::Gone, ReadObject::Bytes))
     }
 
-    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+    async fn list(&self, prefix: &str, after: Option<&str>) -> Result<Vec<ListedObject>, StagerError> {
         let keys = self.keys();
         let wanted = keys
             .iter()
             .filter(|key| key.starts_with(prefix) && after.is_none_or(|after| key.as_str() > after));
         // A few at a time, as a bucket does.
-        Ok(wanted.take(7).map(|key| Listed { key: key.clone(), written_at: 0 }).collect())
+        Ok(wanted.take(7).map(|key| ListedObject { key: key.clone(), written_at: 0 }).collect())
     }
 }
 
 impl ArchiveStore for MemorySource {
-    async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), SourceError> {
+    async fn write(&self, key: &str, bytes: Vec<u8>) -> Result<(), StagerError> {
         self.put(key, bytes);
         Ok(())
     }
@@ -164,10 +167,10 @@ impl HandRun {
 
 /// Returns an element of a child table's list with a text in each text column, and an id in each reference.
 #[must_use]
-pub fn element(part: &Part, word: &str) -> Value {
+pub fn element(part: &ChildTable, word: &str) -> Value {
     let mut element = json!({});
-    for Column { path, kind, references, .. } in part.columns {
-        if let ([.., _], Kind::Text) = (path, kind) {
+    for Column { path, column_type: kind, references, .. } in part.columns {
+        if let ([.., _], ColumnType::Text) = (path, kind) {
             let value = references.map_or_else(|| word.to_owned(), |target| format!("{target}_{word}"));
             let place = path.iter().fold(&mut element, |value, name| &mut value[*name]);
             *place = json!(value);
@@ -178,7 +181,7 @@ pub fn element(part: &Part, word: &str) -> Value {
 
 /// Returns a child table's list with an element for each word, as a connection.
 #[must_use]
-pub fn list_of(part: &Part, words: &[&str], has_more: bool) -> Value {
+pub fn list_of(part: &ChildTable, words: &[&str], has_more: bool) -> Value {
     let nodes: Vec<Value> = words.iter().map(|word| element(part, word)).collect();
     json!({"pageInfo": {"hasNextPage": has_more}, "nodes": nodes})
 }

@@ -11,10 +11,12 @@ use gazelle_sim::SimConfig;
 use model::entity::{self, Entity};
 use model::local_day;
 use protocol::request::{Mode, SyncRequest};
-use reconciler::deletion::{self, Asker};
+use reconciler::ReconcilerError;
+use reconciler::deletion::{self, LookupSender};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use stager::task::{Announcer, Task};
+use stager::task::Task;
+use stager::{Announcer, StagerError};
 
 use crate::mirror::Mirror;
 use crate::pages::MemorySource;
@@ -39,8 +41,8 @@ pub struct Pipeline {
 #[derive(Debug, Default)]
 struct Asked(Mutex<Vec<Value>>);
 
-impl Asker for Asked {
-    async fn ask(&self, payload: &Value) -> Result<(), String> {
+impl LookupSender for Asked {
+    async fn send_lookup(&self, payload: &Value) -> Result<(), ReconcilerError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(payload.clone());
         Ok(())
     }
@@ -50,7 +52,7 @@ impl Asker for Asked {
 struct Announced(Mutex<Vec<String>>);
 
 impl Announcer for Announced {
-    async fn announce(&self, keys: &[String]) -> Result<(), String> {
+    async fn announce(&self, keys: &[String]) -> Result<(), StagerError> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(keys);
         Ok(())
     }
@@ -88,7 +90,7 @@ impl Pipeline {
         for _ in 0..10 {
             self.deliver().await;
             self.mirror.reconcile().await;
-            deletion::serve(&self.mirror.db, &self.asked, DELETION_SHARE_MAX)
+            deletion::process_missing_records(&self.mirror.db, &self.asked, DELETION_SHARE_MAX)
                 .await
                 .expect("the database is there");
             let asked = std::mem::take(&mut *self.asked.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fetcher::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
-use fetcher::report::Report;
+use fetcher::fetch::{ATTEMPTS_MAX, fetch};
+use fetcher::job::{Job, RunContext};
+use fetcher::report::RunReport;
 use gazelle_client::GazelleConfig;
 use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
 use gazelle_sim::{RunningSim, SimConfig, serve};
@@ -93,18 +94,18 @@ impl Source {
     }
 
     /// Runs a job with the valid key.
-    pub async fn serve(&self, job: &Job) -> Vec<Report> {
+    pub async fn serve(&self, job: &Job) -> Vec<RunReport> {
         self.serve_with(&self.api("sim-key"), job).await
     }
 
     /// Runs a job with this client.
-    pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<Report> {
-        let parts = Parts { api, sink: &self.sink, states: &self.states };
+    pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<RunReport> {
+        let parts = RunContext { api, sink: &self.sink, states: &self.states };
         Box::pin(fetch(parts, job, &|_| ())).await.expect("a request that is written down")
     }
 
     /// Runs a request in a new invocation.
-    pub async fn fetch(&self, entity: &'static Entity, mode: Mode) -> Vec<Report> {
+    pub async fn fetch(&self, entity: &'static Entity, mode: Mode) -> Vec<RunReport> {
         self.serve(&Self::job(entity, mode)).await
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::entity::{Entity, Part};
+use model::column::ChildTable;
+use model::entity::Entity;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -24,7 +25,7 @@ pub async fn differences(connection: &mut PgConnection, entity: &Entity, truth: 
     let theirs = truth["rows"].as_array().expect("rows").iter();
     let theirs = theirs.map(|row| (row["id"].as_str().expect("an id").to_owned(), row));
     let mut all = compared(entity.table, ours, theirs);
-    for Part { table, parent, .. } in entity.parts {
+    for ChildTable { table, parent, .. } in entity.child_tables {
         let sql = format!(
             "select p.* from {table} p join {} t on t.id = p.{parent}
              where p.deleted_at is null and t.deleted_at is null and not t.is_placeholder",
@@ -65,7 +66,7 @@ fn is_same(ours: &Value, theirs: &Value) -> bool {
     if theirs.as_str().is_some_and(str::is_empty) {
         return ours.is_null();
     }
-    let instant = |value: &Value| value.as_str().and_then(model::row::instant);
+    let instant = |value: &Value| value.as_str().and_then(model::cell::parse_instant);
     ours == theirs
         || instant(ours).is_some_and(|ours| Some(ours) == instant(theirs))
         || ours.is_number() && ours.as_f64() == theirs.as_f64()

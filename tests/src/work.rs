@@ -7,7 +7,8 @@ use std::time::Duration;
 use db::{DatabaseConfig, Db, PoolMode};
 use model::entity::{self, Entity};
 use serde_json::json;
-use stager::raw_source::{Found, Listed, RawSource, SourceError};
+use stager::StagerError;
+use stager::raw_source::{ListedObject, RawSource, ReadObject};
 
 use crate::dice::Dice;
 use crate::pages::MemorySource;
@@ -20,11 +21,13 @@ const PAGES_PER_BATCH: usize = 10;
 pub struct Folder(pub PathBuf);
 
 impl RawSource for Folder {
-    async fn read(&self, key: &str) -> Result<Found, SourceError> {
-        fs::read(self.0.join(key)).map(Found::Bytes).map_err(|error| SourceError(error.to_string()))
+    async fn read(&self, key: &str) -> Result<ReadObject, StagerError> {
+        fs::read(self.0.join(key))
+            .map(ReadObject::Bytes)
+            .map_err(|error| StagerError::ReadObject { key: key.to_owned(), source: error.into() })
     }
 
-    async fn list(&self, _prefix: &str, _after: Option<&str>) -> Result<Vec<Listed>, SourceError> {
+    async fn list(&self, _prefix: &str, _after: Option<&str>) -> Result<Vec<ListedObject>, StagerError> {
         Ok(Vec::new())
     }
 }

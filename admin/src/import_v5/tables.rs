@@ -1,30 +1,30 @@
-//! What V5's tables are called, which entity each holds, and which of their columns has another name in V6.
+//! Tables of V5: their names, their entities, and their columns that have another name in V6.
 
-use db::v5::{KEY, OldNested, OldTable};
+use db::v5::{KEY, V5NestedList, V5Table};
 use model::entity;
 
-/// A table of V5.
-pub(super) struct Table {
-    /// For `shared_db`.
-    pub(super) old: OldTable,
-    /// The columns that V5 is known to have: an absent one is reported.
-    pub(super) expected: &'static [&'static str],
+/// Table of V5 with the columns that it should have.
+pub(super) struct ImportTable {
+    /// Table as the db crate reads it.
+    pub(super) v5: V5Table,
+    /// Columns that V5 is known to have. The report names those that are missing.
+    pub(super) expected_columns: &'static [&'static str],
 }
 
-/// The rows of `gazelle_contacts` belong into their client's.
-const CONTACTS: OldNested = OldNested {
+/// Contacts, which are merged into the row of their client.
+const CONTACTS: V5NestedList = V5NestedList {
     name: "gazelle_contacts",
     owners: &["client_external_id", "client_id"],
     first: &["is_default", "is_primary"],
 };
 
-/// V5's tables, parents before children.
-pub(super) fn tables() -> Vec<Table> {
+/// Returns V5's tables, parents before children.
+pub(super) fn tables() -> Vec<ImportTable> {
     entity::ALL.into_iter().filter_map(table).collect()
 }
 
-fn table(entity: &'static entity::Entity) -> Option<Table> {
-    let (name, fills, nested, expected): (_, &[(_, &[_])], _, &[_]) = match entity.name {
+fn table(entity: &'static entity::Entity) -> Option<ImportTable> {
+    let (name, fills, nested, expected_columns): (_, &[(_, &[_])], _, &[_]) = match entity.name {
         "users" => ("users", &[], None, &[KEY, "first_name", "last_name", "email"]),
         "clients" => (
             "gazelle_clients",
@@ -59,7 +59,7 @@ fn table(entity: &'static entity::Entity) -> Option<Table> {
             &[
                 ("client_id", &["client_id", "client_external_id"]),
                 ("piano_id", &["piano_id", "piano_external_id"]),
-                // Many entries of V5 have no instant; a few of those have a day.
+                // Many entries of V5 have no instant, but a few of those have a day.
                 ("occurred_at", &["occurred_at", "entry_date"]),
                 ("summary", &["title"]),
                 ("comment", &["description"]),
@@ -69,7 +69,7 @@ fn table(entity: &'static entity::Entity) -> Option<Table> {
         ),
         _ => return None,
     };
-    Some(Table { old: OldTable { name, entity, fills, nested }, expected })
+    Some(ImportTable { v5: V5Table { name, entity, fills, nested }, expected_columns })
 }
 
 #[cfg(test)]
@@ -79,26 +79,25 @@ mod tests {
     #[test]
     fn mapped_tables_and_columns_exist() {
         let tables = tables();
-        let names: Vec<&str> = tables.iter().map(|table| table.old.name).collect();
+        let names: Vec<&str> = tables.iter().map(|table| table.v5.name).collect();
         assert_eq!(names, ["users", "gazelle_clients", "gazelle_pianos", "gazelle_timeline_entries"]);
-        for Table { old, .. } in &tables {
-            for (column, _) in old.fills {
-                assert!(
-                    old.entity.columns.iter().any(|known| known.name == *column),
-                    "{}: {column}",
-                    old.name
-                );
+        for ImportTable { v5, .. } in &tables {
+            for (column, _) in v5.fills {
+                assert!(v5.entity.columns.iter().any(|known| known.name == *column), "{}: {column}", v5.name);
             }
         }
     }
 
     #[test]
     fn expected_v5_columns_are_mapped() {
-        for Table { old, expected } in tables() {
-            for column in expected.iter().filter(|column| **column != KEY) {
-                let fills =
-                    old.entity.columns.iter().any(|known| old.sources(known.name).any(|old| old == *column));
-                assert!(fills, "{}.{column}", old.name);
+        for ImportTable { v5, expected_columns } in tables() {
+            for column in expected_columns.iter().filter(|column| **column != KEY) {
+                let is_mapped = v5
+                    .entity
+                    .columns
+                    .iter()
+                    .any(|known| v5.sources(known.name).any(|source| source == *column));
+                assert!(is_mapped, "{}.{column}", v5.name);
             }
         }
     }

@@ -1,14 +1,14 @@
 //! Alerts that are open and notices that wait for delivery, as `alerts/book.json` keeps them.
 
 use chrono::{DateTime, Utc};
-use protocol::alert::Class;
+use protocol::alert::AlertClass;
 use serde::{Deserialize, Serialize};
 
 /// State that is wrong, from its first case until it is resolved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alert {
     /// Class of the alert.
-    pub class: Class,
+    pub class: AlertClass,
     /// Entity, queue, function or channel concerned; empty where it concerns all.
     pub subject: String,
     /// Detail of the newest case.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use protocol::alert::{Class, Signal};
+use protocol::alert::{AlertClass, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Notice, NoticeKind};
@@ -49,7 +49,7 @@ pub struct ResolvedAlert {
     flaps: u32,
 }
 
-fn key(class: Class, subject: &str) -> String {
+fn key(class: AlertClass, subject: &str) -> String {
     format!("{}/{subject}", class.as_str())
 }
 
@@ -108,13 +108,15 @@ impl AlertStore {
     /// Returns whether an alert on the cause is open already: a run that failed without credentials or for a schema
     /// change, an entity that is stale because its runs fail or because the database was out of reach.
     fn is_explained(&self, condition: &Condition, conditions: &[Condition]) -> bool {
-        let causes: &[Class] = match condition.class {
-            Class::SyncFailed => &[Class::Credentials, Class::SchemaChanged],
-            Class::EntityStale => &[Class::Credentials, Class::SchemaChanged, Class::SyncFailed],
+        let causes: &[AlertClass] = match condition.class {
+            AlertClass::SyncFailed => &[AlertClass::Credentials, AlertClass::SchemaChanged],
+            AlertClass::EntityStale => {
+                &[AlertClass::Credentials, AlertClass::SchemaChanged, AlertClass::SyncFailed]
+            }
             _ => &[],
         };
-        let is_database_away = condition.class == Class::EntityStale
-            && self.open.contains_key(&key(Class::DatabaseUnreachable, ""));
+        let is_database_away = condition.class == AlertClass::EntityStale
+            && self.open.contains_key(&key(AlertClass::DatabaseUnreachable, ""));
         is_database_away
             || causes.iter().copied().any(|cause| {
                 self.open.contains_key(&key(cause, &condition.subject))
@@ -158,7 +160,7 @@ impl AlertStore {
     }
 
     /// Resolves the alert of this class and subject, if it is open.
-    pub fn resolve(&mut self, class: Class, subject: &str, now: DateTime<Utc>) {
+    pub fn resolve(&mut self, class: AlertClass, subject: &str, now: DateTime<Utc>) {
         self.close(&key(class, subject), now);
     }
 
@@ -174,7 +176,7 @@ impl AlertStore {
             .open
             .iter()
             .filter(|(_, alert)| {
-                alert.class == Class::Channel && !configured.contains(&alert.subject.as_str())
+                alert.class == AlertClass::Channel && !configured.contains(&alert.subject.as_str())
             })
             .map(|(key, _)| key.clone())
             .collect();

@@ -82,7 +82,7 @@ impl Alerter {
             }
             match self.states.save(&mut store).await {
                 Ok(()) => return Ok(changed),
-                Err(StateError::Taken { .. }) if attempts < WRITE_ATTEMPTS_MAX => {
+                Err(StateError::Conflict { .. }) if attempts < WRITE_ATTEMPTS_MAX => {
                     attempts += 1;
                     sleep(Duration::from_millis(20 * u64::from(attempts))).await;
                 }

@@ -1,7 +1,7 @@
 //! Settings of the alerter, from environment variables.
 
 use db::DatabaseSettings;
-use protocol::settings::{BadSettings, Settings};
+use protocol::settings::{InvalidSettings, Settings};
 
 use crate::snapshot::Thresholds;
 
@@ -50,7 +50,7 @@ impl AlerterConfig {
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut settings = Settings::new(lookup);
         let from: String = settings.optional("ALERT_EMAIL_FROM", String::new(), "who writes the e-mails");
         let to: String = settings.optional("ALERT_EMAIL_TO", String::new(), "to whom");

@@ -1,13 +1,13 @@
 //! The daily report: yesterday's counts, open actions, open alerts, slowest runs.
 
 use chrono::{DateTime, NaiveDate, Timelike as _, Utc};
-use db::queries::Day;
+use db::queries::DailySummary;
 use i18n::language::Language;
 use i18n::report as texts;
 use model::entity;
 use model::local_day::{self, ZONE};
 use object_store::StateError;
-use protocol::health::health;
+use protocol::health::assess;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -33,7 +33,7 @@ pub(crate) async fn write_if_due(
     };
     let query = async {
         let db = alerter.db.get().await?;
-        Ok::<Day, ObserveError>(db::queries::day(db, start, end).await?)
+        Ok::<DailySummary, ObserveError>(db::queries::daily_summary(db, start, end).await?)
     };
     let summary = match timeout(DATABASE_TIMEOUT, query).await.unwrap_or(Err(ObserveError::Timeout)) {
         Ok(summary) => summary,
@@ -74,7 +74,7 @@ pub fn yesterday(today: NaiveDate) -> Option<(NaiveDate, DateTime<Utc>, DateTime
 #[must_use]
 pub fn report(
     day: NaiveDate,
-    summary: &Day,
+    summary: &DailySummary,
     store: &AlertStore,
     now: DateTime<Utc>,
     interval_seconds: u32,
@@ -82,7 +82,7 @@ pub fn report(
     let french = Language::French;
     let label =
         |name: &str| entity::find(name).map_or_else(|| name.to_owned(), |one| french.title(one).to_owned());
-    let health = health(&summary.facts, now, interval_seconds);
+    let health = assess(&summary.facts, now, interval_seconds);
     let mut lines = vec![texts::DATA.to_owned()];
     lines.extend(summary.entities.iter().map(|of| {
         let counts = texts::EntityCounts {

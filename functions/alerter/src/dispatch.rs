@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use object_store::StateError;
-use protocol::alert::{Class, Signal};
+use protocol::alert::{AlertClass, Signal};
 use serde_json::Value;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -109,9 +109,12 @@ pub(crate) async fn dispatch(alerter: &Alerter, notifiers: &Notifiers) -> Result
         store.release(&kept);
         for (name, sent) in &outcomes {
             match sent {
-                Ok(()) => store.resolve(Class::Channel, name, now),
+                Ok(()) => store.resolve(AlertClass::Channel, name, now),
                 Err(error) => {
-                    store.raise(&Signal::new(Class::Channel, name, &lambda::error_chain(error), now), now);
+                    store.raise(
+                        &Signal::new(AlertClass::Channel, name, &lambda::error_chain(error), now),
+                        now,
+                    );
                 }
             }
         }
@@ -132,7 +135,7 @@ async fn claim(alerter: &Alerter, notifiers: &Notifiers) -> Result<Vec<Notice>, 
     let must_wait = channels.is_empty() && !broken.is_empty();
     let claim = |store: &mut AlertStore| {
         for (channel, reason) in broken {
-            store.raise(&Signal::new(Class::Channel, channel.name(), reason, now), now);
+            store.raise(&Signal::new(AlertClass::Channel, channel.name(), reason, now), now);
         }
         store.resolve_removed_channels(&configured, now);
         if must_wait { Vec::new() } else { store.claim(now) }

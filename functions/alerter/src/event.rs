@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use flate2::read::GzDecoder;
 use i18n::alert as texts;
-use protocol::alert::{Class, Ping, Signal, shortened};
+use protocol::alert::{AlertClass, AlertMessage, Signal, shortened};
 use protocol::message;
 use serde_json::Value;
 
@@ -102,14 +102,14 @@ pub fn parse(payload: &Value, now: DateTime<Utc>) -> Result<ParsedEvent, Invalid
 }
 
 fn parse_message(body: &str, parsed: &mut ParsedEvent, now: DateTime<Utc>) {
-    match serde_json::from_str::<Ping>(body) {
+    match serde_json::from_str::<AlertMessage>(body) {
         // A sender's clock may be ahead: no case lies in the future.
-        Ok(Ping::Signal(signal)) => {
+        Ok(AlertMessage::Signal(signal)) => {
             let at = signal.at.min(now);
-            parsed.is_observation_due |= signal.class == Class::DatabaseUnreachable;
+            parsed.is_observation_due |= signal.class == AlertClass::DatabaseUnreachable;
             parsed.signals.push(Signal::new(signal.class, &shortened(&signal.subject), &signal.detail, at));
         }
-        Ok(Ping::Look { .. }) => parsed.is_observation_due = true,
+        Ok(AlertMessage::CheckNow { .. }) => parsed.is_observation_due = true,
         Err(_) => parse_failed_invocation(body, parsed, now),
     }
 }
@@ -143,7 +143,7 @@ fn parse_failed_invocation(body: &str, parsed: &mut ParsedEvent, now: DateTime<U
         None => "fetcher",
     };
     parsed.signals.push(Signal::new(
-        Class::FunctionFailed,
+        AlertClass::FunctionFailed,
         function_of(arn).unwrap_or(of_task),
         &detail,
         now,
@@ -195,7 +195,7 @@ fn parse_platform_report(function: &str, line: &Value, now: DateTime<Utc>) -> Op
     }
     let at = line.get("time").and_then(Value::as_str).and_then(|time| time.parse().ok()).unwrap_or(now);
     let detail = texts::platform_failure(status, kind, text("/record/requestId"));
-    Some(Signal::new(Class::FunctionFailed, function, &detail, at.min(now)))
+    Some(Signal::new(AlertClass::FunctionFailed, function, &detail, at.min(now)))
 }
 
 #[cfg(test)]
@@ -277,7 +277,11 @@ mod tests {
         let subjects: Vec<&str> = parsed.signals.iter().map(|signal| signal.subject.as_str()).collect();
         assert_eq!(subjects[..2], ["stager", "fetcher"], "a fetch, where nothing says which function it was");
         assert_eq!(details[1], "Demande non livrée : nonsense");
-        assert_eq!((parsed.signals[2].class, parsed.signals[2].at), (Class::SyncFailed, now), "no future");
+        assert_eq!(
+            (parsed.signals[2].class, parsed.signals[2].at),
+            (AlertClass::SyncFailed, now),
+            "no future"
+        );
     }
 
     #[test]

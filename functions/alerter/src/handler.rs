@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use lambda_runtime::{Error, LambdaEvent};
 use object_store::StateError;
-use protocol::alert::{Class, Signal};
+use protocol::alert::{AlertClass, Signal};
 use protocol::message;
 use serde_json::{Value, json};
 use tracing::error;
@@ -46,7 +46,7 @@ async fn serve(
     now: DateTime<Utc>,
 ) -> Result<dispatch::Notifiers, StateError> {
     let (transient, signals): (Vec<&Signal>, Vec<&Signal>) =
-        parsed.signals.iter().partition(|signal| signal.class == Class::DatabaseUnreachable);
+        parsed.signals.iter().partition(|signal| signal.class == AlertClass::DatabaseUnreachable);
     let is_trial = parsed.task == Some(Task::Test);
     if !signals.is_empty() || is_trial {
         let record = |store: &mut AlertStore| {

@@ -5,7 +5,7 @@ use i18n::alert as texts;
 use i18n::language::Language;
 use model::entity;
 use model::local_day::ZONE;
-use protocol::alert::Class;
+use protocol::alert::AlertClass;
 
 use crate::alert::{Alert, Notice, NoticeKind};
 
@@ -23,15 +23,15 @@ pub struct Message {
 
 /// Returns whether alerts of a class go to every channel at once, instead of the first that accepts them.
 #[must_use]
-pub const fn is_urgent(class: Class) -> bool {
+pub const fn is_urgent(class: AlertClass) -> bool {
     matches!(
         class,
-        Class::DatabaseUnreachable
-            | Class::ScheduleSilent
-            | Class::Credentials
-            | Class::SchemaChanged
-            | Class::DeletionWithheld
-            | Class::DeadLetters
+        AlertClass::DatabaseUnreachable
+            | AlertClass::ScheduleSilent
+            | AlertClass::Credentials
+            | AlertClass::SchemaChanged
+            | AlertClass::DeletionWithheld
+            | AlertClass::DeadLetters
     )
 }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use db::queries::Watch;
-use lambda::{Unit, measure};
+use db::queries::MonitorSnapshot;
+use lambda::{Unit, emit_metrics};
 use model::local_day;
 use object_store::StateError;
 use protocol::alert::Signal;
-use protocol::health::health;
+use protocol::health::assess;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
@@ -34,7 +34,7 @@ pub(crate) enum ObserveError {
     Timeout,
     /// The database's address cannot be used.
     #[error("could not connect to the database")]
-    Connect(#[from] db::UnreachableDb),
+    Connect(#[from] db::ConnectError),
     /// A query failed.
     #[error("could not query the database")]
     Query(#[from] db::Error),
@@ -84,7 +84,7 @@ pub(crate) async fn observe(alerter: &Alerter, transient: &[&Signal]) -> Result<
 }
 
 /// Queries the database, twice if need be: a connection may break without a reason to call anyone.
-async fn watch_with_retry(alerter: &Alerter) -> Result<Watch, ObserveError> {
+async fn watch_with_retry(alerter: &Alerter) -> Result<MonitorSnapshot, ObserveError> {
     match watch_once(alerter).await {
         Ok(watch) => Ok(watch),
         Err(first) => {
@@ -95,13 +95,13 @@ async fn watch_with_retry(alerter: &Alerter) -> Result<Watch, ObserveError> {
     }
 }
 
-async fn watch_once(alerter: &Alerter) -> Result<Watch, ObserveError> {
+async fn watch_once(alerter: &Alerter) -> Result<MonitorSnapshot, ObserveError> {
     let watch = async {
         let db = alerter.db.get().await?;
         for run in db::runs::close_silent_runs(db).await? {
             warn!(run, "A run ended without a report and is closed as failed");
         }
-        Ok(db::queries::watch(db).await?)
+        Ok(db::queries::monitor_snapshot(db).await?)
     };
     timeout(DATABASE_TIMEOUT, watch).await.unwrap_or(Err(ObserveError::Timeout))
 }
@@ -125,7 +125,7 @@ async fn dead_letters(alerter: &Alerter) -> Option<Vec<(&'static str, u64)>> {
 fn emit(alerter: &Alerter, snapshot: &Snapshot, conditions: usize) {
     let precise = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     let dead_letters = snapshot.dead_letters.iter().flatten().map(|(_, depth)| *depth).sum();
-    measure(
+    emit_metrics(
         &[],
         &[
             ("Heartbeat", Unit::Count, 1.0),
@@ -135,12 +135,12 @@ fn emit(alerter: &Alerter, snapshot: &Snapshot, conditions: usize) {
         ],
     );
     let Some(watch) = &snapshot.database else { return };
-    let health = health(&watch.entities, snapshot.at, alerter.config.thresholds.interval_seconds);
+    let health = assess(&watch.entities, snapshot.at, alerter.config.thresholds.interval_seconds);
     let mut oldest = 0;
     for facts in &watch.entities {
         let Some(state) = health.get(&facts.entity) else { continue };
         oldest = oldest.max(facts.oldest_pending_seconds.unwrap_or(0));
-        measure(
+        emit_metrics(
             &[("entity", &facts.entity)],
             &[
                 ("Freshness", Unit::Percent, state.freshness),
@@ -148,5 +148,5 @@ fn emit(alerter: &Alerter, snapshot: &Snapshot, conditions: usize) {
             ],
         );
     }
-    measure(&[], &[("OldestPending", Unit::Seconds, precise(u64::try_from(oldest).unwrap_or(0)))]);
+    emit_metrics(&[], &[("OldestPending", Unit::Seconds, precise(u64::try_from(oldest).unwrap_or(0)))]);
 }

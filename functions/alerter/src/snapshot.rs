@@ -1,9 +1,10 @@
 //! Snapshot of the pipeline at one moment, and the conditions in it that are wrong. Pure.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use db::queries::Watch;
-use protocol::alert::{Class, shortened};
-use protocol::health::{EntityReport, is_stale};
+use db::queries::MonitorSnapshot;
+use protocol::action::ActionKind;
+use protocol::alert::{AlertClass, shortened};
+use protocol::health::{EntityFacts, is_stale};
 use protocol::manifest::RunStatus;
 
 use crate::alert::Alert;
@@ -33,7 +34,7 @@ pub struct Snapshot {
     /// Time of the observation.
     pub at: DateTime<Utc>,
     /// Facts from the database.
-    pub database: Option<Watch>,
+    pub database: Option<MonitorSnapshot>,
     /// Reason for which the database gave no answer.
     pub database_error: Option<String>,
     /// Number of dead letters, by queue.
@@ -46,7 +47,7 @@ pub struct Snapshot {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
     /// Class of the alert that it raises.
-    pub class: Class,
+    pub class: AlertClass,
     /// Entity or queue concerned.
     pub subject: String,
     /// Detail, in French.
@@ -60,7 +61,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    pub(crate) fn state(class: Class, subject: &str, detail: &str) -> Self {
+    pub(crate) fn state(class: AlertClass, subject: &str, detail: &str) -> Self {
         Self {
             class,
             subject: subject.to_owned(),
@@ -81,10 +82,11 @@ impl Snapshot {
             found.extend(self.of_runs(watch, thresholds));
             found.extend(of_actions(watch));
         } else if let Some(reason) = &self.database_error {
-            found.push(Condition::state(Class::DatabaseUnreachable, "", reason));
+            found.push(Condition::state(AlertClass::DatabaseUnreachable, "", reason));
         }
         for (queue, depth) in self.dead_letters.iter().flatten().filter(|(_, depth)| *depth > 0) {
-            let mut condition = Condition::state(Class::DeadLetters, queue, &texts::dead_letters(*depth));
+            let mut condition =
+                Condition::state(AlertClass::DeadLetters, queue, &texts::dead_letters(*depth));
             condition.size = i64::try_from(*depth).unwrap_or(i64::MAX);
             found.push(condition);
         }
@@ -95,27 +97,27 @@ impl Snapshot {
         {
             let minutes = (self.at - at).num_minutes();
             let detail = texts::no_fetch_since(minutes);
-            found.push(Condition::state(Class::ScheduleSilent, "", &detail));
+            found.push(Condition::state(AlertClass::ScheduleSilent, "", &detail));
         }
         found
     }
 
-    fn of_runs(&self, watch: &Watch, thresholds: &Thresholds) -> Vec<Condition> {
+    fn of_runs(&self, watch: &MonitorSnapshot, thresholds: &Thresholds) -> Vec<Condition> {
         let mut found = Vec::new();
         for facts in &watch.entities {
             if is_stale(facts, self.at, thresholds.interval_seconds) {
-                found.push(Condition::state(Class::EntityStale, &facts.entity, &age(facts, self.at)));
+                found.push(Condition::state(AlertClass::EntityStale, &facts.entity, &age(facts, self.at)));
             }
         }
         for run in &watch.last_runs {
-            if run.status == RunStatus::Failed.as_str() {
+            if run.status == RunStatus::Failed {
                 let detail = run.error.as_deref().unwrap_or(texts::NO_KNOWN_REASON);
-                let failed = Condition::state(Class::SyncFailed, &run.entity, detail);
+                let failed = Condition::state(AlertClass::SyncFailed, &run.entity, detail);
                 found.push(Condition { is_event: true, newest: Some(run.completed_at), ..failed });
             }
             if let Some(rate) = run.error_rate.filter(|rate| *rate > thresholds.error_rate_max) {
                 let detail = texts::error_rate(rate);
-                found.push(Condition::state(Class::ErrorRate, &run.entity, &detail));
+                found.push(Condition::state(AlertClass::ErrorRate, &run.entity, &detail));
             }
         }
         found
@@ -129,13 +131,13 @@ impl Snapshot {
             .any(|condition| condition.class == alert.class && condition.subject == alert.subject);
         let calm = self.at - alert.last;
         match (alert.class, &self.database) {
-            (Class::DatabaseUnreachable, database) => database.is_some() && calm >= CALM_DATABASE,
-            (Class::FunctionFailed, _) => calm >= CALM_FUNCTION,
-            (Class::DeadLetters, _) => self.dead_letters.is_some() && !holds,
-            (Class::ScheduleSilent, _) => self.fetched_at.is_some() && !holds,
+            (AlertClass::DatabaseUnreachable, database) => database.is_some() && calm >= CALM_DATABASE,
+            (AlertClass::FunctionFailed, _) => calm >= CALM_FUNCTION,
+            (AlertClass::DeadLetters, _) => self.dead_letters.is_some() && !holds,
+            (AlertClass::ScheduleSilent, _) => self.fetched_at.is_some() && !holds,
             // Resolved when the channel accepts a message again.
-            (Class::Channel, _) | (_, None) => false,
-            (Class::SyncFailed | Class::Credentials | Class::SchemaChanged, Some(watch)) => {
+            (AlertClass::Channel, _) | (_, None) => false,
+            (AlertClass::SyncFailed | AlertClass::Credentials | AlertClass::SchemaChanged, Some(watch)) => {
                 !holds && has_succeeded_since(watch, alert)
             }
             (_, Some(_)) => !holds,
@@ -143,14 +145,14 @@ impl Snapshot {
     }
 }
 
-fn has_succeeded_since(watch: &Watch, alert: &Alert) -> bool {
+fn has_succeeded_since(watch: &MonitorSnapshot, alert: &Alert) -> bool {
     let facts = watch.entities.iter().find(|facts| facts.entity == alert.subject);
     facts.and_then(|facts| facts.last_success).is_some_and(|success| success > alert.last)
 }
 
-fn of_actions(watch: &Watch) -> impl Iterator<Item = Condition> {
+fn of_actions(watch: &MonitorSnapshot) -> impl Iterator<Item = Condition> {
     watch.actions.iter().filter_map(|actions| {
-        let class = Class::of_action(&actions.kind)?;
+        let class = ActionKind::parse(&actions.kind).and_then(AlertClass::of_action)?;
         let more = if actions.open > i64::try_from(actions.subjects.len()).ok()? { "…" } else { "" };
         let detail = format!("{} : {}{more}", actions.open, actions.subjects.join(", "));
         let condition = Condition::state(class, &actions.entity, &detail);
@@ -158,6 +160,6 @@ fn of_actions(watch: &Watch) -> impl Iterator<Item = Condition> {
     })
 }
 
-fn age(facts: &EntityReport, now: DateTime<Utc>) -> String {
+fn age(facts: &EntityFacts, now: DateTime<Utc>) -> String {
     texts::stale(facts.last_success.map(|last| (now - last).num_minutes()), facts.pending)
 }

@@ -1,12 +1,14 @@
-//! The fetcher behind Lambda: a request in, a report per run out.
+//! Lambda handler of the fetcher: reads requests, serves them, returns a report per run.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::future::join_all;
-use lambda::{Alerts, Secrets, Unit, aws_config, deadline, is_path_style, measure};
+use gazelle_client::{AwsTokenStore, Credentials, Gazelle, TokenStore};
+use lambda::{AlertSender, Secrets, Unit, aws_config, deadline, emit_metrics, error_chain, is_path_style};
 use lambda_runtime::{Error, LambdaEvent};
-use protocol::alert::Class;
+use object_store::{ObjectStore, S3ObjectStore};
+use protocol::alert::AlertClass;
 use protocol::message;
 use protocol::request::SyncRequest;
 use serde_json::{Value, json};
@@ -15,31 +17,36 @@ use tokio::time::Instant;
 use tracing::{Instrument as _, Span, error};
 
 use crate::config::FetcherConfig;
-use crate::fetch::{ATTEMPTS_MAX, Job, Parts, fetch};
+use crate::fetch::{ATTEMPTS_MAX, fetch};
+use crate::job::{Job, RunContext};
 use crate::raw_sink::S3RawSink;
-use crate::report::Report;
-use gazelle_client::{AwsTokenStore, Credentials, Gazelle, TokenStore};
-use object_store::{ObjectStore, S3ObjectStore};
+use crate::report::{ReportStatus, RunReport};
 
-/// What one page may take with all its tries, and what ending a run takes: a page begun later could
-/// not be stored.
+/// Time before Lambda's deadline at which no further page begins: one page with all its attempts, and the end of the
+/// run, must fit into it.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(130);
 
-/// The fetcher with its connections.
+/// Fetcher with its connections, which are shared by all invocations of one process.
 #[derive(Debug)]
 pub struct Fetcher {
     config: FetcherConfig,
     api: Arc<Gazelle>,
     sink: Arc<S3RawSink>,
     states: Arc<ObjectStore>,
-    alerts: Alerts,
+    alerts: AlertSender,
+}
+
+/// Properties of one invocation that all its runs share.
+struct Invocation {
+    holder: String,
+    deadline: Instant,
 }
 
 impl Fetcher {
-    /// The fetcher that the environment describes.
+    /// Creates the fetcher with the settings of the environment.
     ///
     /// # Errors
-    /// Names every setting that is missing or malformed.
+    /// A setting is missing or malformed, and the error names each; or the HTTP client cannot be created.
     pub async fn from_env() -> Result<Self, Error> {
         let config = FetcherConfig::from_lookup(&|name| std::env::var(name).ok())?;
         let aws = aws_config().await;
@@ -58,17 +65,17 @@ impl Fetcher {
             api: Arc::new(Gazelle::new(gazelle, credentials, Arc::clone(&states))?),
             sink: Arc::new(S3RawSink::new(client, config.raw_bucket.clone())),
             states,
-            alerts: Alerts::new(&aws, "fetcher", config.alerts_queue_url.clone()),
+            alerts: AlertSender::new(&aws, "fetcher", config.alerts_queue_url.clone()),
             config,
         })
     }
 
-    /// Serves one request, or a batch of them from the queue. What happens to a run is in its report; the
-    /// function itself fails only where a request would be lost otherwise.
+    /// Serves one request, or a batch of requests from the queue. An error of a run is in its report; the invocation
+    /// itself fails only if a request would be lost otherwise.
     ///
     /// # Errors
-    /// A request of an invocation cannot be read: names the field and what is accepted. A run broke off, or
-    /// a request could not be written down.
+    /// The request is invalid, and the error names the field and what is accepted; a run panicked; or a request could
+    /// not be queued.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
         let invocation = Invocation {
@@ -79,38 +86,41 @@ impl Fetcher {
             return self.serve_batch(&payload, &invocation).await;
         }
         let request = SyncRequest::parse(&payload, self.config.timezone)
-            .inspect_err(|bad| error!(field = bad.field, "The request is refused: {bad}"))?;
-        // An error of the function: Lambda keeps the request in the failure queue.
+            .inspect_err(|invalid| error!(field = invalid.field, "Refused a request: {invalid}"))?;
+        // After an error of the invocation, Lambda keeps the request in the failure queue.
         let reports = self.serve(&request, &context.request_id, &invocation).await?;
         Ok(json!({ "runs": reports }))
     }
 
-    /// Serves requests of other functions. What cannot be served now comes again.
+    /// Serves requests of other functions. Those that failed are delivered again.
     async fn serve_batch(&self, payload: &Value, invocation: &Invocation) -> Result<Value, Error> {
         let messages = message::batch(payload)?;
         let served = messages.iter().map(|message| async move {
             let body = serde_json::from_str(&message.body).unwrap_or_default();
             let served = match SyncRequest::parse(&body, self.config.timezone) {
                 Ok(request) => self.serve(&request, &message.id, invocation).await.map(|_| ()),
-                Err(bad) => Err(bad.into()),
+                Err(invalid) => Err(invalid.into()),
             };
             served
-                .inspect_err(|error| error!(message.id, "A request is not served, comes again: {error}"))
+                .inspect_err(|error| {
+                    let error = error_chain(error.as_ref());
+                    error!(message.id, "Could not serve a request, it will be delivered again: {error}");
+                })
                 .is_err()
                 .then_some(message.id.as_str())
         });
         Ok(message::batch_failures(join_all(served).await.into_iter().flatten()))
     }
 
-    /// Serves one request: its entities side by side, none touching another.
+    /// Serves one request: a job per entity, side by side and independent of each other.
     async fn serve(
         &self,
         request: &SyncRequest,
         request_id: &str,
         invocation: &Invocation,
-    ) -> Result<Vec<Report>, Error> {
-        let mut runs = JoinSet::new();
+    ) -> Result<Vec<RunReport>, Error> {
         let entities = request.entities();
+        let mut jobs = JoinSet::new();
         for entity in &entities {
             let job = Job {
                 entity,
@@ -123,61 +133,56 @@ impl Fetcher {
             };
             let (api, sink, states) =
                 (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
-            // A task each: an entity's panic ends that task alone.
-            let run = async move {
-                let parts = Parts { api: &api, sink: &*sink, states: &states };
-                fetch(parts, &job, &|_| ()).await
+            // A task per entity, so that a panic ends the runs of one entity only.
+            let served = async move {
+                let context = RunContext { api: &api, sink: &*sink, states: &states };
+                fetch(context, &job, &|_| ()).await
             };
-            runs.spawn(run.instrument(Span::current()));
+            jobs.spawn(served.instrument(Span::current()));
         }
         let mut reports = Vec::new();
-        let mut broken = None;
-        while let Some(ended) = runs.join_next().await {
-            match ended {
-                Ok(Ok(of_entity)) => reports.extend(of_entity),
-                Ok(Err(unwritten)) => {
-                    error!("A request could not be written down: {unwritten}");
-                    broken = Some(format!("A request could not be written down, ask again: {unwritten}"));
+        let mut failure = None;
+        while let Some(served) = jobs.join_next().await {
+            let error = match served {
+                Ok(Ok(of_entity)) => {
+                    reports.extend(of_entity);
+                    continue;
                 }
-                Err(panic) => {
-                    error!("A run broke off: {panic}");
-                    broken = Some(format!("A run broke off: {panic}"));
+                Ok(Err(error)) => {
+                    format!("Could not queue a request, it must be sent again: {}", error_chain(&error))
                 }
-            }
+                Err(panic) => format!("A run broke off: {panic}"),
+            };
+            error!("{error}");
+            failure = Some(error);
         }
         for report in &reports {
-            self.tell(report).await;
+            self.publish(report).await;
         }
-        if let Some(broken) = broken {
-            return Err(broken.into());
+        if let Some(failure) = failure {
+            return Err(failure.into());
         }
         reports.sort_by_key(|report| entities.iter().position(|entity| entity.name == report.entity));
         Ok(reports)
     }
-}
 
-impl Fetcher {
-    /// Tells how a run stands to whoever counts runs, and to the alerter what went wrong.
-    async fn tell(&self, report: &Report) {
-        let is_failed = report.status == "failed";
-        let seconds = (report.ended_at - report.started_at).as_seconds_f64();
-        measure(
+    /// Writes the metrics of a run, and sends an alert if it failed.
+    async fn publish(&self, report: &RunReport) {
+        let is_failed = report.status == ReportStatus::Failed;
+        let duration_s = (report.ended_at - report.started_at).as_seconds_f64();
+        emit_metrics(
             &[("entity", report.entity)],
             &[
                 ("RunsFailed", Unit::Count, if is_failed { 1.0 } else { 0.0 }),
                 ("PagesFetched", Unit::Count, f64::from(report.pages)),
-                ("FetchDuration", Unit::Seconds, seconds),
+                ("FetchDuration", Unit::Seconds, duration_s),
             ],
         );
         if is_failed {
-            let class = report.action.and_then(Class::of_action).unwrap_or(Class::SyncFailed);
-            self.alerts.raise(class, report.entity, report.error.as_deref().unwrap_or_default()).await;
+            let class = report.action.and_then(AlertClass::of_action);
+            let class = class.unwrap_or(AlertClass::SyncFailed);
+            let detail = report.error.as_deref().unwrap_or_default();
+            self.alerts.send_signal(class, report.entity, detail).await;
         }
     }
-}
-
-/// What the runs of one invocation have in common.
-struct Invocation {
-    holder: String,
-    deadline: Instant,
 }

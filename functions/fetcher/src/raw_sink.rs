@@ -1,37 +1,71 @@
-//! Where raw pages and manifests go: S3, or one file on a terminal's disk.
+//! Sink of raw pages and manifests: a bucket of S3, or one file on a terminal's disk.
 
+use std::error::Error;
 use std::fs::File;
 use std::future::Future;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use object_store::is_precondition_failed;
 
-/// Why something could not be stored.
+/// Error of reading or writing a raw page or a manifest.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SinkError(pub String);
-
-/// What became of a page.
-#[derive(Debug)]
-pub enum Stored {
-    /// It is stored now.
-    New,
-    /// An earlier invocation stored this page, with this content: that one counts.
-    Before(Vec<u8>),
+pub enum SinkError {
+    /// The bucket did not return an object.
+    #[error("could not read {key}")]
+    Read {
+        /// Key of the object.
+        key: String,
+        /// Error of the store.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The bucket did not accept an object.
+    #[error("could not write {key}")]
+    Write {
+        /// Key of the object.
+        key: String,
+        /// Error of the store.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The file could not be written.
+    #[error("could not write {}", path.display())]
+    File {
+        /// Path of the file.
+        path: PathBuf,
+        /// Error of the file system.
+        source: io::Error,
+    },
+    /// A page was requested from a sink that cannot return one.
+    #[error("could not read {key}: a file of raw pages can only be written")]
+    WriteOnly {
+        /// Key of the object.
+        key: String,
+    },
 }
 
-/// Takes raw pages, once each, and manifests, as often as they change.
+/// Result of storing a raw page.
+#[derive(Debug)]
+pub enum PageWrite {
+    /// The page is stored now.
+    Created,
+    /// An earlier attempt stored a page of this key, whose content is this: that one counts.
+    AlreadyStored(Vec<u8>),
+}
+
+/// Sink that stores each raw page once, and a manifest as often as it changes.
 pub trait RawSink: Send + Sync {
-    /// Stores a raw page, unless one of that key is stored already.
-    fn store_page(&self, key: &str, page: Vec<u8>) -> impl Future<Output = Result<Stored, SinkError>> + Send;
-    /// Reads a stored page.
+    /// Stores a raw page, unless there is one of that key.
+    fn store_page(
+        &self,
+        key: &str,
+        page: Vec<u8>,
+    ) -> impl Future<Output = Result<PageWrite, SinkError>> + Send;
+    /// Reads a raw page that is stored already.
     fn load_page(&self, key: &str) -> impl Future<Output = Result<Vec<u8>, SinkError>> + Send;
-    /// Stores a manifest, over an older one.
+    /// Stores a manifest; it replaces an older one.
     fn store_manifest(
         &self,
         key: &str,
@@ -39,7 +73,7 @@ pub trait RawSink: Send + Sync {
     ) -> impl Future<Output = Result<(), SinkError>> + Send;
 }
 
-/// A bucket.
+/// Sink in a bucket of S3.
 #[derive(Debug, Clone)]
 pub struct S3RawSink {
     client: Client,
@@ -47,7 +81,7 @@ pub struct S3RawSink {
 }
 
 impl S3RawSink {
-    /// That bucket.
+    /// Creates a sink in `bucket`.
     #[must_use]
     pub fn new(client: Client, bucket: String) -> Self {
         Self { client, bucket }
@@ -55,99 +89,102 @@ impl S3RawSink {
 }
 
 impl RawSink for S3RawSink {
-    async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<Stored, SinkError> {
-        let sent = self
+    async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<PageWrite, SinkError> {
+        let request = self
             .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .if_none_match("*")
             .content_type("application/json")
-            .body(ByteStream::from(page))
-            .send()
-            .await;
-        match sent {
-            Ok(_) => Ok(Stored::New),
-            // Either an earlier invocation stored it, or our own first try did and its answer was lost.
-            Err(error) if is_precondition_failed(&error) => Ok(Stored::Before(self.load_page(key).await?)),
-            Err(error) => Err(told(&error)),
+            .body(ByteStream::from(page));
+        match request.send().await {
+            Ok(_) => Ok(PageWrite::Created),
+            // An earlier invocation stored the page, or the SDK's own first attempt did and its response was lost.
+            Err(error) if is_precondition_failed(&error) => {
+                Ok(PageWrite::AlreadyStored(self.load_page(key).await?))
+            }
+            Err(error) => Err(SinkError::Write { key: key.to_owned(), source: error.into() }),
         }
     }
 
     async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
-        let get = self.client.get_object().bucket(&self.bucket).key(key);
-        let object = get.send().await.map_err(|error| told(&error))?;
-        let bytes = object.body.collect().await.map_err(|error| SinkError(error.to_string()))?;
+        let object = self.client.get_object().bucket(&self.bucket).key(key).send().await;
+        let object = object.map_err(|error| SinkError::Read { key: key.to_owned(), source: error.into() })?;
+        let bytes = object.body.collect().await;
+        let bytes = bytes.map_err(|error| SinkError::Read { key: key.to_owned(), source: error.into() })?;
         Ok(bytes.to_vec())
     }
 
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {
-        self.client
+        let request = self
+            .client
             .put_object()
             .bucket(&self.bucket)
             .key(key)
             .content_type("application/json")
-            .body(ByteStream::from(manifest))
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| told(&error))
+            .body(ByteStream::from(manifest));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(SinkError::Write { key: key.to_owned(), source: error.into() }),
+        }
     }
 }
 
-fn told<E: std::error::Error + 'static>(error: &SdkError<E>) -> SinkError {
-    SinkError(DisplayErrorContext(error).to_string())
-}
-
-/// One JSON file: a list of raw pages. Appears under its name when it is complete.
+/// Sink in one JSON file, a list of raw pages. The file appears under its name once it is complete.
 #[derive(Debug)]
 pub struct FileRawSink {
     target: PathBuf,
     partial: PathBuf,
-    file: Mutex<(BufWriter<File>, bool)>,
+    writer: Mutex<ListWriter>,
+}
+
+#[derive(Debug)]
+struct ListWriter {
+    file: BufWriter<File>,
+    is_begun: bool,
 }
 
 impl FileRawSink {
-    /// Begins the file, beside the one that it will become.
+    /// Creates the file beside `target`, with the extension `part`, and the folder of both.
     ///
     /// # Errors
-    /// The file or its folder cannot be made.
+    /// [`SinkError::File`].
     pub fn create(target: &Path) -> Result<Self, SinkError> {
-        let failed = |error: std::io::Error| SinkError(format!("{}: {error}", target.display()));
+        let failed = |source| SinkError::File { path: target.to_owned(), source };
         if let Some(folder) = target.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(failed)?;
         }
         let partial = target.with_extension("part");
         let mut file = BufWriter::new(File::create(&partial).map_err(failed)?);
         file.write_all(b"[\n").map_err(failed)?;
-        Ok(Self { target: target.to_owned(), partial, file: Mutex::new((file, false)) })
+        let writer = Mutex::new(ListWriter { file, is_begun: false });
+        Ok(Self { target: target.to_owned(), partial, writer })
     }
 
-    /// Ends the file and gives it its name.
+    /// Ends the list and gives the file its name.
     ///
     /// # Errors
-    /// The disk refused.
+    /// [`SinkError::File`].
     pub fn finish(self) -> Result<(), SinkError> {
-        let failed = |error: std::io::Error| SinkError(format!("{}: {error}", self.target.display()));
-        let (mut file, _) = self.file.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let failed = |source| SinkError::File { path: self.target.clone(), source };
+        let mut file = self.writer.into_inner().unwrap_or_else(PoisonError::into_inner).file;
         file.write_all(b"\n]\n").and_then(|()| file.flush()).map_err(failed)?;
         std::fs::rename(&self.partial, &self.target).map_err(failed)
     }
 }
 
 impl RawSink for FileRawSink {
-    async fn store_page(&self, _key: &str, page: Vec<u8>) -> Result<Stored, SinkError> {
-        let mut guard = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let (file, begun) = &mut *guard;
-        let separator: &[u8] = if std::mem::replace(begun, true) { b",\n" } else { b"" };
-        file.write_all(separator)
-            .and_then(|()| file.write_all(&page))
-            .map_err(|error| SinkError(format!("{}: {error}", self.partial.display())))?;
-        Ok(Stored::New)
+    async fn store_page(&self, _key: &str, page: Vec<u8>) -> Result<PageWrite, SinkError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let separator: &[u8] = if std::mem::replace(&mut writer.is_begun, true) { b",\n" } else { b"" };
+        let written = writer.file.write_all(separator).and_then(|()| writer.file.write_all(&page));
+        written.map_err(|source| SinkError::File { path: self.partial.clone(), source })?;
+        Ok(PageWrite::Created)
     }
 
     async fn load_page(&self, key: &str) -> Result<Vec<u8>, SinkError> {
-        Err(SinkError(format!("{key}: a file of pages is only written")))
+        Err(SinkError::WriteOnly { key: key.to_owned() })
     }
 
     async fn store_manifest(&self, _key: &str, _manifest: Vec<u8>) -> Result<(), SinkError> {

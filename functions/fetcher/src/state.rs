@@ -1,6 +1,7 @@
-//! What the runs of one lane of one entity remember between invocations.
+//! State of one lane of one entity, which its runs keep between invocations.
 //!
-//! The lease saves a second invocation its work; the fence is that every write is conditional.
+//! The lease keeps two invocations from doing the same work; the fence is that every write is conditional. The field
+//! names in JSON are those of every earlier version, so that its objects can still be read.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use model::window::Window;
@@ -8,148 +9,228 @@ use protocol::object_key::RunId;
 use protocol::request::Mode;
 use serde::{Deserialize, Serialize};
 
-/// A holder that has not written for so long is taken for dead: longer than all tries of one page.
+/// Duration of a lease, longer than one page with all its attempts: a holder that has not written for so long is dead.
 pub(crate) const LEASE: TimeDelta = TimeDelta::seconds(180);
-/// Requests of which a lane remembers that it has served them: a message that comes twice is one.
+/// Served requests that a lane remembers, so that a request that is delivered twice runs once.
 const SERVED_MAX: usize = 32;
-/// What may wait its turn in one lane.
-const ASKED_MAX: usize = 50;
+/// Requests that may wait in one lane: more come from a loop or a mistake.
+const QUEUED_MAX: usize = 50;
 
-/// What the runs of one lane remember.
+/// State of one lane of one entity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaneState {
-    /// When the last run that stored every page had begun; in the lane of the frequent runs alone.
+    /// Time at which the last completed run began; in the incremental lane only.
     pub watermark: Option<DateTime<Utc>>,
-    /// A run that is not finished.
+    /// Progress of the unfinished run; none if the last one is over.
     pub checkpoint: Option<Checkpoint>,
-    /// Who works on it now.
+    /// Lease of the invocation that works on the lane.
     pub lease: Option<Lease>,
-    /// What waits its turn, in the order of asking.
-    pub asked: Vec<Ask>,
-    /// Requests that were taken up, the last one last.
+    /// Requests that wait, in the order of their arrival.
+    #[serde(rename = "asked")]
+    pub queued: Vec<QueuedRequest>,
+    /// Ids of the requests that were taken from the queue, the latest last.
     pub served: Vec<String>,
-    /// The run begun last.
+    /// Run that began last.
     pub last_run: Option<RunId>,
 }
 
-/// A request that waits its turn.
+/// Request that waits in a lane, or that a run serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ask {
-    /// The request: the same one never runs twice.
+pub struct QueuedRequest {
+    /// Id of the request: the same one never runs twice.
     pub request_id: String,
-    /// What it asks.
+    /// Mode of the run: the records that it fetches.
     pub mode: Mode,
-    /// Which try it is, from 1: a full run whose source moved under it is tried again.
+    /// Number of the attempt, from 1: a full run whose source changes while it is listed is tried again.
     pub attempt: u32,
 }
 
-/// Who works on a lane, and until when others keep off.
+/// Right of one invocation to work on a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
-    /// The invocation.
+    /// Name of the invocation.
     pub holder: String,
-    /// Past this the holder is taken for dead.
+    /// Time from which the holder is taken for dead.
     pub expires_at: DateTime<Utc>,
 }
 
-/// How far a run has come.
+/// Progress of an unfinished run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// The run.
+    /// Id of the run.
     pub run_id: RunId,
-    /// What was asked.
-    pub ask: Ask,
-    /// The period fetched; none where the whole list is.
+    /// Request that the run serves.
+    #[serde(rename = "ask")]
+    pub request: QueuedRequest,
+    /// Period that is fetched; none for the whole list.
     pub window: Option<Window>,
-    /// When its first invocation began.
+    /// Time at which the run's first invocation began.
     pub started_at: DateTime<Utc>,
-    /// What comes next.
-    pub next: Next,
-    /// Pages read, in the order of the listing.
+    /// Position at which the run goes on.
+    pub next: NextPosition,
+    /// Number of pages read.
     pub page: u32,
-    /// Pages stored.
+    /// Number of pages stored.
     pub pages: u32,
-    /// Elements in them, null ones included.
+    /// Number of elements on the stored pages, null ones included.
     pub records: u64,
-    /// Pages read and not stored.
+    /// Number of pages read and not stored.
     pub pages_passed: u32,
-    /// Elements on those.
+    /// Number of elements on the pages that were not stored.
     pub records_passed: u64,
-    /// The source's own count, from the first page.
+    /// Gazelle's own count of the records, from the first page.
     pub total_count_first: Option<u64>,
-    /// The source's own count, from the last page.
+    /// Gazelle's own count of the records, from the last page.
     pub total_count: Option<u64>,
-    /// Messages of partial answers, shortened.
+    /// Messages of partial responses, shortened.
     pub source_errors: Option<String>,
-    /// Records of which the source showed only the beginning of a list inside: asked for by id when the run ends.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub cut_short: Vec<String>,
-    /// Manifests written.
+    /// Ids of the records of which a page shows only the beginning of an inner list: they are looked up by id when
+    /// the run ends.
+    #[serde(rename = "cut_short", default, skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<String>,
+    /// Number of writes of the manifest.
     pub manifest_revision: u32,
-    /// Invocations in a row that began without getting a page further.
+    /// Invocations in a row that began and got no page further.
     pub stalls: u32,
-    /// Whether pages that hold what was stored before may be passed over in this run.
+    /// Permission to pass over pages that hold what was stored before.
     pub may_pass_over: bool,
 }
 
-/// What a run does next.
+/// Position at which a run goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Next {
-    /// Fetches the page after this cursor, or the first.
+pub enum NextPosition {
+    /// The page after this cursor, or the first page.
     Page(Option<String>),
-    /// Asks for the ids from this place on.
+    /// The lookup of the request's ids from this index on.
     Ids(usize),
-    /// Every page is stored: it only has to be closed.
+    /// The end: every page is stored, and the run has to be closed.
     Close,
 }
 
+/// Result of adding a request to a lane's queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Enqueued {
+    /// The request waits now.
+    Added,
+    /// The request was served before, or one that asks the same waits already.
+    AlreadyKnown,
+    /// Too many requests wait.
+    QueueFull,
+}
+
 impl LaneState {
-    /// Whether another invocation is at work here.
+    /// Returns whether an invocation other than `holder` works on the lane.
     #[must_use]
     pub fn is_held_against(&self, holder: &str, now: DateTime<Utc>) -> bool {
         self.lease.as_ref().is_some_and(|lease| {
             lease.holder != holder
                 && lease.expires_at > now
-                // A lease can end no later than if it were written now: one beyond that is a broken clock's.
+                // A lease ends no later than one that is written now; a later end comes from a broken clock.
                 && lease.expires_at <= now + LEASE * 2
         })
     }
 
-    /// Whether there is something to do that no frequent run asks for.
+    /// Returns whether the lane has an unfinished run or a request that waits.
     #[must_use]
     pub fn has_work(&self) -> bool {
-        self.checkpoint.is_some() || !self.asked.is_empty()
+        self.checkpoint.is_some() || !self.queued.is_empty()
     }
 
-    /// Writes a request down, unless it is known; answers whether it is new. None: too many wait.
-    pub(crate) fn ask(&mut self, ask: Ask) -> Option<bool> {
-        let is_known = self.served.contains(&ask.request_id)
+    /// Adds a request to the queue, unless it is known.
+    pub(crate) fn enqueue(&mut self, request: QueuedRequest) -> Enqueued {
+        let is_known = self.served.contains(&request.request_id)
             || self
-                .asked
+                .queued
                 .iter()
-                .any(|waiting| waiting.request_id == ask.request_id || waiting.mode == ask.mode);
+                .any(|queued| queued.request_id == request.request_id || queued.mode == request.mode);
         if is_known {
-            return Some(false);
+            return Enqueued::AlreadyKnown;
         }
-        if self.asked.len() >= ASKED_MAX {
-            return None;
+        if self.queued.len() >= QUEUED_MAX {
+            return Enqueued::QueueFull;
         }
-        self.asked.push(ask);
-        Some(true)
+        self.queued.push(request);
+        Enqueued::Added
     }
 
-    /// Takes the request that waits longest.
-    pub(crate) fn take_ask(&mut self) -> Option<Ask> {
-        if self.asked.is_empty() {
+    /// Takes the request that has waited longest from the queue; it counts as served.
+    pub(crate) fn dequeue(&mut self) -> Option<QueuedRequest> {
+        if self.queued.is_empty() {
             return None;
         }
-        let ask = self.asked.remove(0);
-        self.served.push(ask.request_id.clone());
+        let request = self.queued.remove(0);
+        self.served.push(request.request_id.clone());
         if self.served.len() > SERVED_MAX {
             self.served.remove(0);
         }
-        Some(ask)
+        Some(request)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// State object as version 6.0.0 wrote it before its Rust names changed.
+    fn former_state() -> Value {
+        json!({
+            "watermark": "2026-01-31T12:00:00Z",
+            "checkpoint": {
+                "run_id": "20260131T120000000Z-00000009",
+                "ask": { "request_id": "tick-1", "mode": { "incremental": { "lookback_days": null } }, "attempt": 1 },
+                "window": { "start": "2026-01-30T05:00:00Z", "end": null },
+                "started_at": "2026-01-31T12:00:00Z",
+                "next": { "page": "cursor-2" },
+                "page": 2,
+                "pages": 1,
+                "records": 50,
+                "pages_passed": 1,
+                "records_passed": 50,
+                "total_count_first": 600,
+                "total_count": 601,
+                "source_errors": "page 1: a message; ",
+                "cut_short": ["pno_1"],
+                "manifest_revision": 3,
+                "stalls": 1,
+                "may_pass_over": true
+            },
+            "lease": { "holder": "invocation-1", "expires_at": "2026-01-31T12:03:00Z" },
+            "asked": [
+                { "request_id": "weekly", "mode": "full", "attempt": 2 },
+                {
+                    "request_id": "by-hand",
+                    "mode": { "repair": { "start": "2025-12-01T05:00:00Z", "end": "2026-01-01T05:00:00Z" } },
+                    "attempt": 1
+                },
+                {
+                    "request_id": "20260131T110000000Z-00000008-0-cut-short",
+                    "mode": { "verify": { "ids": ["cli_1", "cli_2"] } },
+                    "attempt": 1
+                }
+            ],
+            "served": ["yesterday"],
+            "last_run": "20260131T120000000Z-00000009"
+        })
+    }
+
+    #[test]
+    fn state_of_the_former_version_is_read_and_written_unchanged() {
+        let former = former_state();
+        let state: LaneState = serde_json::from_value(former.clone()).unwrap_or_default();
+        let checkpoint = state.checkpoint.as_ref().map(|checkpoint| (&checkpoint.next, checkpoint.page));
+        assert_eq!(checkpoint, Some((&NextPosition::Page(Some("cursor-2".to_owned())), 2)));
+        assert_eq!(state.queued.iter().map(|request| request.attempt).collect::<Vec<_>>(), [2, 1, 1]);
+        assert_eq!(serde_json::to_value(&state).ok(), Some(former));
+        for (next, written) in [
+            (NextPosition::Page(None), json!({ "page": null })),
+            (NextPosition::Ids(10), json!({ "ids": 10 })),
+            (NextPosition::Close, json!("close")),
+        ] {
+            assert_eq!(serde_json::to_value(next).ok(), Some(written));
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of the health API, from environment variables.
 
 use db::DatabaseSettings;
-use protocol::settings::{BadSettings, Settings};
+use protocol::settings::{InvalidSettings, Settings};
 
 /// Settings of the health API.
 ///
@@ -37,7 +37,7 @@ impl HealthConfig {
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut settings = Settings::new(lookup);
         let config = Self {
             database: DatabaseSettings::read(&mut settings),

@@ -19,7 +19,7 @@ use crate::page::{dashboard, unreachable};
 use crate::response::{json_response, page, problem, prometheus, see_other, text};
 use crate::status::status;
 use i18n::language::Language;
-use protocol::health::{EntityHealths, Status, health, worst};
+use protocol::health::{EntityHealths, HealthStatus, assess, worst};
 
 const DASHBOARD: &str = "/api/v6/dashboard";
 const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/status, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
@@ -29,7 +29,7 @@ const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/statu
 enum HealthError {
     /// The database's address cannot be used.
     #[error("could not connect to the database")]
-    Connect(#[from] db::UnreachableDb),
+    Connect(#[from] db::ConnectError),
     /// A query failed.
     #[error("could not query the database")]
     Query(#[from] db::Error),
@@ -119,7 +119,7 @@ impl Health {
     async fn health(&self) -> Value {
         match self.facts().await {
             Ok(health) => {
-                let status = if worst(&health) == Status::Unhealthy { 503 } else { 200 };
+                let status = if worst(&health) == HealthStatus::Unhealthy { 503 } else { 200 };
                 json_response(status, &json!(health))
             }
             Err(error) => no_database(&error),
@@ -127,8 +127,8 @@ impl Health {
     }
 
     async fn healthz(&self) -> Value {
-        let status = self.facts().await.map_or(Status::Unhealthy, |health| worst(&health));
-        let code = if status == Status::Unhealthy { 503 } else { 200 };
+        let status = self.facts().await.map_or(HealthStatus::Unhealthy, |health| worst(&health));
+        let code = if status == HealthStatus::Unhealthy { 503 } else { 200 };
         json_response(code, &json!({ "status": status.as_str() }))
     }
 
@@ -190,8 +190,8 @@ impl Health {
     }
 
     async fn facts(&self) -> Result<EntityHealths, HealthError> {
-        let facts = db::queries::entity_reports(self.db.get().await?).await?;
-        Ok(health(&facts, Utc::now(), self.config.sync_interval_seconds))
+        let facts = db::queries::entity_facts(self.db.get().await?).await?;
+        Ok(assess(&facts, Utc::now(), self.config.sync_interval_seconds))
     }
 
     async fn overview(&self) -> Result<Overview, HealthError> {

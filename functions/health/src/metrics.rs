@@ -7,7 +7,7 @@ use db::queries::Overview;
 
 use crate::backlog::Backlog;
 
-use protocol::health::{Status, health};
+use protocol::health::{HealthStatus, assess};
 
 /// Gauge of an entity: name, help text, value.
 type Metric = (&'static str, &'static str, fn(&Facts<'_>) -> Option<f64>);
@@ -17,7 +17,7 @@ type Gauge = (&'static str, &'static str, fn(&Backlog) -> Option<u64>);
 
 struct Facts<'a> {
     health: &'a protocol::health::EntityHealth,
-    report: &'a protocol::health::EntityReport,
+    report: &'a protocol::health::EntityFacts,
     now: DateTime<Utc>,
 }
 
@@ -38,7 +38,7 @@ const METRICS: &[Metric] = &[
         Some(seconds(facts.report.failures_in_a_row))
     }),
     ("gazelle_unhealthy", "1 where readers are misled", |facts| {
-        Some(f64::from(u8::from(facts.health.status == Status::Unhealthy)))
+        Some(f64::from(u8::from(facts.health.status == HealthStatus::Unhealthy)))
     }),
 ];
 
@@ -50,7 +50,7 @@ pub fn metrics(
     now: DateTime<Utc>,
     interval_seconds: u32,
 ) -> String {
-    let health = health(&overview.entities, now, interval_seconds);
+    let health = assess(&overview.entities, now, interval_seconds);
     let mut text = String::new();
     for (name, help, value) in METRICS {
         let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge");
@@ -90,13 +90,13 @@ fn seconds(number: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use model::entity;
-    use protocol::health::EntityReport;
+    use protocol::health::EntityFacts;
 
     use super::*;
 
     #[test]
     fn every_entity_has_metrics_and_missing_age_is_omitted() {
-        let entities = entity::ALL.map(|entity| EntityReport {
+        let entities = entity::ALL.map(|entity| EntityFacts {
             entity: entity.name.to_owned(),
             last_success: None,
             last_progress: None,

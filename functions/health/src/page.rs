@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use db::queries::{Action, Hour, Overview, Run};
+use db::queries::{ActionRow, HourRow, Overview, RunRow};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::entity;
 use model::local_day::ZONE;
@@ -13,7 +13,7 @@ use crate::backlog::Backlog;
 
 use i18n::language::Language;
 use i18n::page::PageTexts;
-use protocol::health::{EntityHealths, Status, health, worst};
+use protocol::health::{EntityHealths, HealthStatus, assess, worst};
 
 const STYLE: &str = include_str!("page/style.css");
 /// Interval at which a browser reloads the page, in seconds.
@@ -39,7 +39,7 @@ pub fn dashboard(
     now: DateTime<Utc>,
     interval_seconds: u32,
 ) -> String {
-    let health = health(&overview.entities, now, interval_seconds);
+    let health = assess(&overview.entities, now, interval_seconds);
     let overall = worst(&health);
     let body = html! {
         // Open actions come first; without any, the state does.
@@ -64,10 +64,10 @@ pub fn unreachable(backlog: &[Backlog], language: Language, now: DateTime<Utc>) 
         p.card { (texts.database_unreachable) }
         (queues(backlog, language))
     };
-    page(language, Status::Unhealthy, now, &body)
+    page(language, HealthStatus::Unhealthy, now, &body)
 }
 
-fn page(language: Language, overall: Status, now: DateTime<Utc>, body: &Markup) -> String {
+fn page(language: Language, overall: HealthStatus, now: DateTime<Utc>, body: &Markup) -> String {
     let texts = PageTexts::of(language);
     let title = texts.product;
     html! {
@@ -98,12 +98,12 @@ fn page(language: Language, overall: Status, now: DateTime<Utc>, body: &Markup) 
 }
 
 /// Returns the sign of a status, which must not be told by colour alone.
-const fn mark(status: Status) -> &'static str {
+const fn mark(status: HealthStatus) -> &'static str {
     match status {
-        Status::Healthy => "✓",
-        Status::Unknown => "?",
-        Status::Degraded => "!",
-        Status::Unhealthy => "✗",
+        HealthStatus::Healthy => "✓",
+        HealthStatus::Unknown => "?",
+        HealthStatus::Degraded => "!",
+        HealthStatus::Unhealthy => "✗",
     }
 }
 
@@ -114,13 +114,13 @@ fn entities(overview: &Overview, health: &EntityHealths, language: Language, now
         ul.cards {
             @for entity in entity::ALL {
                 @if let Some(state) = health.get(entity.name) {
-                    @let hours: Vec<&Hour> = overview.trend.iter().filter(|hour| hour.entity == entity.name).collect();
+                    @let hours: Vec<&HourRow> = overview.trend.iter().filter(|hour| hour.entity == entity.name).collect();
                     li.card {
                         h3 { (language.title(entity)) }
                         p.verdict.(state.status.as_str()) { (mark(state.status)) " " (language.health_status(state.status)) }
                         dl {
                             dt { (texts.freshness) }
-                            dd { @if state.status == Status::Unknown { "–" } @else { (language.decimal(state.freshness)) " %" } }
+                            dd { @if state.status == HealthStatus::Unknown { "–" } @else { (language.decimal(state.freshness)) " %" } }
                             dt { (texts.last_success) }
                             dd { @match state.last_sync {
                                 Some(last) => (language.ago((now - last).num_seconds())),
@@ -142,7 +142,7 @@ fn entities(overview: &Overview, health: &EntityHealths, language: Language, now
 }
 
 /// Returns a bar per hour, the current one at the right: rows written, and hours with failures.
-fn plot(hours: &[&Hour], language: Language) -> Markup {
+fn plot(hours: &[&HourRow], language: Language) -> Markup {
     let texts = PageTexts::of(language);
     let most = hours.iter().map(|hour| hour.promoted).max().unwrap_or(0).max(1);
     let label = texts.chart;
@@ -190,7 +190,7 @@ fn actions(overview: &Overview, language: Language) -> Markup {
     }
 }
 
-fn row(action: &Action, language: Language) -> Markup {
+fn row(action: &ActionRow, language: Language) -> Markup {
     let texts = PageTexts::of(language);
     let (what, advice) = language.action_of_kind(&action.kind);
     let entity = entity::find(&action.entity).map_or(action.entity.as_str(), |entity| language.title(entity));
@@ -208,7 +208,7 @@ fn row(action: &Action, language: Language) -> Markup {
     }
 }
 
-fn runs(runs: &[Run], language: Language) -> Markup {
+fn runs(runs: &[RunRow], language: Language) -> Markup {
     let texts = PageTexts::of(language);
     html! {
         h2 { (texts.last_runs) }
@@ -229,10 +229,10 @@ fn runs(runs: &[Run], language: Language) -> Markup {
                     tbody role="rowgroup" {
                         @for run in runs {
                             @let entity = entity::find(&run.entity).map_or(run.entity.as_str(), |entity| language.title(entity));
-                            tr.(row_class(&run.status)) role="row" {
+                            tr.(row_class(run.status.as_str())) role="row" {
                                 td role="cell" { time datetime=(run.started_at.to_rfc3339()) { (moment(run.started_at)) } }
                                 td role="cell" { (entity) " · " (language.mode(&run.mode)) }
-                                td role="cell" { span.(class(&run.status)) { (run_mark(&run.status)) " " (language.run_status(&run.status)) }
+                                td role="cell" { span.(class(run.status.as_str())) { (run_mark(run.status.as_str())) " " (language.run_status(run.status.as_str())) }
                                     @if let Some(error) = &run.error { br; span.soft { (error) } } }
                                 td.number role="cell" data-label=(texts.read) { (run.fetched) }
                                 td.number role="cell" data-label=(texts.written) { (run.promoted) }
@@ -306,7 +306,7 @@ fn duration(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use protocol::health::EntityReport;
+    use protocol::health::EntityFacts;
 
     use super::*;
 
@@ -314,11 +314,11 @@ mod tests {
         let now = Utc::now();
         Overview {
             entities: entity::ALL
-                .map(|entity| EntityReport {
+                .map(|entity| EntityFacts {
                     entity: entity.name.to_owned(),
                     last_success: Some(now),
                     last_progress: None,
-                    last_status: Some("success".to_owned()),
+                    last_status: Some(protocol::manifest::RunStatus::Success),
                     failures_in_a_row: 0,
                     pending: 0,
                     oldest_pending_seconds: None,
@@ -326,7 +326,7 @@ mod tests {
                     on_time: 1,
                 })
                 .to_vec(),
-            actions: vec![Action {
+            actions: vec![ActionRow {
                 id: uuid::Uuid::nil(),
                 kind: "placeholder".to_owned(),
                 entity: "users".to_owned(),

@@ -7,7 +7,7 @@ use db::queries::Overview;
 use i18n::language::Language;
 use i18n::page::PageTexts;
 use model::entity;
-use protocol::health::{health, worst};
+use protocol::health::{assess, worst};
 
 use crate::backlog::Backlog;
 
@@ -45,7 +45,7 @@ pub fn status(
 
 fn mirror(text: &mut String, overview: &Overview, language: Language, now: DateTime<Utc>, interval: u32) {
     let texts = PageTexts::of(language);
-    let health = health(&overview.entities, now, interval);
+    let health = assess(&overview.entities, now, interval);
     let _ = writeln!(text, "{}\n", language.health_status(worst(&health)).to_uppercase());
     for entity in entity::ALL {
         let Some(state) = health.get(entity.name) else { continue };
@@ -77,7 +77,7 @@ fn mirror(text: &mut String, overview: &Overview, language: Language, now: DateT
             "  {:<16} {:<14} {:<10} {:>6} {}{error}",
             title,
             language.mode(&run.mode),
-            language.run_status(&run.status),
+            language.run_status(run.status.as_str()),
             run.promoted,
             texts.written_count
         );
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn status_text_strips_control_characters() {
-        let action = db::queries::Action {
+        let action = db::queries::ActionRow {
             id: uuid::Uuid::nil(),
             kind: "placeholder".to_owned(),
             entity: "users".to_owned(),

@@ -1,37 +1,49 @@
-//! The reconciler behind Lambda: bells in, the bells to repeat out.
+//! Lambda handler of the reconciler: takes a batch of reconcile requests, returns those to deliver again.
 
 use std::time::{Duration, SystemTime};
 
-use db::SecretDb;
-use lambda::{Alerts, Queue, Secrets, Unit, aws_config, deadline, measure};
+use db::{Db, SecretDb};
+use lambda::{AlertSender, Queue, Secrets, Unit, aws_config, deadline, emit_metrics, error_chain};
 use lambda_runtime::{Error, LambdaEvent};
 use model::entity::{self, Entity};
-use protocol::alert::Class;
-use protocol::message::{self, Bell, Message};
+use protocol::alert::AlertClass;
+use protocol::message::{self, Message, ReconcileRequest};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::config::ReconcilerConfig;
-use crate::deletion;
+use crate::deletion::process_missing_records;
+use crate::error::ReconcilerError;
 use crate::reconcile::{Drained, drain};
-use crate::task::Retry;
+use crate::task::RetryTask;
 
-/// What a batch takes at most, and a commit: one begun later could be cut off.
+/// Longest time of a batch and its commit: one that begins later could be cut off by Lambda.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
 
-/// The reconciler with its connections.
+/// Reconciler with its connections, which live as long as the Lambda environment.
 #[derive(Debug)]
 pub struct Reconciler {
     db: SecretDb,
-    bells: Queue,
+    reconcile_requests: Queue,
     fetch_requests: Queue,
     deletion_share_max: u32,
-    alerts: Alerts,
+    alerts: AlertSender,
+}
+
+/// Progress of one step of an invocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// No record waits any more.
+    Complete,
+    /// The deadline came first.
+    DeadlineReached,
+    /// A statement failed or the database is unreachable.
+    DatabaseFailed,
 }
 
 impl Reconciler {
-    /// The reconciler that the environment describes.
+    /// Creates the reconciler from the environment.
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
@@ -40,62 +52,65 @@ impl Reconciler {
         let aws = aws_config().await;
         Ok(Self {
             db: SecretDb::new(config.database, Secrets::new(&aws)),
-            bells: Queue::new(&aws, config.reconcile_queue_url),
+            reconcile_requests: Queue::new(&aws, config.reconcile_queue_url),
             fetch_requests: Queue::new(&aws, config.fetch_queue_url),
             deletion_share_max: config.deletion_share_max,
-            alerts: Alerts::new(&aws, "reconciler", config.alerts_queue_url),
+            alerts: AlertSender::new(&aws, "reconciler", config.alerts_queue_url),
         })
     }
 
-    /// Serves bells: whichever rang, everything that waits is promoted, parents first. A bell that
-    /// cannot be read still rings.
+    /// Handles a batch of reconcile requests, or a task. Any request promotes whatever waits, of every entity,
+    /// parents first; one that cannot be read does so, too.
     ///
     /// # Errors
-    /// The event is no SQS batch.
+    /// The event is no SQS batch, or a task is invalid or failed.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
         if payload.get("task").is_some() {
-            return self.retry(&payload).await;
+            return self.retry_failed(&payload).await;
         }
         let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
-        let messages = message::batch(&payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
-        for message in &messages {
-            if let Some(problem) = problem(&message.body) {
-                warn!(message.id, "A bell that cannot be read, taken for one all the same: {problem}");
-            }
-        }
-        let mut ends = Vec::new();
+        let messages =
+            message::batch(&payload).inspect_err(|error| error!("The event is refused: {error}"))?;
+        log_unreadable_requests(&messages);
+        let mut steps = Vec::new();
         for entity in entity::ALL {
-            ends.push(self.serve(entity, deadline).await);
+            steps.push(self.drain_entity(entity, deadline).await);
         }
         if Instant::now() < deadline {
-            ends.push(self.delete_missing().await);
+            steps.push(self.delete_missing().await);
         }
-        let is_troubled = ends.contains(&End::Trouble);
-        self.tell(is_troubled).await;
-        let is_unfinished = is_troubled || ends.contains(&End::OutOfTime);
-        info!(messages = messages.len(), is_unfinished, "Served a batch of bells");
+        let has_database_failed = steps.contains(&Progress::DatabaseFailed);
+        self.notify_alerter(has_database_failed).await;
+        let is_unfinished = has_database_failed || steps.contains(&Progress::DeadlineReached);
+        info!(messages = messages.len(), is_unfinished, "Handled a batch of reconcile requests");
         if !is_unfinished {
             return Ok(message::batch_failures([]));
         }
-        // The same bells ring again. Ringing new ones would make a chain that Lambda cuts off.
-        self.bells.postpone(&messages.iter().collect::<Vec<&Message>>(), !is_troubled).await;
+        // The same requests are delivered again. New ones would form a recursive loop, which Lambda stops.
+        let unfinished: Vec<&Message> = messages.iter().collect();
+        self.reconcile_requests.schedule_redelivery(&unfinished, !has_database_failed).await;
         Ok(message::batch_failures(messages.iter().map(|message| message.id.as_str())))
     }
 
-    /// Drains one entity. Its trouble never touches another's.
-    async fn serve(&self, entity: &'static Entity, deadline: Instant) -> End {
+    /// Drains one entity. Its failure never stops another's.
+    async fn drain_entity(&self, entity: &'static Entity, deadline: Instant) -> Progress {
         let db = match self.db.get().await {
             Ok(db) => db,
-            Err(unreachable) => {
-                error!(entity = entity.name, "No record of {} is promoted: {unreachable}", entity.name);
-                return End::Trouble;
+            Err(error) => {
+                error!(
+                    entity = entity.name,
+                    "Could not promote records of {}: {}",
+                    entity.name,
+                    error_chain(&error)
+                );
+                return Progress::DatabaseFailed;
             }
         };
         match drain(db, entity, deadline).await {
             Ok(drained) => {
                 if drained != (Drained { is_empty: true, ..Drained::default() }) {
-                    measure(
+                    emit_metrics(
                         &[("entity", entity.name)],
                         &[
                             ("Promoted", Unit::Count, f64::from(drained.promoted)),
@@ -103,82 +118,85 @@ impl Reconciler {
                         ],
                     );
                 }
-                if drained.is_empty { End::Empty } else { End::OutOfTime }
+                if drained.is_empty { Progress::Complete } else { Progress::DeadlineReached }
             }
-            Err(trouble) => {
-                error!(entity = entity.name, "The records of {} wait: {trouble}", entity.name);
-                End::Trouble
+            Err(error) => {
+                error!(
+                    entity = entity.name,
+                    "Records of {} wait in staging: {}",
+                    entity.name,
+                    error_chain(&error)
+                );
+                Progress::DatabaseFailed
             }
         }
     }
-}
 
-impl Reconciler {
-    /// Has failed records tried once more; rings for them.
-    async fn retry(&self, payload: &Value) -> Result<Value, Error> {
-        let Retry { entities } =
-            Retry::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
-        let db = self.db.get().await?;
-        let mut retried = serde_json::Map::new();
-        for entity in entities {
-            let records = db::staging::retry_failed(db, entity).await?;
-            if records > 0 {
-                self.bells.ring(entity.name).await?;
+    async fn delete_missing(&self) -> Progress {
+        // A connection error has been logged already, for each entity.
+        let Ok(db) = self.db.get().await else { return Progress::DatabaseFailed };
+        match process_missing_records(db, &self.fetch_requests, self.deletion_share_max).await {
+            Ok(()) => Progress::Complete,
+            Err(error) => {
+                error!("Missing records wait for the next reconcile request: {}", error_chain(&error));
+                Progress::DatabaseFailed
             }
-            info!(
-                entity = entity.name,
-                records, "{records} failed records of {} are tried again", entity.name
-            );
+        }
+    }
+
+    /// Tells the alerter of a database failure, or of findings that a person must look at.
+    async fn notify_alerter(&self, has_database_failed: bool) {
+        let detail = match self.db.get().await {
+            Err(error) => error_chain(&error),
+            Ok(_) if has_database_failed => {
+                "statements of the reconciler fail; its log names them".to_owned()
+            }
+            Ok(db) => match db::queries::has_recent_incidents(db).await {
+                Ok(true) => return self.alerts.request_check().await,
+                Ok(false) => return,
+                Err(error) => error_chain(&error),
+            },
+        };
+        self.alerts.send_signal(AlertClass::DatabaseUnreachable, "", &detail).await;
+    }
+
+    /// Gives failed records another attempt, and requests their reconciliation.
+    async fn retry_failed(&self, payload: &Value) -> Result<Value, Error> {
+        let task = RetryTask::parse(payload).inspect_err(|error| error!("The task is refused: {error}"))?;
+        // The response holds an error's text alone, so it is given the whole chain.
+        let db = self.db.get().await.map_err(|error| error_chain(&error))?;
+        let mut retried = serde_json::Map::new();
+        for entity in task.entities {
+            let records = self.retry_entity(db, entity).await.map_err(|error| error_chain(&error))?;
             retried.insert(entity.name.to_owned(), records.into());
         }
         Ok(json!({ "retried": retried }))
     }
 
-    /// Tells the alerter of a database in trouble, and of what a person must look at.
-    async fn tell(&self, is_troubled: bool) {
-        let news = match self.db.get().await {
-            Ok(db) if !is_troubled => db::queries::has_news(db).await.map_err(|error| error.to_string()),
-            Ok(_) => Err("the database refuses what the reconciler asks".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        match news {
-            Ok(true) => self.alerts.look().await,
-            Ok(false) => {}
-            Err(reason) => self.alerts.raise(Class::DatabaseUnreachable, "", &reason).await,
+    /// Gives failed records of one entity another attempt; returns their number.
+    async fn retry_entity(&self, db: &Db, entity: &'static Entity) -> Result<u64, ReconcilerError> {
+        let records = db::staging::retry_failed(db, entity)
+            .await
+            .map_err(|source| ReconcilerError::RetryFailed { entity: entity.name, source })?;
+        if records > 0 {
+            self.reconcile_requests
+                .request_reconcile(entity.name)
+                .await
+                .map_err(|source| ReconcilerError::RequestReconcile { entity: entity.name, source })?;
         }
-    }
-
-    async fn delete_missing(&self) -> End {
-        let served = match self.db.get().await {
-            Ok(db) => deletion::serve(db, &self.fetch_requests, self.deletion_share_max).await,
-            // Said already, by each entity.
-            Err(_) => return End::Trouble,
-        };
-        match served {
-            Ok(()) => End::Empty,
-            Err(trouble) => {
-                error!("What is missing waits: {trouble}");
-                End::Trouble
-            }
-        }
+        info!(entity = entity.name, records, "{records} failed records of {} are tried again", entity.name);
+        Ok(records)
     }
 }
 
-/// How the draining of one entity ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Nothing waits.
-    Empty,
-    /// The deadline came first.
-    OutOfTime,
-    /// The database is in trouble.
-    Trouble,
-}
-
-fn problem(body: &str) -> Option<String> {
-    match serde_json::from_str::<Bell>(body) {
-        Ok(bell) if entity::find(&bell.entity).is_some() => None,
-        Ok(_) => Some("`entity` is unknown".to_owned()),
-        Err(error) => Some(error.to_string()),
+/// Logs the requests that cannot be read; they promote everything all the same.
+fn log_unreadable_requests(messages: &[Message]) {
+    for message in messages {
+        let problem = match serde_json::from_str::<ReconcileRequest>(&message.body) {
+            Ok(request) if entity::find(&request.entity).is_some() => continue,
+            Ok(_) => "`entity` is unknown".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        warn!(message.id, "Could not read a reconcile request, which is handled all the same: {problem}");
     }
 }

@@ -1,8 +1,14 @@
-//! Promotes staged records to the production tables. Cannot fail as a whole.
+//! Promotes staged records to the production tables.
+//!
+//! An entity with an error never holds up another: the rest of its records waits in staging, unchanged.
 
+mod batch_log;
+pub mod classify;
 pub mod config;
 pub mod deletion;
+mod error;
 pub mod handler;
 pub mod reconcile;
 pub mod task;
-pub mod verdict;
+
+pub use error::ReconcilerError;

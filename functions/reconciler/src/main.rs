@@ -1,4 +1,4 @@
-//! The reconciler as a Lambda function.
+//! Lambda function of the reconciler.
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use reconciler::handler::Reconciler;

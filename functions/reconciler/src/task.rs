@@ -1,32 +1,32 @@
-//! What a person may ask of the reconciler, beside its queue: `{"task": "retry", "entity": "timeline"}`.
+//! Task that a person may request beside the queue: `{"task": "retry", "entity": "timeline"}`.
 
 use model::entity::{self, Entity};
 use serde_json::Value;
 
-/// A task that can be done: failed records tried once more.
+/// Task that gives failed records another attempt.
 #[derive(Debug, Clone)]
-pub struct Retry {
-    /// Of these entities.
+pub struct RetryTask {
+    /// Entities whose failed records are tried again.
     pub entities: Vec<&'static Entity>,
 }
 
-/// Why a task is refused: the field and what is accepted.
+/// Error for a task that is refused: the first wrong field, and its accepted values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: it is missing or unknown; accepted: {accepted}")]
-pub struct BadTask {
+#[error("invalid task: `{field}` is missing or unknown; expected {expected}")]
+pub struct InvalidTask {
     field: &'static str,
-    accepted: String,
+    expected: String,
 }
 
-impl Retry {
-    /// Reads a task.
+impl RetryTask {
+    /// Parses a task.
     ///
     /// # Errors
-    /// The first field that is missing or unknown.
-    pub fn parse(payload: &Value) -> Result<Self, BadTask> {
+    /// Names the first field that is missing or unknown.
+    pub fn parse(payload: &Value) -> Result<Self, InvalidTask> {
         let text = |field: &str| payload.get(field).and_then(Value::as_str);
         if text("task") != Some("retry") {
-            return Err(BadTask { field: "task", accepted: "retry".to_owned() });
+            return Err(InvalidTask { field: "task", expected: "retry".to_owned() });
         }
         let entities: Vec<&'static Entity> = match text("entity") {
             Some("all") => entity::ALL.to_vec(),
@@ -35,7 +35,7 @@ impl Retry {
         };
         if entities.is_empty() {
             let names: Vec<&str> = entity::ALL.iter().map(|entity| entity.name).collect();
-            return Err(BadTask { field: "entity", accepted: format!("all, {}", names.join(", ")) });
+            return Err(InvalidTask { field: "entity", expected: format!("all, {}", names.join(", ")) });
         }
         Ok(Self { entities })
     }
@@ -50,16 +50,16 @@ mod tests {
     #[test]
     fn invalid_task_names_field_and_accepted_values() {
         for (payload, expected) in [
-            (json!({"task": "delete"}), "`task`: it is missing or unknown; accepted: retry"),
-            (json!({"task": "retry"}), "`entity`: it is missing or unknown; accepted: all, users"),
-            (json!({"task": "retry", "entity": 7}), "accepted: all, users"),
+            (json!({"task": "delete"}), "invalid task: `task` is missing or unknown; expected retry"),
+            (json!({"task": "retry"}), "invalid task: `entity` is missing or unknown; expected all, users"),
+            (json!({"task": "retry", "entity": 7}), "expected all, users"),
         ] {
             let message =
-                Retry::parse(&payload).map_or_else(|bad| bad.to_string(), |task| format!("{task:?}"));
+                RetryTask::parse(&payload).map_or_else(|error| error.to_string(), |task| format!("{task:?}"));
             assert!(message.contains(expected), "{payload} → {message}");
         }
         assert_eq!(
-            Retry::parse(&json!({"task": "retry", "entity": "all"})).map(|task| task.entities.len()),
+            RetryTask::parse(&json!({"task": "retry", "entity": "all"})).map(|task| task.entities.len()),
             Ok(entity::ALL.len())
         );
     }

@@ -1,46 +1,54 @@
-//! Settled staging rows that are old: out of the database and into the bucket, and back.
+//! Archive of old settled staging rows: moved from the database to the bucket, and restored.
 
 use std::io::Read as _;
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use db::Db;
+use lambda::error_chain;
 use model::entity::{self, Entity};
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{error, info};
 
-use crate::raw_source::{ArchiveStore, Found};
-use crate::task::{Done, TaskError};
+use crate::error::StagerError;
+use crate::raw_source::{ArchiveStore, ReadObject};
+use crate::task_result::TaskResult;
 
-/// zstd's own default: most of the gain at little cost.
-const LEVEL: i32 = 3;
-/// A part unpacked; more is none of ours.
-const PART_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Compression level: zstd's own default, most of the gain at little cost.
+const COMPRESSION_LEVEL: i32 = 3;
+/// Bytes of a decompressed archive object at most; the stager writes none so large.
+const CHUNK_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Moves settled rows last seen before `now` less `days` into the bucket. Each part is written, read back and
-/// compared before its rows are deleted. Stops at the deadline; the next one goes on.
+/// Moves settled rows that were last seen more than `days` days before `now` into the bucket, until the deadline;
+/// the next archive task continues. Each chunk is written, read back and compared before its rows are deleted.
 pub(crate) async fn archive(
     db: &Db,
     store: &impl ArchiveStore,
     days: u64,
     now: DateTime<Utc>,
     deadline: Instant,
-) -> Result<Done, TaskError> {
-    let before = now - TimeDelta::days(i64::try_from(days).unwrap_or(i64::MAX / 1_000_000_000));
-    let mut done = Done::default();
-    let mut trouble = None;
+) -> Result<TaskResult, StagerError> {
+    let before = now.checked_sub_days(Days::new(days)).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let mut result = TaskResult::default();
+    let mut first_error = None;
     for entity in entity::ALL {
-        match archive_entity(db, store, entity, before, deadline, &mut done).await {
+        match archive_entity(db, store, entity, before, deadline, &mut result).await {
             Ok(()) => {}
-            Err(TaskError::Database(error)) if db::is_out_of_reach(&error) => return Err(error.into()),
-            // An entity's trouble never touches another's.
+            // An outage would only cost the timeout again for each further entity.
+            Err(error) if error.is_database_unreachable() => return Err(error),
+            // The failure of one entity never stops another's archive.
             Err(error) => {
-                error!(entity = entity.name, "What is old of {} stays in staging: {error}", entity.name);
-                trouble = trouble.or(Some(error));
+                error!(
+                    entity = entity.name,
+                    "Could not archive old rows of {}, which stay in staging: {}",
+                    entity.name,
+                    error_chain(&error)
+                );
+                first_error = first_error.or(Some(error));
             }
         }
     }
-    trouble.map_or(Ok(done), Err)
+    first_error.map_or(Ok(result), Err)
 }
 
 async fn archive_entity(
@@ -49,22 +57,25 @@ async fn archive_entity(
     entity: &Entity,
     before: DateTime<Utc>,
     deadline: Instant,
-    done: &mut Done,
-) -> Result<(), TaskError> {
+    result: &mut TaskResult,
+) -> Result<(), StagerError> {
     while Instant::now() < deadline {
-        let Some(part) = db::staging::archivable(db, entity, before).await? else { break };
-        let key = part_key(entity, part.day, &part.lines);
-        let packed = zstd::encode_all(part.lines.as_bytes(), LEVEL)
-            .map_err(|error| TaskError::Archive(error.to_string()))?;
-        store.write(&key, packed).await?;
-        if read_part(store, &key).await? != part.lines {
-            return Err(TaskError::Archive(format!(
-                "{key} does not read as it was written; nothing is deleted"
-            )));
+        let chunk = db::staging::archivable(db, entity, before).await;
+        let chunk =
+            chunk.map_err(|source| StagerError::Database { operation: "read rows to archive", source })?;
+        let Some(chunk) = chunk else { break };
+        let key = chunk_key(entity, chunk.day, &chunk.lines);
+        let compressed = zstd::encode_all(chunk.lines.as_bytes(), COMPRESSION_LEVEL)
+            .map_err(|source| StagerError::Compress { key: key.clone(), source })?;
+        store.write(&key, compressed).await?;
+        if read_chunk(store, &key).await? != chunk.lines {
+            return Err(StagerError::ArchiveMismatch { key });
         }
-        let deleted = db::staging::delete_archived(db, entity, &part).await?;
-        done.objects += 1;
-        done.records += deleted;
+        let deleted = db::staging::delete_archived(db, entity, &chunk)
+            .await
+            .map_err(|source| StagerError::Database { operation: "delete archived rows", source })?;
+        result.objects += 1;
+        result.records += deleted;
         info!(
             entity = entity.name,
             key,
@@ -76,8 +87,8 @@ async fn archive_entity(
     Ok(())
 }
 
-/// Brings archived rows of an entity back that were last seen on these days, UTC. What staging holds stays as
-/// it is. Stops between two days at the deadline, and says at which to go on.
+/// Restores archived rows of an entity that were last seen from `start` to `end`, UTC. Rows that staging holds stay
+/// as they are. Stops between two days at the deadline, and returns the day from which to continue.
 pub(crate) async fn restore(
     db: &Db,
     store: &impl ArchiveStore,
@@ -85,43 +96,48 @@ pub(crate) async fn restore(
     start: NaiveDate,
     end: NaiveDate,
     deadline: Instant,
-) -> Result<Done, TaskError> {
-    let mut done = Done::default();
+) -> Result<TaskResult, StagerError> {
+    let mut result = TaskResult::default();
     for day in start.iter_days().take_while(|day| *day <= end) {
         if Instant::now() >= deadline {
-            done.next = Some(day);
+            result.next = Some(day);
             break;
         }
-        let prefix = format!("archive/{}/{}/", entity.staging_table, day.format("%Y/%m/%d"));
+        let prefix = day_prefix(entity, day);
         let mut after: Option<String> = None;
         loop {
             let listed = store.list(&prefix, after.as_deref()).await?;
             let Some(last) = listed.last() else { break };
             after = Some(last.key.clone());
             for object in &listed {
-                let lines = read_part(store, &object.key).await?;
-                done.records += db::staging::restore_archived(db, entity, &lines).await?;
-                done.objects += 1;
+                let lines = read_chunk(store, &object.key).await?;
+                let restored = db::staging::restore_archived(db, entity, &lines).await;
+                result.records += restored
+                    .map_err(|source| StagerError::Database { operation: "restore archived rows", source })?;
+                result.objects += 1;
             }
         }
     }
-    Ok(done)
+    Ok(result)
 }
 
-/// Named by its content: the same rows archived twice are one object.
-fn part_key(entity: &Entity, day: NaiveDate, lines: &str) -> String {
+fn day_prefix(entity: &Entity, day: NaiveDate) -> String {
+    format!("archive/{}/{}/", entity.staging_table, day.format("%Y/%m/%d"))
+}
+
+/// Returns the key of a chunk, which is named by its content: the same rows archived twice are one object.
+fn chunk_key(entity: &Entity, day: NaiveDate, lines: &str) -> String {
     let digest: String = Sha256::digest(lines).iter().take(10).map(|byte| format!("{byte:02x}")).collect();
-    format!("archive/{}/{}/{digest}.jsonl.zst", entity.staging_table, day.format("%Y/%m/%d"))
+    format!("{}{digest}.jsonl.zst", day_prefix(entity, day))
 }
 
-async fn read_part(store: &impl ArchiveStore, key: &str) -> Result<String, TaskError> {
-    let unreadable = |problem: String| TaskError::Archive(format!("{key}: {problem}"));
-    let Found::Bytes(bytes) = store.read(key).await? else {
-        return Err(unreadable("the object is gone".to_owned()));
+async fn read_chunk(store: &impl ArchiveStore, key: &str) -> Result<String, StagerError> {
+    let ReadObject::Bytes(bytes) = store.read(key).await? else {
+        return Err(StagerError::ArchiveMissing { key: key.to_owned() });
     };
     let mut lines = String::new();
     zstd::Decoder::new(bytes.as_slice())
-        .and_then(|decoder| decoder.take(PART_BYTES_MAX).read_to_string(&mut lines))
-        .map_err(|error| unreadable(error.to_string()))?;
+        .and_then(|decoder| decoder.take(CHUNK_BYTES_MAX).read_to_string(&mut lines))
+        .map_err(|source| StagerError::Decompress { key: key.to_owned(), source })?;
     Ok(lines)
 }

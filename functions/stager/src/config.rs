@@ -1,29 +1,29 @@
-//! The stager's settings, from the environment.
+//! Settings of the stager, from the environment.
 
 use db::DatabaseSettings;
-use protocol::settings::{BadSettings, Settings};
+use protocol::settings::{InvalidSettings, Settings};
 
-/// The stager's settings.
+/// Settings of the stager.
 ///
-/// | variable | what for | default |
+/// | variable | purpose | default |
 /// |---|---|---|
-/// | `RAW_BUCKET` | the bucket of raw pages; an event of another one is refused | |
-/// | `RAW_EVENTS_QUEUE_URL` | the queue that it serves, to put messages off | |
-/// | `RECONCILE_QUEUE_URL` | the queue of the reconcile bell | |
-/// | `ALERTS_QUEUE_URL` | the alerter's queue | nobody is told |
+/// | `RAW_BUCKET` | bucket of raw pages; a notification of another bucket is quarantined | |
+/// | `RAW_EVENTS_QUEUE_URL` | queue of S3 notifications, to schedule their redelivery | |
+/// | `RECONCILE_QUEUE_URL` | queue of reconcile requests | |
+/// | `ALERTS_QUEUE_URL` | alerter's queue | no alert is sent |
 ///
 /// And those of [`DatabaseSettings`].
 #[derive(Debug, Clone)]
 pub struct StagerConfig {
-    /// The bucket of raw pages.
+    /// Name of the bucket of raw pages.
     pub raw_bucket: String,
-    /// The database.
+    /// Settings of the database.
     pub database: DatabaseSettings,
-    /// The queue that it serves.
+    /// URL of the queue that delivers the S3 notifications.
     pub raw_events_queue_url: String,
-    /// The queue of the reconcile bell.
+    /// URL of the queue of reconcile requests.
     pub reconcile_queue_url: String,
-    /// The alerter's queue.
+    /// URL of the alerter's queue; without it no alert is sent.
     pub alerts_queue_url: Option<String>,
 }
 
@@ -32,14 +32,16 @@ impl StagerConfig {
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
-    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+    pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut settings = Settings::new(lookup);
         let config = Self {
             raw_bucket: settings.required("RAW_BUCKET", "the bucket of raw pages"),
             database: DatabaseSettings::read(&mut settings),
-            raw_events_queue_url: settings
-                .required("RAW_EVENTS_QUEUE_URL", "the queue that it serves, to put messages off"),
-            reconcile_queue_url: settings.required("RECONCILE_QUEUE_URL", "the queue of the reconcile bell"),
+            raw_events_queue_url: settings.required(
+                "RAW_EVENTS_QUEUE_URL",
+                "the queue of S3 notifications, to schedule their redelivery",
+            ),
+            reconcile_queue_url: settings.required("RECONCILE_QUEUE_URL", "the queue of reconcile requests"),
             alerts_queue_url: settings.text("ALERTS_QUEUE_URL"),
         };
         settings.finish(config)

@@ -1,42 +1,51 @@
-//! The stager behind Lambda: an SQS batch of S3 notifications in, the messages to repeat out.
+//! Lambda handler of the stager: takes an SQS batch of S3 notifications, returns the messages to deliver again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
 use chrono::Utc;
-use db::staging::Quarantined;
 use db::{Db, SecretDb};
-use lambda::{Alerts, Queue, Secrets, aws_config, deadline, is_path_style};
+use lambda::{AlertSender, Queue, Secrets, aws_config, deadline, error_chain, is_path_style};
 use lambda_runtime::{Error, LambdaEvent};
-use protocol::alert::Class;
+use protocol::alert::AlertClass;
 use protocol::message::{self, Message, Notification};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::announcer::{Announcer, notification};
 use crate::config::StagerConfig;
+use crate::error::StagerError;
+use crate::quarantine::quarantine_message;
 use crate::raw_source::S3RawSource;
-use crate::stage::{StageError, Staged, stage};
-use crate::task::{self, Announcer, Task, TaskError};
+use crate::stage::{Staged, stage};
+use crate::task::Task;
 
-/// What a part of the archive takes at most, and its deletion.
+/// Longest time of an archive chunk and its deletion: one that begins later could be cut off by Lambda.
 const DEADLINE_MARGIN: Duration = Duration::from_secs(15);
 
-/// The stager with its connections.
+/// Stager with its connections, which live as long as the Lambda environment.
 #[derive(Debug)]
 pub struct Stager {
     config: StagerConfig,
     db: SecretDb,
     source: S3RawSource,
-    events: Queue,
-    bell: Queue,
-    alerts: Alerts,
+    raw_events: Queue,
+    reconcile_requests: Queue,
+    alerts: AlertSender,
+}
+
+/// Announced objects of a batch of messages.
+#[derive(Debug, Default)]
+struct Announced<'m> {
+    /// Ids of the messages that announce each key.
+    message_ids: BTreeMap<String, BTreeSet<&'m str>>,
+    /// Ids of messages that could not be quarantined and must be delivered again.
+    failed: BTreeSet<&'m str>,
 }
 
 impl Stager {
-    /// The stager that the environment describes.
+    /// Creates the stager from the environment.
     ///
     /// # Errors
     /// Names every setting that is missing or malformed.
@@ -47,95 +56,62 @@ impl Stager {
         Ok(Self {
             db: SecretDb::new(config.database.clone(), Secrets::new(&aws)),
             source: S3RawSource::new(aws_sdk_s3::Client::from_conf(s3), config.raw_bucket.clone()),
-            events: Queue::new(&aws, config.raw_events_queue_url.clone()),
-            bell: Queue::new(&aws, config.reconcile_queue_url.clone()),
-            alerts: Alerts::new(&aws, "stager", config.alerts_queue_url.clone()),
+            raw_events: Queue::new(&aws, config.raw_events_queue_url.clone()),
+            reconcile_requests: Queue::new(&aws, config.reconcile_queue_url.clone()),
+            alerts: AlertSender::new(&aws, "stager", config.alerts_queue_url.clone()),
             config,
         })
     }
 
-    /// Serves one batch. What cannot be staged now is answered as failed and comes again; what never
-    /// can is set aside.
+    /// Handles a batch of notifications, or a task. Messages whose objects cannot be staged now are returned as
+    /// failed and come again; objects that can never be staged are quarantined.
     ///
     /// # Errors
-    /// The event is no SQS batch and no task, or a task could not be finished.
+    /// The event is neither an SQS batch nor a task, or a task is invalid or failed.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         if event.payload.get("task").is_some() {
             let deadline = deadline(event.context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
-            return self.serve_task(&event.payload, deadline).await;
+            return self.run_task(&event.payload, deadline).await;
         }
         let messages =
-            message::batch(&event.payload).inspect_err(|bad| error!("The event is refused: {bad}"))?;
+            message::batch(&event.payload).inspect_err(|error| error!("The event is refused: {error}"))?;
         let db = match self.db.get().await {
             Ok(db) => db,
-            Err(unreachable) => {
-                error!("No message of {} is served: {unreachable}", messages.len());
-                self.alerts.raise(Class::DatabaseUnreachable, "", &unreachable.to_string()).await;
+            Err(error) => {
+                let detail = error_chain(&error);
+                error!("Could not handle a batch of {} messages: {detail}", messages.len());
+                self.alerts.send_signal(AlertClass::DatabaseUnreachable, "", &detail).await;
                 let failed = messages.iter().map(|message| message.id.as_str()).collect();
-                return Ok(self.answer(&messages, &failed).await);
+                return Ok(self.redeliver(&messages, &failed).await);
             }
         };
-        let (keys, mut failed) = self.keys(db, &messages).await;
-        let wanted: Vec<String> = keys.keys().cloned().collect();
-        let staged = stage(db, &self.source, &wanted).await;
-        for (key, reason) in &staged.failed {
-            warn!(key, "Not staged, comes again: {reason}");
-            failed.extend(keys.get(key).into_iter().flatten());
+        let Announced { message_ids, mut failed } = self.announced_objects(db, &messages).await;
+        let keys: Vec<String> = message_ids.keys().cloned().collect();
+        let staged = stage(db, &self.source, &keys).await;
+        for (key, error) in &staged.failed {
+            warn!(key, "Could not stage an object, its message comes again: {}", error_chain(error));
+            failed.extend(message_ids.get(key).into_iter().flatten());
         }
-        self.tell(db, &staged).await;
-        for entity in &staged.bells {
-            if let Err(silent) = self.bell.ring(entity).await {
-                // The rows are staged; without a bell they would wait for the next one.
-                error!(entity, "{silent}");
-                failed.extend(keys.values().flatten());
+        self.notify_alerter(db, &staged).await;
+        for entity in &staged.entities_to_reconcile {
+            if let Err(error) = self.reconcile_requests.request_reconcile(entity).await {
+                // The rows are staged, but would wait for the next request.
+                error!(entity, "Could not request the reconciliation of {entity}: {}", error_chain(&error));
+                failed.extend(message_ids.values().flatten());
             }
         }
-        info!(messages = messages.len(), objects = wanted.len(), failed = failed.len(), "Served a batch");
-        Ok(self.answer(&messages, &failed).await)
+        info!(
+            messages = messages.len(),
+            objects = keys.len(),
+            failed = failed.len(),
+            "Handled a batch of notifications"
+        );
+        Ok(self.redeliver(&messages, &failed).await)
     }
 
-    /// Tells the alerter of a database that is in trouble, and of what was set aside.
-    async fn tell(&self, db: &Db, staged: &Staged) {
-        let trouble = staged.failed.iter().find(|(_, reason)| matches!(reason, StageError::Database { .. }));
-        if let Some((_, reason)) = trouble {
-            self.alerts.raise(Class::DatabaseUnreachable, "", &reason.to_string()).await;
-        } else if db::queries::has_news(db).await.unwrap_or_default() {
-            self.alerts.look().await;
-        }
-    }
-
-    async fn serve_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
-        let task = Task::parse(payload).inspect_err(|bad| error!("The task is refused: {bad}"))?;
-        let db = self.db.get().await?;
-        let done = match task.run(db, &self.source, self, Utc::now(), deadline).await {
-            Ok(done) => done,
-            // The outage is told as one; the next hour, or the next night, does what this one could not.
-            Err(TaskError::Database(error)) if task.is_scheduled() && db::is_out_of_reach(&error) => {
-                warn!("Put off until the schedule calls again: {task:?}");
-                self.alerts.raise(Class::DatabaseUnreachable, "", &error.to_string()).await;
-                return Ok(json!({ "put_off": true }));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        info!(objects = done.objects, announced = done.announced, records = done.records, "Done: {task:?}");
-        Ok(serde_json::to_value(done)?)
-    }
-
-    async fn answer(&self, messages: &[Message], failed: &BTreeSet<&str>) -> Value {
-        let later: Vec<&Message> =
-            messages.iter().filter(|message| failed.contains(message.id.as_str())).collect();
-        self.events.postpone(&later, false).await;
-        message::batch_failures(failed.iter().copied())
-    }
-
-    /// The keys announced, each with the messages that announce it, and messages to repeat.
-    async fn keys<'m>(
-        &self,
-        db: &Db,
-        messages: &'m [Message],
-    ) -> (BTreeMap<String, BTreeSet<&'m str>>, BTreeSet<&'m str>) {
-        let mut keys: BTreeMap<String, BTreeSet<&'m str>> = BTreeMap::new();
-        let mut failed = BTreeSet::new();
+    /// Returns the keys that the messages announce. A message that announces none is quarantined.
+    async fn announced_objects<'m>(&self, db: &Db, messages: &'m [Message]) -> Announced<'m> {
+        let mut announced = Announced::default();
         for message in messages {
             let reason = match message::notification(&message.body) {
                 Ok(Notification::Test) => continue,
@@ -143,44 +119,80 @@ impl Stager {
                     let (ours, foreign): (Vec<_>, Vec<_>) =
                         objects.into_iter().partition(|object| object.bucket == self.config.raw_bucket);
                     for object in ours {
-                        keys.entry(object.key).or_default().insert(message.id.as_str());
+                        announced.message_ids.entry(object.key).or_default().insert(message.id.as_str());
                     }
                     if foreign.is_empty() {
                         continue;
                     }
                     "it announces an object of another bucket".to_owned()
                 }
-                Err(bad) => bad.to_string(),
+                Err(error) => error_chain(&error),
             };
-            warn!(message.id, "Set a message aside: {reason}");
-            let digest = digest(&message.body);
-            let item = Quarantined {
-                source_key: &digest,
-                kind: "message",
-                entity: None,
-                reason: &reason,
-                bytes: Some(message.body.as_bytes()),
-                page: None,
-            };
-            if let Err(unreachable) = db::staging::quarantine(db, &item).await {
-                warn!(message.id, "Could not set it aside, comes again: {unreachable}");
-                failed.insert(message.id.as_str());
+            if let Err(error) = quarantine_message(db, message, &reason).await {
+                warn!(
+                    message.id,
+                    "Could not quarantine the message {}, which comes again: {}",
+                    message.id,
+                    error_chain(&error)
+                );
+                announced.failed.insert(message.id.as_str());
             }
         }
-        (keys, failed)
+        announced
+    }
+
+    /// Tells the alerter of a database failure, or of findings that a person must look at.
+    async fn notify_alerter(&self, db: &Db, staged: &Staged) {
+        let is_database_failure = |error: &&StagerError| matches!(error, StagerError::StageObject { .. });
+        if let Some(error) = staged.failed.iter().map(|(_, error)| error).find(is_database_failure) {
+            self.alerts.send_signal(AlertClass::DatabaseUnreachable, "", &error_chain(error)).await;
+        } else if db::queries::has_recent_incidents(db).await.unwrap_or_default() {
+            self.alerts.request_check().await;
+        }
+    }
+
+    /// Schedules the redelivery of failed messages; returns the response that names them.
+    async fn redeliver(&self, messages: &[Message], failed: &BTreeSet<&str>) -> Value {
+        let failed_messages: Vec<&Message> =
+            messages.iter().filter(|message| failed.contains(message.id.as_str())).collect();
+        self.raw_events.schedule_redelivery(&failed_messages, false).await;
+        message::batch_failures(failed.iter().copied())
+    }
+
+    async fn run_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
+        let task = Task::parse(payload).inspect_err(|error| error!("The task is refused: {error}"))?;
+        // The response holds an error's text alone, so it is given the whole chain.
+        let db = self.db.get().await.map_err(|error| error_chain(&error))?;
+        let result = match task.run(db, &self.source, self, Utc::now(), deadline).await {
+            Ok(result) => result,
+            // The outage has an alert of its own; the next scheduled task catches up.
+            Err(error) if task.is_scheduled() && error.is_database_unreachable() => {
+                let detail = error_chain(&error);
+                warn!(
+                    task = task.name(),
+                    "Postponed the task {} to its next schedule: {detail}",
+                    task.name()
+                );
+                self.alerts.send_signal(AlertClass::DatabaseUnreachable, "", &detail).await;
+                return Ok(json!({ "put_off": true }));
+            }
+            Err(error) => return Err(error_chain(&error).into()),
+        };
+        info!(
+            task = task.name(),
+            objects = result.objects,
+            announced = result.announced,
+            records = result.records,
+            "Finished the task {}",
+            task.name()
+        );
+        Ok(serde_json::to_value(result)?)
     }
 }
 
 impl Announcer for Stager {
-    async fn announce(&self, keys: &[String]) -> Result<(), String> {
-        let body = task::notification(&self.config.raw_bucket, keys).to_string();
-        self.events.send(body).await.map_err(|error| error.to_string())
+    async fn announce(&self, keys: &[String]) -> Result<(), StagerError> {
+        let body = notification(&self.config.raw_bucket, keys).to_string();
+        self.raw_events.send(body).await.map_err(StagerError::Announce)
     }
-}
-
-fn digest(body: &str) -> String {
-    Sha256::digest(body).iter().fold("message/".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -1,4 +1,4 @@
-//! The stager as a Lambda function.
+//! Lambda function of the stager.
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use serde_json::Value;

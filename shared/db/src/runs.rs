@@ -1,37 +1,58 @@
-//! `sync_status`: a row per run and entity, from the fetcher's manifest and the counts on the way.
+//! `sync_status`: a row per run and entity, from the fetcher's manifest and the counts of staging and settling.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use model::entity::Entity;
+use protocol::action::ActionKind;
 use protocol::manifest::{Manifest, RunStatus};
 use protocol::object_key::RunId;
 use protocol::raw_page::{Metadata, Node};
-
+use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use crate::actions::{self, NewAction, Resolver};
+use crate::error::{During as _, Error};
 use crate::pool::{Db, Tx};
-use crate::staging::PageNodes;
+use crate::staging::page::PageNodes;
+use crate::statements::staging;
 
-/// Reasons that a run's summary names.
+/// Static statements of this file.
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[
+    ("add_staged", ADD_STAGED),
+    ("add_quarantined", ADD_QUARANTINED),
+    ("record_manifest", RECORD_MANIFEST),
+    ("close_runs", CLOSE_RUNS),
+    ("close_silent_runs", CLOSE_SILENT_RUNS),
+];
+
+/// Reasons for failed records that the summary of a run names at most.
 const REASONS_MAX: i64 = 3;
 
-/// What staging adds to a run.
+/// Runs that staging adds to, by their id.
+pub(crate) type StagedRuns = BTreeMap<RunId, StagedRun>;
+
+/// Counts that staging adds to one run.
 pub(crate) struct StagedRun {
     run_id: RunId,
     mode: String,
+    /// Time at which the oldest of the pages was fetched.
     started_at: DateTime<Utc>,
     pages: i32,
+    /// Records of the entity in the pages.
     fetched: i32,
+    /// Records outside the window that was asked for, which the pages leave out.
     outside: i32,
+    /// Records that became pending.
     pub(crate) staged: i32,
+    /// Further copies, and records that staging held already.
     pub(crate) duplicates: i32,
 }
 
 impl StagedRun {
-    /// The runs of these pages; `nodes` are those of one entity in them.
-    pub(crate) fn of_pages(pages: &[&PageNodes<'_>], nodes: &[&[Node<'_>]]) -> BTreeMap<RunId, Self> {
-        let mut runs = BTreeMap::new();
+    /// Returns the runs of these pages; `nodes` are the records of one entity in each page.
+    pub(crate) fn of_pages(pages: &[&PageNodes<'_>], nodes: &[&[Node<'_>]]) -> StagedRuns {
+        let mut runs = StagedRuns::new();
         for (page, nodes) in pages.iter().zip(nodes) {
             let metadata = page.metadata;
             let run = runs.entry(metadata.run_id.clone()).or_insert_with(|| Self {
@@ -53,43 +74,63 @@ impl StagedRun {
     }
 }
 
-/// Adds what was staged to the runs it came from.
+const ADD_STAGED: &str = r"
+    insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged,
+        records_fetched, records_outside, records_staged, records_duplicate)
+    select run_id, $1, mode, started_at, pages, fetched, outside, staged, duplicates
+    from unnest($2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
+        as u(run_id, mode, started_at, pages, fetched, outside, staged, duplicates)
+    order by run_id
+    on conflict (run_id, sync_type) do update set
+        pages_staged = s.pages_staged + excluded.pages_staged,
+        records_fetched = s.records_fetched + excluded.records_fetched,
+        records_outside = s.records_outside + excluded.records_outside,
+        records_staged = s.records_staged + excluded.records_staged,
+        records_duplicate = s.records_duplicate + excluded.records_duplicate
+    ";
+
+/// Adds the counts of staged records to the runs that fetched them.
 pub(crate) async fn add_staged(
     tx: &mut Tx,
     entity: &Entity,
     runs: impl Iterator<Item = &StagedRun> + Clone,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     let counts = |count: fn(&StagedRun) -> i32| runs.clone().map(count).collect::<Vec<_>>();
-    tx.query(
-        r"
-        insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged,
-            records_fetched, records_outside, records_staged, records_duplicate)
-        select run_id, $1, mode, started_at, pages, fetched, outside, staged, duplicates
-        from unnest($2::text[], $3::text[], $4::timestamptz[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
-            as u(run_id, mode, started_at, pages, fetched, outside, staged, duplicates)
-        order by run_id
-        on conflict (run_id, sync_type) do update set
-            pages_staged = s.pages_staged + excluded.pages_staged,
-            records_fetched = s.records_fetched + excluded.records_fetched,
-            records_outside = s.records_outside + excluded.records_outside,
-            records_staged = s.records_staged + excluded.records_staged,
-            records_duplicate = s.records_duplicate + excluded.records_duplicate
-        ",
-    )
-    .bind(entity.name)
-    .bind(runs.clone().map(|run| run.run_id.to_string()).collect::<Vec<_>>())
-    .bind(runs.clone().map(|run| run.mode.clone()).collect::<Vec<_>>())
-    .bind(runs.clone().map(|run| run.started_at).collect::<Vec<_>>())
-    .bind(counts(|run| run.pages))
-    .bind(counts(|run| run.fetched))
-    .bind(counts(|run| run.outside))
-    .bind(counts(|run| run.staged))
-    .bind(counts(|run| run.duplicates))
-    .execute(tx.connection())
-    .await?;
+    tx.query(ADD_STAGED)
+        .bind(entity.name)
+        .bind(runs.clone().map(|run| run.run_id.to_string()).collect::<Vec<_>>())
+        .bind(runs.clone().map(|run| run.mode.clone()).collect::<Vec<_>>())
+        .bind(runs.clone().map(|run| run.started_at).collect::<Vec<_>>())
+        .bind(counts(|run| run.pages))
+        .bind(counts(|run| run.fetched))
+        .bind(counts(|run| run.outside))
+        .bind(counts(|run| run.staged))
+        .bind(counts(|run| run.duplicates))
+        .execute(tx.connection())
+        .await
+        .during("add staged records to their runs")?;
     let ids: Vec<String> = runs.map(|run| run.run_id.to_string()).collect();
     close(tx, &[entity.name], &ids).await
 }
+
+const ADD_QUARANTINED: &str = r"
+    with entered as (
+        insert into staged_pages (source_key, entity, run_id, page, records)
+        values ($1, $2, $3, $4, $5)
+        on conflict (source_key) do nothing
+        returning source_key
+    )
+    insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged, records_fetched,
+        records_quarantined)
+    select $3, sync_type, $6, $7, 1, records, records
+    from (select sync_type, case when sync_type = $2 then $5 else 0 end as records
+          from entered, unnest($8::text[]) as u(sync_type)) u
+    order by sync_type <> $2, sync_type
+    on conflict (run_id, sync_type) do update set
+        pages_staged = s.pages_staged + 1,
+        records_fetched = s.records_fetched + excluded.records_fetched,
+        records_quarantined = s.records_quarantined + excluded.records_quarantined
+    ";
 
 /// Counts a page that cannot be taken apart: its records are quarantined, and its run goes on without it.
 pub(crate) async fn add_quarantined(
@@ -97,232 +138,174 @@ pub(crate) async fn add_quarantined(
     entity: &Entity,
     source_key: &str,
     metadata: &Metadata,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), Error> {
     let names: Vec<&str> =
         std::iter::once(entity.name).chain(entity.children().map(|(child, _)| child.name)).collect();
-    tx.query(
-        r"
-        with entered as (
-            insert into staged_pages (source_key, entity, run_id, page, records)
-            values ($1, $2, $3, $4, $5)
-            on conflict (source_key) do nothing
-            returning source_key
-        )
-        insert into sync_status as s (run_id, sync_type, mode, started_at, pages_staged, records_fetched,
-            records_quarantined)
-        select $3, sync_type, $6, $7, 1, records, records
-        from (select sync_type, case when sync_type = $2 then $5 else 0 end as records
-              from entered, unnest($8::text[]) as u(sync_type)) u
-        order by sync_type <> $2, sync_type
-        on conflict (run_id, sync_type) do update set
-            pages_staged = s.pages_staged + 1,
-            records_fetched = s.records_fetched + excluded.records_fetched,
-            records_quarantined = s.records_quarantined + excluded.records_quarantined
-        ",
-    )
-    .bind(source_key)
-    .bind(entity.name)
-    .bind(metadata.run_id.as_str())
-    .bind(i32::try_from(metadata.page).unwrap_or(i32::MAX))
-    .bind(i32::try_from(metadata.record_count).unwrap_or(i32::MAX))
-    .bind(&metadata.mode)
-    .bind(metadata.fetched_at)
-    .bind(&names)
-    .execute(tx.connection())
-    .await?;
+    tx.query(ADD_QUARANTINED)
+        .bind(source_key)
+        .bind(entity.name)
+        .bind(metadata.run_id.as_str())
+        .bind(i32::try_from(metadata.page).unwrap_or(i32::MAX))
+        .bind(i32::try_from(metadata.record_count).unwrap_or(i32::MAX))
+        .bind(&metadata.mode)
+        .bind(metadata.fetched_at)
+        .bind(&names)
+        .execute(tx.connection())
+        .await
+        .during("add a quarantined page to its run")?;
     close(tx, &names, &[metadata.run_id.to_string()]).await
 }
 
-/// Records what the fetcher says of a run, for the entity and those nested in it.
+const RECORD_MANIFEST: &str = r"
+    insert into sync_status as s (run_id, sync_type, mode, started_at, fetch_status, pages_expected,
+        source_count, error_summary, manifest_revision, pages_passed, records_passed, source_count_first,
+        records_distinct, window_start, window_end)
+    select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7::bigint end,
+        case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10, $11,
+        case when sync_type = $8 then $12 else 0 end, case when sync_type = $8 then $13::bigint end,
+        case when sync_type = $8 then $14::bigint end, case when sync_type = $8 then $15::timestamptz end,
+        case when sync_type = $8 then $16::timestamptz end
+    from unnest($2::text[]) as u(sync_type)
+    -- Parent before child, as staging does: in another order two transactions could wait for each other.
+    order by sync_type <> $8, sync_type
+    on conflict (run_id, sync_type) do update set
+        mode = excluded.mode,
+        started_at = excluded.started_at,
+        fetch_status = excluded.fetch_status,
+        pages_expected = excluded.pages_expected,
+        source_count = coalesce(excluded.source_count, s.source_count),
+        error_summary = excluded.error_summary,
+        manifest_revision = excluded.manifest_revision,
+        pages_passed = excluded.pages_passed,
+        records_passed = excluded.records_passed,
+        source_count_first = coalesce(excluded.source_count_first, s.source_count_first),
+        records_distinct = excluded.records_distinct,
+        window_start = excluded.window_start,
+        window_end = excluded.window_end,
+        -- A failed run that was resumed gets a new status at its end.
+        status = case when s.status = 'failed' then 'running' else s.status end,
+        completed_at = case when s.status = 'failed' then null else s.completed_at end
+    where s.manifest_revision < excluded.manifest_revision
+    ";
+
+/// Records the fetcher's manifest of a run, for the entity and those nested in it.
 ///
 /// # Errors
 /// The database refused or was out of reach.
-pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> Result<(), sqlx::Error> {
+pub async fn record_manifest(db: &Db, entity: &Entity, manifest: &Manifest) -> Result<(), Error> {
     let names: Vec<&str> =
         std::iter::once(entity.name).chain(entity.children().map(|(child, _)| child.name)).collect();
     let ended = (manifest.status != RunStatus::Running).then(|| manifest.status.as_str());
     let complete_for = manifest.window.filter(|_| manifest.proves_absence);
     let mut tx = db.begin().await?;
-    tx.query(
-        r"
-        insert into sync_status as s (run_id, sync_type, mode, started_at, fetch_status, pages_expected,
-            source_count, error_summary, manifest_revision, pages_passed, records_passed, source_count_first,
-            records_distinct, window_start, window_end)
-        select $1, sync_type, $3, $4, $5, $6, case when sync_type = $8 then $7 end,
-            case when $9::text is not null then jsonb_build_object('fetch', $9::text) end, $10, $11,
-            case when sync_type = $8 then $12 else 0 end, case when sync_type = $8 then $13 end,
-            case when sync_type = $8 then $14 end, case when sync_type = $8 then $15 end,
-            case when sync_type = $8 then $16 end
-        from unnest($2::text[]) as u(sync_type)
-        -- Parent before child, as staging does: in another order two of them could wait for each other.
-        order by sync_type <> $8, sync_type
-        on conflict (run_id, sync_type) do update set
-            mode = excluded.mode,
-            started_at = excluded.started_at,
-            fetch_status = excluded.fetch_status,
-            pages_expected = excluded.pages_expected,
-            source_count = coalesce(excluded.source_count, s.source_count),
-            error_summary = excluded.error_summary,
-            manifest_revision = excluded.manifest_revision,
-            pages_passed = excluded.pages_passed,
-            records_passed = excluded.records_passed,
-            source_count_first = coalesce(excluded.source_count_first, s.source_count_first),
-            records_distinct = excluded.records_distinct,
-            window_start = excluded.window_start,
-            window_end = excluded.window_end,
-            -- A failed run that was resumed is judged anew.
-            status = case when s.status = 'failed' then 'running' else s.status end,
-            completed_at = case when s.status = 'failed' then null else s.completed_at end
-        where s.manifest_revision < excluded.manifest_revision
-        ",
-    )
-    .bind(manifest.run_id.as_str())
-    .bind(&names)
-    .bind(&manifest.mode)
-    .bind(manifest.started_at)
-    .bind(ended)
-    .bind(i32::try_from(manifest.pages).unwrap_or(i32::MAX))
-    .bind(manifest.total_count.and_then(|count| i64::try_from(count).ok()))
-    .bind(entity.name)
-    .bind(&manifest.error)
-    .bind(i32::try_from(manifest.revision).unwrap_or(i32::MAX))
-    .bind(i32::try_from(manifest.pages_passed).unwrap_or(i32::MAX))
-    .bind(i32::try_from(manifest.records_passed).unwrap_or(i32::MAX))
-    .bind(manifest.total_count_first.and_then(|count| i64::try_from(count).ok()))
-    .bind(manifest.distinct.and_then(|count| i64::try_from(count).ok()))
-    .bind(complete_for.map(|window| window.start))
-    .bind(complete_for.and_then(|window| window.end))
-    .execute(tx.connection())
-    .await?;
-    ask_for_help(&mut tx, entity, manifest).await?;
+    tx.query(RECORD_MANIFEST)
+        .bind(manifest.run_id.as_str())
+        .bind(&names)
+        .bind(&manifest.mode)
+        .bind(manifest.started_at)
+        .bind(ended)
+        .bind(i32::try_from(manifest.pages).unwrap_or(i32::MAX))
+        .bind(manifest.total_count.and_then(|count| i64::try_from(count).ok()))
+        .bind(entity.name)
+        .bind(&manifest.error)
+        .bind(i32::try_from(manifest.revision).unwrap_or(i32::MAX))
+        .bind(i32::try_from(manifest.pages_passed).unwrap_or(i32::MAX))
+        .bind(i32::try_from(manifest.records_passed).unwrap_or(i32::MAX))
+        .bind(manifest.total_count_first.and_then(|count| i64::try_from(count).ok()))
+        .bind(manifest.distinct.and_then(|count| i64::try_from(count).ok()))
+        .bind(complete_for.map(|window| window.start))
+        .bind(complete_for.and_then(|window| window.end))
+        .execute(tx.connection())
+        .await
+        .during("record a manifest")?;
+    update_actions(&mut tx, entity, manifest).await?;
     close(&mut tx, &names, &[manifest.run_id.to_string()]).await?;
     tx.commit().await
 }
 
-/// Opens an action where only a person can help the fetcher; closes it when a run has succeeded since.
-async fn ask_for_help(tx: &mut Tx, entity: &Entity, manifest: &Manifest) -> Result<(), sqlx::Error> {
-    if let Some(action) = &manifest.action {
-        tx.query(
-            r"
-            insert into admin_actions (kind, entity, subject, details)
-            values ($1, $2, $2, jsonb_build_object('reason', $3::text, 'run_id', $4::text))
-            on conflict (kind, entity, subject) where resolved_at is null do nothing
-            ",
-        )
-        .bind(action)
-        .bind(entity.name)
-        .bind(&manifest.error)
-        .bind(manifest.run_id.as_str())
-        .execute(tx.connection())
-        .await?;
+/// Opens an action where only a person can help the fetcher, and resolves it when a run has succeeded since.
+async fn update_actions(tx: &mut Tx, entity: &Entity, manifest: &Manifest) -> Result<(), Error> {
+    if let Some(kind) = manifest.action {
+        let details = json!({ "reason": manifest.error, "run_id": manifest.run_id.as_str() });
+        actions::open(tx, kind, entity.name, &[NewAction { subject: entity.name, details }]).await
     } else if manifest.status == RunStatus::Success {
-        tx.query(
-            r"
-            update admin_actions set resolved_at = now(), resolved_by = 'fetcher'
-            where kind in ('credentials', 'schema') and entity = $1 and resolved_at is null
-            ",
-        )
-        .bind(entity.name)
-        .execute(tx.connection())
-        .await?;
+        let kinds = [ActionKind::Credentials, ActionKind::Schema];
+        actions::resolve_of_entity(tx, &kinds, entity, Resolver::Fetcher).await
+    } else {
+        Ok(())
     }
-    Ok(())
 }
 
-/// Ends the runs whose equation has closed: fetched to the end, every page staged, nothing pending.
-/// A failed fetch ends its run at once; what it did store is still promoted.
-pub(crate) async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
+/// Ends the runs whose equation has closed: fetched to the end, every page staged, no record pending. A failed fetch
+/// ends its run at once; the records that it did store are still promoted. Writes the most frequent reasons for failed
+/// records, each with its count, into the summary of the ended runs.
+pub(crate) async fn close_runs(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), Error> {
     close(tx, &[entity.name], run_ids).await?;
-    explain(tx, entity, run_ids).await
-}
-
-/// Says in `error_summary` why records of a run failed: the most frequent reasons, each with its count.
-async fn explain(tx: &mut Tx, entity: &Entity, run_ids: &[String]) -> Result<(), sqlx::Error> {
-    let sql = format!(
-        r"
-        with failing as (
-            select run_id from sync_status
-            where run_id = any($1) and sync_type = $2 and status <> 'running' and records_failed > 0
-        ),
-        reasons as (
-            select t.run_id, left(t.last_error, 300) as reason, count(*) as count,
-                row_number() over (partition by t.run_id order by count(*) desc, left(t.last_error, 300)) as place
-            from {table} t
-            where t.outcome = 'failed' and t.run_id in (select run_id from failing)
-            group by 1, 2
-        )
-        update sync_status s set error_summary = coalesce(s.error_summary, '{{}}') || jsonb_build_object('records', (
-            select jsonb_agg(jsonb_build_object('reason', r.reason, 'count', r.count) order by r.place)
-            from reasons r where r.run_id = s.run_id and r.place <= $3
-        ))
-        from failing f where s.run_id = f.run_id and s.sync_type = $2
-        ",
-        table = entity.staging_table
-    );
-    tx.query(AssertSqlSafe(sql))
+    tx.query(AssertSqlSafe(staging::explain_failures(entity)))
         .bind(run_ids)
         .bind(entity.name)
         .bind(REASONS_MAX)
         .execute(tx.connection())
-        .await?;
+        .await
+        .during("explain the failures of runs")?;
     Ok(())
 }
 
-async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(), sqlx::Error> {
-    tx.query(
-        r"
-        update sync_status set
-            completed_at = coalesce(completed_at, clock_timestamp()),
-            status = case
-                when fetch_status = 'failed' then 'failed'
-                when fetch_status = 'partial' or records_failed > 0 or records_quarantined > 0 then 'partial'
-                when records_fetched <> records_staged + records_duplicate + records_quarantined then 'partial'
-                else 'success'
-            end,
-            error_rate = case when records_fetched = 0 then 0
-                else 100.0 * (records_failed + records_quarantined) / records_fetched end,
-            -- 100 when all of it was settled within an hour of its beginning.
-            data_freshness_score = least(100, 100.0 * 3600
-                / greatest(extract(epoch from clock_timestamp() - started_at), 1)),
-            performance_metrics = jsonb_build_object(
-                'seconds', round(extract(epoch from clock_timestamp() - started_at)::numeric, 3),
-                'pages', pages_staged,
-                'records_per_second', round((records_fetched
-                    / greatest(extract(epoch from clock_timestamp() - started_at), 0.001))::numeric, 1)
-            )
-        where run_id = any($1) and sync_type = any($2) and status = 'running' and fetch_status is not null
-            and (fetch_status = 'failed' or (pages_staged >= pages_expected and records_pending = 0))
-        ",
-    )
-    .bind(run_ids)
-    .bind(sync_types)
-    .execute(tx.connection())
-    .await?;
+const CLOSE_RUNS: &str = r"
+    update sync_status set
+        completed_at = coalesce(completed_at, clock_timestamp()),
+        status = case
+            when fetch_status = 'failed' then 'failed'
+            when fetch_status = 'partial' or records_failed > 0 or records_quarantined > 0 then 'partial'
+            when records_fetched <> records_staged + records_duplicate + records_quarantined then 'partial'
+            else 'success'
+        end,
+        error_rate = case when records_fetched = 0 then 0
+            else 100.0 * (records_failed + records_quarantined) / records_fetched end,
+        -- 100 if every record was settled within an hour of the beginning of the run.
+        data_freshness_score = least(100, 100.0 * 3600
+            / greatest(extract(epoch from clock_timestamp() - started_at), 1)),
+        performance_metrics = jsonb_build_object(
+            'seconds', round(extract(epoch from clock_timestamp() - started_at)::numeric, 3),
+            'pages', pages_staged,
+            'records_per_second', round((records_fetched
+                / greatest(extract(epoch from clock_timestamp() - started_at), 0.001))::numeric, 1)
+        )
+    where run_id = any($1) and sync_type = any($2) and status = 'running' and fetch_status is not null
+        and (fetch_status = 'failed' or (pages_staged >= pages_expected and records_pending = 0))
+    ";
+
+/// Ends the runs that are complete, and computes their status and their figures.
+async fn close(tx: &mut Tx, sync_types: &[&str], run_ids: &[String]) -> Result<(), Error> {
+    tx.query(CLOSE_RUNS)
+        .bind(run_ids)
+        .bind(sync_types)
+        .execute(tx.connection())
+        .await
+        .during("close runs")?;
     Ok(())
 }
 
-/// Closes runs that nothing was heard of for long: begun over an hour ago, never ended, no page staged for half an
-/// hour. Answers them. One that goes on after all is judged anew.
+const CLOSE_SILENT_RUNS: &str = r"
+    update sync_status s set status = 'failed', completed_at = clock_timestamp(),
+        error_summary = coalesce(s.error_summary, '{}') || jsonb_build_object('watchdog', 'the run ended without a word')
+    where s.status = 'running' and s.fetch_status is null and s.started_at < now() - interval '1 hour'
+        and not exists (
+            select from staged_pages p
+            where p.run_id = s.run_id and p.staged_at > now() - interval '30 minutes'
+        )
+    returning s.sync_type || ' ' || s.run_id
+    ";
+
+/// Closes runs that have gone silent: begun over an hour ago, never ended, no page staged for half an hour. Returns the
+/// entity and the id of each, separated by a space. A run that goes on after all gets a new status at its end.
 ///
 /// # Errors
 /// The database refused or was out of reach.
-pub async fn close_silent_runs(db: &Db) -> Result<Vec<String>, sqlx::Error> {
+pub async fn close_silent_runs(db: &Db) -> Result<Vec<String>, Error> {
     let mut tx = db.begin().await?;
-    let closed = tx
-        .query(
-            r"
-            update sync_status s set status = 'failed', completed_at = clock_timestamp(),
-                error_summary = coalesce(s.error_summary, '{}') || jsonb_build_object('watchdog', 'the run ended without a word')
-            where s.status = 'running' and s.fetch_status is null and s.started_at < now() - interval '1 hour'
-                and not exists (
-                    select from staged_pages p
-                    where p.run_id = s.run_id and p.staged_at > now() - interval '30 minutes'
-                )
-            returning s.sync_type || ' ' || s.run_id
-            ",
-        )
-        .fetch_all(tx.connection())
-        .await?;
+    let closed =
+        tx.query_scalar(CLOSE_SILENT_RUNS).fetch_all(tx.connection()).await.during("close silent runs")?;
     tx.commit().await?;
-    closed.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
+    Ok(closed)
 }

@@ -1,13 +1,20 @@
 //! Client of Gazelle's private GraphQL API: transport, rate limiter, credentials. Read-only.
 
+mod client;
 mod config;
-mod graphql;
+mod credentials;
+mod error;
+mod query_guard;
 mod rate_limiter;
-mod token;
+mod response;
+mod retry;
+mod token_fields;
 mod token_lease;
+mod token_refresh;
 mod token_store;
 
+pub use client::Gazelle;
 pub use config::{GAZELLE_TOKEN_URL, GAZELLE_URL, GazelleConfig};
-pub use graphql::{ApiError, Gazelle};
-pub use token::{Authentication, Credentials, TokenError};
+pub use credentials::{Authentication, Credentials};
+pub use error::{ApiError, AttemptError, TokenError};
 pub use token_store::{AwsTokenStore, FixedTokenStore, TokenStore};

@@ -1,4 +1,4 @@
-//! Where keys and tokens are kept.
+//! Store of the API key or the OAuth tokens.
 
 use lambda::Secrets;
 use protocol::secret::SecretError;
@@ -6,37 +6,37 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 
-/// Where keys and tokens are kept.
+/// Store of the API key or the OAuth tokens, as the fields of a JSON object.
 #[derive(Debug)]
 pub enum TokenStore {
-    /// In Secrets Manager.
+    /// A secret of Secrets Manager.
     Aws(AwsTokenStore),
-    /// Given once, kept in memory: a command on a terminal.
+    /// The memory of this process: for a command on a terminal.
     Fixed(FixedTokenStore),
 }
 
-/// A secret of Secrets Manager.
+/// Store in one secret of Secrets Manager.
 #[derive(Debug)]
 pub struct AwsTokenStore {
-    /// The store.
+    /// Client of Secrets Manager.
     pub secrets: Secrets,
-    /// The secret's name.
+    /// Name of the secret.
     pub secret_id: String,
 }
 
-/// A key or tokens given by hand.
+/// Key or tokens given by hand, kept in memory.
 #[derive(Debug)]
 pub struct FixedTokenStore(Mutex<Map<String, Value>>);
 
 impl FixedTokenStore {
-    /// A store that holds this API key.
+    /// Creates a store that holds this API key.
     #[must_use]
     pub fn with_key(key: &SecretString) -> Self {
         let fields = json!({ "api_key": key.expose_secret() });
         Self(Mutex::new(fields.as_object().cloned().unwrap_or_default()))
     }
 
-    /// A store that holds these OAuth fields.
+    /// Creates a store that holds these OAuth fields.
     #[must_use]
     pub fn with_fields(fields: Map<String, Value>) -> Self {
         Self(Mutex::new(fields))
@@ -44,6 +44,7 @@ impl FixedTokenStore {
 }
 
 impl TokenStore {
+    /// Reads the fields; `accepted` shows the expected JSON in the error for a malformed secret.
     pub(crate) async fn read(&self, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
         match self {
             Self::Aws(store) => store.secrets.read(&store.secret_id, accepted).await,
@@ -51,6 +52,7 @@ impl TokenStore {
         }
     }
 
+    /// Replaces the fields; the former ones are lost.
     pub(crate) async fn write(&self, fields: &Map<String, Value>) -> Result<(), SecretError> {
         match self {
             Self::Aws(store) => {
@@ -64,6 +66,7 @@ impl TokenStore {
         }
     }
 
+    /// Returns the name of the secret, for errors.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Aws(store) => &store.secret_id,

@@ -1,6 +1,6 @@
 //! Texts of alerts and notices. French: people who run the firm read them on a phone.
 
-use protocol::alert::Class;
+use protocol::alert::AlertClass;
 
 /// Label of the e-mail channel.
 pub const EMAIL: &str = "courriel";
@@ -15,55 +15,57 @@ pub const EMAIL_SETTINGS_INCOMPLETE: &str =
 pub const NO_KNOWN_REASON: &str = "sans raison connue";
 
 /// Returns what is wrong, and the advice to the person who reads it.
-const fn texts(class: Class) -> (&'static str, &'static str) {
+const fn texts(class: AlertClass) -> (&'static str, &'static str) {
     match class {
-        Class::DatabaseUnreachable => (
+        AlertClass::DatabaseUnreachable => (
             "La base de données ne répond pas",
             "Rien n'est perdu : tout attend dans le stockage. Vérifiez l'état de Supabase.",
         ),
-        Class::FunctionFailed => (
+        AlertClass::FunctionFailed => (
             "Une fonction s'est arrêtée",
             "Le travail reprend de lui-même ; si l'alerte revient, lisez le journal de la fonction.",
         ),
-        Class::ScheduleSilent => (
+        AlertClass::ScheduleSilent => (
             "Plus aucune récupération",
             "Vérifiez que les planifications sont actives et que la fonction fetcher démarre.",
         ),
-        Class::Credentials => (
+        AlertClass::Credentials => (
             "Autorisation refusée par Gazelle",
             "Refaites l'autorisation dans Gazelle et mettez les nouveaux jetons dans le secret.",
         ),
-        Class::SchemaChanged => (
+        AlertClass::SchemaChanged => (
             "Gazelle a changé",
             "Une requête n'est plus acceptée : prévenez la personne qui entretient le programme.",
         ),
-        Class::SyncFailed => (
+        AlertClass::SyncFailed => (
             "Synchronisation en échec",
             "Elle reprend seule à la prochaine minute ; si elle persiste, voyez la raison ci-dessus.",
         ),
-        Class::EntityStale => {
+        AlertClass::EntityStale => {
             ("Données en retard", "Voyez le tableau : exécutions en échec, file d'attente ou base lente.")
         }
-        Class::ErrorRate => ("Trop d'enregistrements en échec", "Voyez les actions ouvertes sur le tableau."),
-        Class::DeletionWithheld => (
+        AlertClass::ErrorRate => {
+            ("Trop d'enregistrements en échec", "Voyez les actions ouvertes sur le tableau.")
+        }
+        AlertClass::DeletionWithheld => (
             "Suppressions retenues",
             "Une grande part de la table manque dans Gazelle. Vérifiez, puis confirmez par la commande du tableau.",
         ),
-        Class::DeadLetters => (
+        AlertClass::DeadLetters => (
             "Messages mis de côté",
             "Ils sont remis en file d'eux-mêmes dès que la base répond ; sinon : make redrive.",
         ),
-        Class::Quarantined => (
+        AlertClass::Quarantined => (
             "Donnée illisible mise de côté",
             "Elle est gardée telle quelle ; voyez la raison sur le tableau.",
         ),
-        Class::RecordFailed => {
+        AlertClass::RecordFailed => {
             ("Enregistrement en échec", "Corrigez-le dans Gazelle ; voyez la raison sur le tableau.")
         }
-        Class::Placeholder => {
+        AlertClass::Placeholder => {
             ("Fiche inconnue", "Elle se complète d'elle-même ; si elle reste, vérifiez-la dans Gazelle.")
         }
-        Class::Channel => {
+        AlertClass::Channel => {
             ("Les alertes ne passent plus par cette voie", "Vérifiez le secret et l'état du service.")
         }
     }
@@ -71,13 +73,13 @@ const fn texts(class: Class) -> (&'static str, &'static str) {
 
 /// Returns the title of an alert class.
 #[must_use]
-pub const fn title(class: Class) -> &'static str {
+pub const fn title(class: AlertClass) -> &'static str {
     texts(class).0
 }
 
 /// Returns the advice for an alert class.
 #[must_use]
-pub const fn advice(class: Class) -> &'static str {
+pub const fn advice(class: AlertClass) -> &'static str {
     texts(class).1
 }
 

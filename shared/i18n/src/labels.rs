@@ -1,7 +1,7 @@
 //! Labels of entities, statuses, modes and queues.
 
 use model::entity::Entity;
-use protocol::health::Status;
+use protocol::health::HealthStatus;
 
 use crate::language::Language;
 
@@ -14,12 +14,12 @@ impl Language {
 
     /// Returns the label of a health status.
     #[must_use]
-    pub const fn health_status(self, status: Status) -> &'static str {
+    pub const fn health_status(self, status: HealthStatus) -> &'static str {
         match status {
-            Status::Healthy => self.pick("En ordre", "Healthy"),
-            Status::Unknown => self.pick("Pas encore connu", "Unknown yet"),
-            Status::Degraded => self.pick("À surveiller", "Degraded"),
-            Status::Unhealthy => self.pick("En panne", "Failing"),
+            HealthStatus::Healthy => self.pick("En ordre", "Healthy"),
+            HealthStatus::Unknown => self.pick("Pas encore connu", "Unknown yet"),
+            HealthStatus::Degraded => self.pick("À surveiller", "Degraded"),
+            HealthStatus::Unhealthy => self.pick("En panne", "Failing"),
         }
     }
 

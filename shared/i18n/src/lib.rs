@@ -6,3 +6,4 @@ mod labels;
 pub mod language;
 pub mod page;
 pub mod report;
+pub mod terminal;

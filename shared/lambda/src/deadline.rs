@@ -1,13 +1,16 @@
-//! When an invocation must have answered.
+//! Deadline of an invocation, on the runtime's monotonic clock.
 
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-/// A deadline before this is none: `cargo lambda watch` sends its timeout as if it were an instant.
+/// Earliest plausible deadline after 1970. `cargo lambda watch` sends its timeout in place of an instant, which
+/// reads as a deadline of 1970.
 const EPOCH_PLAUSIBLE: Duration = Duration::from_hours(24 * 365 * 30);
 
-/// The deadline on the runtime's clock, from Lambda's on the wall clock, `margin` ahead of it.
+/// Converts Lambda's deadline `wall`, on the wall clock, into an instant `margin` ahead of it.
+///
+/// `now` is the present time on the wall clock. A deadline that has passed gives the present instant.
 #[must_use]
 pub fn deadline(wall: SystemTime, now: SystemTime, margin: Duration) -> Instant {
     let since_epoch = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -24,7 +27,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_deadline_of_1970_is_taken_for_the_timeout_that_it_is() {
+    async fn deadline_of_1970_is_read_as_a_timeout() {
         let now = SystemTime::now();
         let left = |wall, margin| deadline(wall, now, Duration::from_secs(margin)) - Instant::now();
         let watch = left(SystemTime::UNIX_EPOCH + Duration::from_mins(10), 10);

@@ -1,34 +1,36 @@
-//! Logs: one JSON object per line, for CloudWatch; plain text for a terminal.
+//! Logs: one JSON object per line for CloudWatch, plain text for a terminal.
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `RUST_LOG` says nothing.
-const DEFAULT: &str = "info";
+/// Log filter in the absence of `RUST_LOG`.
+const DEFAULT_FILTER: &str = "info";
 
 fn filter() -> EnvFilter {
-    let rules = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT.to_owned());
-    // Every released connection is rolled back, and PostgreSQL remarks on each that needed none.
+    let rules = std::env::var("RUST_LOG").unwrap_or_else(|_| DEFAULT_FILTER.to_owned());
+    // Every released connection is rolled back, and PostgreSQL sends a notice for each that needed no rollback.
     EnvFilter::try_new(format!("{rules},sqlx::postgres::notice=error"))
-        .unwrap_or_else(|_| EnvFilter::new(DEFAULT))
+        .unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER))
 }
 
-/// Starts logging for a function. Of a panic only its place is logged: its message may quote a customer.
+/// Starts the log of a function: JSON lines on standard output.
+///
+/// Of a panic only its source location is logged: its message may quote a customer's data.
 pub fn init_logging() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, "A panic");
+        let location = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(location, "A panic at {location}");
     }));
     let _ = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        // The runtime's span: the request id and the trace of AWS.
+        // The span of the Lambda runtime carries the request id and AWS's trace id.
         .with_current_span(true)
         .with_span_list(false)
         .with_env_filter(filter())
         .try_init();
 }
 
-/// Starts logging for a command: to standard error, as text.
+/// Starts the log of a command: plain text on standard error.
 pub fn init_terminal_logging() {
     let _ = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter()).try_init();
 }

@@ -1,50 +1,54 @@
-//! Numbers for CloudWatch: one line of the log in the embedded metric format each, without a call.
+//! Metrics for CloudWatch in the embedded metric format: one line of the log each, without a call to AWS.
 
 use std::io::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-/// The namespace of every number, unless `METRICS_NAMESPACE` says otherwise: each stack has its own.
-const NAMESPACE: &str = "AssistantGazelle";
+/// Namespace of the metrics in the absence of `METRICS_NAMESPACE`; each stack has its own.
+const DEFAULT_NAMESPACE: &str = "AssistantGazelle";
 
-/// A number's unit, as CloudWatch names it.
+/// Unit of a metric. Each variant is written by its name, as CloudWatch expects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
-    /// How many.
+    /// Number of things or events.
     Count,
-    /// How long.
+    /// Duration, in seconds and their fractions.
     Seconds,
-    /// How much of a hundred.
+    /// Share of a whole, from 0 to 100.
     Percent,
 }
 
-/// Writes numbers with their dimensions. Outside Lambda nobody reads them: then nothing is written.
-pub fn measure(dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)]) {
+/// Writes metrics, each a name, a unit and a value, with their common dimensions.
+///
+/// Does nothing outside Lambda, where nothing reads them.
+pub fn emit_metrics(dimensions: &[(&str, &str)], metrics: &[(&str, Unit, f64)]) {
     if std::env::var_os("AWS_LAMBDA_FUNCTION_NAME").is_none() {
         return;
     }
-    let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let namespace = std::env::var("METRICS_NAMESPACE").unwrap_or_else(|_| NAMESPACE.to_owned());
-    let line = line(&namespace, dimensions, numbers, u64::try_from(millis).unwrap_or_default());
-    // One write: a line of the log next to it must not cut it in two.
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let timestamp_ms = u64::try_from(elapsed.as_millis()).unwrap_or_default();
+    let namespace = std::env::var("METRICS_NAMESPACE").unwrap_or_else(|_| DEFAULT_NAMESPACE.to_owned());
+    let line = embedded_metrics(&namespace, dimensions, metrics, timestamp_ms);
+    // A single write call, so that no other log line can split this one.
     let _ = std::io::stdout().write_all(format!("{line}\n").as_bytes());
 }
 
-fn line(namespace: &str, dimensions: &[(&str, &str)], numbers: &[(&str, Unit, f64)], millis: u64) -> Value {
-    let names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
-    let metrics: Vec<Value> =
-        numbers.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") })).collect();
+fn embedded_metrics(
+    namespace: &str,
+    dimensions: &[(&str, &str)],
+    metrics: &[(&str, Unit, f64)],
+    timestamp_ms: u64,
+) -> Value {
+    let dimension_names: Vec<&str> = dimensions.iter().map(|(name, _)| *name).collect();
+    let definitions: Vec<Value> =
+        metrics.iter().map(|(name, unit, _)| json!({ "Name": name, "Unit": format!("{unit:?}") })).collect();
+    let directive =
+        json!({ "Namespace": namespace, "Dimensions": [dimension_names], "Metrics": definitions });
     let mut line = Map::new();
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": millis,
-            "CloudWatchMetrics": [{ "Namespace": namespace, "Dimensions": [names], "Metrics": metrics }],
-        }),
-    );
+    line.insert("_aws".to_owned(), json!({ "Timestamp": timestamp_ms, "CloudWatchMetrics": [directive] }));
     line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
-    line.extend(numbers.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
+    line.extend(metrics.iter().map(|(name, _, value)| ((*name).to_owned(), json!(value))));
     Value::Object(line)
 }
 
@@ -53,8 +57,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_names_its_numbers_their_units_and_their_dimensions() {
-        let line = line("ours/test", &[("entity", "clients")], &[("Freshness", Unit::Percent, 98.5)], 7);
+    fn metrics_line_names_metrics_units_and_dimensions() {
+        let metrics = [("Freshness", Unit::Percent, 98.5)];
+        let line = embedded_metrics("ours/test", &[("entity", "clients")], &metrics, 7);
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(described["Namespace"], json!("ours/test"));
         assert_eq!(described["Dimensions"], json!([["entity"]]));

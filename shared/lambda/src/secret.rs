@@ -1,44 +1,45 @@
-//! Secrets Manager: JSON objects of texts.
+//! Secrets Manager: secrets that are JSON objects of texts.
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use protocol::secret::{ReadFields, ReadSecret, SecretError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 
-/// The store of secrets.
+use crate::error_chain::error_chain;
+
+/// Client of Secrets Manager.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     client: Client,
 }
 
 impl Secrets {
-    /// The store of that configuration.
+    /// Creates a client with this configuration.
     #[must_use]
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config) }
     }
 
-    /// Reads a secret.
+    /// Reads the fields of the secret `id`. `accepted` shows the expected JSON in the error for a malformed one.
     ///
     /// # Errors
-    /// The store did not answer, or the secret is no JSON object.
+    /// [`SecretError::Read`]: Secrets Manager did not return it. [`SecretError::Shape`]: it is no JSON object.
     pub async fn read(&self, id: &str, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(id).send().await.map_err(|error| {
-            SecretError::Read { id: id.to_owned(), reason: DisplayErrorContext(&error).to_string() }
-        })?;
-        match answer.secret_string().map(serde_json::from_str) {
+        let response = self.client.get_secret_value().secret_id(id).send().await;
+        let response =
+            response.map_err(|error| SecretError::Read { id: id.to_owned(), reason: error_chain(&error) })?;
+        match response.secret_string().map(serde_json::from_str) {
             Some(Ok(Value::Object(fields))) => Ok(fields),
             _ => Err(SecretError::Shape { id: id.to_owned(), accepted }),
         }
     }
 
-    /// Reads one text of a secret.
+    /// Reads the text in `field` of the secret `id`.
     ///
     /// # Errors
-    /// As [`Self::read`], or the text is missing.
+    /// As [`Self::read`]; [`SecretError::Field`]: the field is missing, empty or no text.
     pub async fn read_text(
         &self,
         id: &str,
@@ -54,10 +55,10 @@ impl Secrets {
             .ok_or_else(|| SecretError::Field { id: id.to_owned(), field, accepted })
     }
 
-    /// Stores a secret, which is made where there is none of that name.
+    /// Stores a new version of the secret `id`, and creates the secret if there is none of that name.
     ///
     /// # Errors
-    /// The store did not take it.
+    /// [`SecretError::Write`]: Secrets Manager did not accept it.
     pub async fn store(&self, id: &str, value: &SecretString) -> Result<(), SecretError> {
         let request = self.client.put_secret_value().secret_id(id).secret_string(value.expose_secret());
         let reason = match request.send().await {
@@ -70,30 +71,24 @@ impl Secrets {
                 let request = self.client.create_secret().name(id).secret_string(value.expose_secret());
                 match request.send().await {
                     Ok(_) => return Ok(()),
-                    Err(error) => DisplayErrorContext(&error).to_string(),
+                    Err(error) => error_chain(&error),
                 }
             }
-            Err(error) => DisplayErrorContext(&error).to_string(),
+            Err(error) => error_chain(&error),
         };
         Err(SecretError::Write { id: id.to_owned(), reason })
     }
 
-    /// Stores a new version of a secret.
+    /// Stores a new version of the secret `id`, which must exist.
     ///
     /// # Errors
-    /// The store did not take it.
+    /// [`SecretError::Write`]: Secrets Manager did not accept it.
     pub async fn write(&self, id: &str, value: &SecretString) -> Result<(), SecretError> {
-        self.client
-            .put_secret_value()
-            .secret_id(id)
-            .secret_string(value.expose_secret())
-            .send()
-            .await
-            .map(|_| ())
-            .map_err(|error| SecretError::Write {
-                id: id.to_owned(),
-                reason: DisplayErrorContext(&error).to_string(),
-            })
+        let request = self.client.put_secret_value().secret_id(id).secret_string(value.expose_secret());
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(SecretError::Write { id: id.to_owned(), reason: error_chain(&error) }),
+        }
     }
 }
 

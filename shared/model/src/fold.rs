@@ -1,9 +1,9 @@
-//! Letters without case and accents, so that `ÉCOLE`, `École` and `ecole` are one.
+//! Folding of text to lower case without accents, so that `ÉCOLE`, `École` and `ecole` are equal.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::{decompose_compatible, is_combining_mark};
 
-/// The lower-case ASCII letter, digit or sign that a character comes down to; 0 where there is none.
+/// Returns the lower-case ASCII byte of a character; 0 where it has none.
 #[must_use]
 pub fn fold_char(character: char) -> u8 {
     if character.is_ascii() {
@@ -37,14 +37,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn case_and_accents_fall_away_and_other_scripts_stay() {
+    fn fold_removes_case_and_accents_only() {
         assert_eq!(fold("ÉCOLE Saint-Cœur d’Été"), "ecole saint-coeur d'ete");
         assert_eq!(fold("Ｙａｍａｈａ"), "yamaha");
         assert_eq!(fold("Łódź STRAẞE 東京"), "łodz strasse 東京");
     }
 
     #[test]
-    fn a_character_comes_down_to_one_byte_or_to_none() {
+    fn character_folds_to_one_byte_or_none() {
         let folded: Vec<u8> = "Éa9%°東".chars().map(fold_char).collect();
         assert_eq!(folded, [b'e', b'a', b'9', b'%', 0, 0]);
     }

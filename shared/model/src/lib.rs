@@ -2,6 +2,8 @@
 //!
 //! No socket, no clock and no environment: time is an argument.
 
+pub mod cell;
+pub mod column;
 pub mod entity;
 pub mod fold;
 pub mod local_day;
@@ -11,4 +13,5 @@ pub mod normalize;
 pub mod reading;
 pub mod row;
 pub mod rule;
+pub mod unresolved;
 pub mod window;

@@ -1,11 +1,11 @@
-//! Money: the source states whole minor units, and by how many of them a unit of the currency is made up.
+//! Amounts of money: the source states whole minor units, and how many of them make one unit of the currency.
 
-/// Digits after the point where a divisor is no power of ten, as of no currency in use.
+/// Decimals for a divisor that is not a power of ten; no currency in use has one.
 const DIGITS_MAX: usize = 6;
 
-/// So many minor units in units of the currency, exactly: `(1250, 100)` is `12.50`. None where the divisor can be none.
+/// Converts minor units to units of the currency, exactly: `(1250, 100)` is `12.50`. None for a divisor below 1.
 ///
-/// Where the divisor is no power of ten, the rest is cut off after six digits.
+/// Where the divisor is not a power of ten, the result is truncated after six decimals.
 #[must_use]
 pub fn in_units(minor: i64, divisor: i64) -> Option<String> {
     if divisor < 1 {
@@ -26,7 +26,7 @@ pub fn in_units(minor: i64, divisor: i64) -> Option<String> {
     Some(text)
 }
 
-/// How many digits after the point amounts of that divisor have.
+/// Returns the number of decimals of amounts with that divisor.
 fn digits(divisor: i64) -> usize {
     let power = divisor.ilog10();
     if 10_i64.pow(power) == divisor { power as usize } else { DIGITS_MAX }
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_amount_is_exact_in_every_currency() {
+    fn amount_is_exact_in_every_currency() {
         for (minor, divisor, expected) in [
             (1_250, 100, Some("12.50")),
             (-5, 100, Some("-0.05")),

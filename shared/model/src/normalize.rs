@@ -1,8 +1,8 @@
-//! One form for what people write in many: names, e-mails, phones, serial numbers, makes, streets.
+//! Normal forms of names, e-mails, phone numbers, serial numbers, makes and streets.
 
 use crate::fold::fold;
 
-/// The text without what stands in parentheses, and what follows one that is not closed.
+/// Removes the text in parentheses, and the rest after one that is not closed.
 #[must_use]
 pub fn without_parentheses(text: &str) -> String {
     let mut depth = 0_usize;
@@ -18,7 +18,7 @@ pub fn without_parentheses(text: &str) -> String {
     kept
 }
 
-/// The words of a name, folded; `St-`, `Ste` and the like in full.
+/// Returns the folded words of a name, with `St-`, `Ste` and the like in full.
 #[must_use]
 pub fn words(name: &str) -> Vec<String> {
     fold(name)
@@ -37,7 +37,7 @@ pub fn words(name: &str) -> Vec<String> {
         .collect()
 }
 
-/// An e-mail in lower case, without spaces; none where it is no address.
+/// Returns an e-mail folded to lower case without accents; none where it is not an address.
 #[must_use]
 pub fn email(email: &str) -> Option<String> {
     let email = fold(email.trim());
@@ -46,12 +46,12 @@ pub fn email(email: &str) -> Option<String> {
     is_address.then_some(email)
 }
 
-/// A phone number in E.164: `+15145550123`. Ten digits are North American; an extension is left out. None where
+/// Returns a phone number in E.164: `+15145550123`. Ten digits are North American; an extension is dropped. None where
 /// digits are missing.
 #[must_use]
 pub fn phone(phone: &str) -> Option<String> {
     let folded = fold(phone);
-    // `514-555-0123 poste 45`, `x45`, `#45`, `ext. 45`
+    // An extension begins with one of these: `514-555-0123 poste 45`, `x45`, `#45`, `ext. 45`.
     let number = folded.split(['p', 'x', '#', 'e', ',', ';']).next().unwrap_or_default();
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
     let is_international = number.trim_start().starts_with('+');
@@ -64,8 +64,8 @@ pub fn phone(phone: &str) -> Option<String> {
     }
 }
 
-/// A serial number: letters and digits, without what people write before it and without leading zeros. None
-/// where it is too short or too plain to tell one piano from another.
+/// Returns the letters and digits of a serial number, without a label before it and without leading zeros. None where
+/// it is too short or too regular to identify a piano.
 #[must_use]
 pub fn serial_number(serial: &str) -> Option<String> {
     let folded = fold(serial);
@@ -82,12 +82,12 @@ pub fn serial_number(serial: &str) -> Option<String> {
     }
     let serial = serial.trim_start_matches('0');
     let digits: Vec<u8> = serial.bytes().filter(u8::is_ascii_digit).collect();
-    let is_plain = digits.windows(2).all(|pair| pair[0] == pair[1])
+    let is_regular = digits.windows(2).all(|pair| pair[0] == pair[1])
         || (digits.len() <= 6 && digits.windows(2).all(|pair| pair[1] == pair[0] + 1));
-    (digits.len() >= 4 && !is_plain).then(|| serial.to_owned())
+    (digits.len() >= 4 && !is_regular).then(|| serial.to_owned())
 }
 
-/// A make: its words but those that every maker has.
+/// Returns the make without the words that most makers share; none for an unknown make.
 #[must_use]
 pub fn make(make: &str) -> Option<String> {
     const COMMON: &[&str] = &[
@@ -95,7 +95,7 @@ pub fn make(make: &str) -> Option<String> {
         "sons", "son", "and", "et", "fils", "the", "of", "und", "sohne", "gmbh", "ag", "manufacturing",
         "mfg",
     ];
-    // `Lesage, Ste-Thérèse`: the place is none of the name.
+    // In `Lesage, Ste-Thérèse` the town is not part of the name.
     let name = without_parentheses(make);
     let words = words(name.split(',').next().unwrap_or_default());
     let own: String = words.iter().filter(|word| !COMMON.contains(&word.as_str())).cloned().collect();
@@ -107,7 +107,7 @@ pub fn make(make: &str) -> Option<String> {
     (!is_unknown).then_some(make)
 }
 
-/// A street: its number and its name, without the kind of street.
+/// Returns the number and the name of a street, without its type; none where either is missing.
 #[must_use]
 pub fn street(street: &str) -> Option<String> {
     const KINDS: &[&str] = &[
@@ -121,7 +121,7 @@ pub fn street(street: &str) -> Option<String> {
     let words = words(street);
     let is_number =
         |word: Option<&String>| word.is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    // `3-1204 rue …` is number 1204, door 3, as `1204 rue …, app. 3` is.
+    // `3-1204 rue …` is door 3 of number 1204, as is `1204 rue …, app. 3`.
     let has_door = street.trim_start().find('-').is_some_and(|dash| {
         street.trim_start()[..dash].bytes().all(|byte| byte.is_ascii_digit()) && is_number(words.get(1))
     });
@@ -136,7 +136,7 @@ pub fn street(street: &str) -> Option<String> {
     (has_number && own.len() > 1).then(|| own.join(" "))
 }
 
-/// A postal code, without spaces.
+/// Returns a postal code in lower case without spaces; none below five characters.
 #[must_use]
 pub fn postal_code(code: &str) -> Option<String> {
     let code: String = fold(code).chars().filter(char::is_ascii_alphanumeric).collect();
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_is_dialled_from_anywhere_or_it_is_none() {
+    fn phone_is_e164_or_none() {
         for (typed, expected) in [
             ("(514) 555-0123", Some("+15145550123")),
             ("1 514.555.0123", Some("+15145550123")),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_serial_number_is_one_however_it_is_written_and_a_plain_one_is_none() {
+    fn serial_number_ignores_notation_and_rejects_regular() {
         for typed in ["No 61234", "#61234", "S/N: 61234", "61-234", "0061234", " 61 234 "] {
             assert_eq!(serial_number(typed).as_deref(), Some("61234"), "{typed}");
         }
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_make_is_known_by_its_own_words() {
+    fn make_keeps_its_distinctive_words() {
         for (typed, expected) in [
             ("Steinway & Sons", Some("steinway")),
             ("KAWAI Piano", Some("kawai")),
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_street_is_its_number_and_its_name() {
+    fn street_is_its_number_and_name() {
         for typed in [
             "12 rue des Tilleuls",
             "12, Rue Tilleuls",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn an_email_that_is_none_matches_nothing() {
+    fn invalid_email_is_none() {
         assert_eq!(email(" A.B@Example.ORG ").as_deref(), Some("a.b@example.org"));
         assert_eq!([email("aucun"), email("a@b"), email("@example.org")], [None, None, None]);
     }

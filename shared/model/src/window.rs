@@ -1,4 +1,4 @@
-//! Periods of time.
+//! Windows: periods of time that a run fetches.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::local_day;
 
-/// A period: from the first instant inside to the first instant after it.
+/// Period from the first instant inside to the first instant after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Window {
-    /// The first instant inside.
+    /// First instant inside the period.
     pub start: DateTime<Utc>,
-    /// The first instant after; open-ended where there is none.
+    /// First instant after the end; none for an open-ended period.
     pub end: Option<DateTime<Utc>>,
 }
 
 impl Window {
-    /// Whether an instant lies inside.
+    /// Reports whether an instant is inside.
     #[must_use]
     pub fn contains(&self, instant: DateTime<Utc>) -> bool {
         instant >= self.start && self.end.is_none_or(|end| instant < end)
     }
 
-    /// From so many days before that instant on.
+    /// Returns the open-ended window that begins `days` before `instant`; none out of range.
     #[must_use]
     pub fn since(instant: DateTime<Utc>, days: u32) -> Option<Self> {
         let start = instant.checked_sub_signed(TimeDelta::days(i64::from(days)))?;
         Some(Self { start, end: None })
     }
 
-    /// The instants of whole local days, both inclusive.
+    /// Returns the window of whole local days in `zone`, both inclusive; none out of range.
     #[must_use]
     pub fn of_days(first: NaiveDate, last: NaiveDate, zone: Tz) -> Option<Self> {
         Some(Self { start: local_day::start(first, zone)?, end: Some(local_day::end(last, zone)?) })

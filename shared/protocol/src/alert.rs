@@ -1,47 +1,49 @@
-//! What the functions tell the alerter, and the names of what may go wrong.
+//! Messages to the alerter, and the classes of alerts.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A signal's detail is cut here: it is read on a phone.
+use crate::action::ActionKind;
+
+/// Upper bound for the length of a detail, which people read on a phone.
 const DETAIL_CHARACTERS_MAX: usize = 400;
 
-/// What may go wrong.
+/// Class of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Class {
-    /// The database gives no answer.
+pub enum AlertClass {
+    /// The database does not respond.
     DatabaseUnreachable,
-    /// A function crashed, ran out of time or memory, or refused its event.
+    /// A function crashed, ran out of time or memory, or rejected its event.
     FunctionFailed,
-    /// No fetch has begun for longer than the interval.
+    /// No run has begun for longer than the schedule allows.
     ScheduleSilent,
-    /// Only a person can renew the authorisation.
+    /// Gazelle refuses the credentials: only a person can renew the authorisation.
     Credentials,
-    /// Gazelle refuses a query: its schema has changed.
+    /// Gazelle refuses a query, because its schema has changed.
     SchemaChanged,
-    /// A run failed.
+    /// Run of an entity that failed.
     SyncFailed,
-    /// Readers see old data.
+    /// Readers of an entity see outdated data.
     EntityStale,
-    /// More records fail than is tolerated.
+    /// The share of failed records exceeds its threshold.
     ErrorRate,
-    /// A large share of a table is missing at the source: nothing is deleted without a person's word.
+    /// A large share of a table is missing at the source: deletions wait for a person's confirmation.
     DeletionWithheld,
-    /// Messages were set aside by their queue.
+    /// Messages reached a dead-letter queue.
     DeadLetters,
-    /// An object or a message that nobody can read was set aside.
+    /// An object or a message cannot be read and was set aside.
     Quarantined,
-    /// A record should have become a row and did not.
+    /// A record could not be promoted to its production table.
     RecordFailed,
-    /// Something refers to a record that Gazelle has not sent.
+    /// A record refers to another one that Gazelle has not sent.
     Placeholder,
-    /// Alerts do not get through on one of their ways.
+    /// Alerts cannot be delivered over one of their channels.
     Channel,
 }
 
-impl Class {
-    /// All of them, the gravest first.
+impl AlertClass {
+    /// Every class, the most serious first.
     pub const ALL: [Self; 14] = [
         Self::DatabaseUnreachable,
         Self::FunctionFailed,
@@ -59,7 +61,7 @@ impl Class {
         Self::Channel,
     ];
 
-    /// The word, as in messages and in the book of alerts.
+    /// Returns the text in messages and in the stored alerts.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -80,58 +82,59 @@ impl Class {
         }
     }
 
-    /// The class of an `admin_actions` row; none for what can wait for the daily report.
+    /// Returns the class of an action; none for a kind that can wait for the daily report.
     #[must_use]
-    pub fn of_action(kind: &str) -> Option<Self> {
+    pub const fn of_action(kind: ActionKind) -> Option<Self> {
         Some(match kind {
-            "credentials" => Self::Credentials,
-            "schema" => Self::SchemaChanged,
-            "deletion_withheld" => Self::DeletionWithheld,
-            "quarantined" => Self::Quarantined,
-            "failed" => Self::RecordFailed,
-            "placeholder" => Self::Placeholder,
-            _ => return None,
+            ActionKind::Credentials => Self::Credentials,
+            ActionKind::Schema => Self::SchemaChanged,
+            ActionKind::DeletionWithheld => Self::DeletionWithheld,
+            ActionKind::Quarantined => Self::Quarantined,
+            ActionKind::Failed => Self::RecordFailed,
+            ActionKind::Placeholder => Self::Placeholder,
+            ActionKind::Duplicate | ActionKind::ProbableDuplicate | ActionKind::Unmatched => return None,
         })
     }
 }
 
-/// Something went wrong, as the function that met it says.
+/// Signal of a problem, from the function that met it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signal {
-    /// What.
-    pub class: Class,
-    /// Of which entity, queue, function or way; empty where it concerns all.
+    /// Class of the alert.
+    pub class: AlertClass,
+    /// Entity, queue, function or channel concerned; empty where it concerns all.
     #[serde(default)]
     pub subject: String,
-    /// What is known, without customers' data.
+    /// Details of the problem, without customers' data.
     #[serde(default)]
     pub detail: String,
-    /// When.
+    /// Instant at which the problem was met.
     pub at: DateTime<Utc>,
 }
 
 impl Signal {
-    /// A signal; its detail is cut to a length that a person reads.
+    /// Returns a signal, with its detail shortened by [`shortened`].
     #[must_use]
-    pub fn new(class: Class, subject: &str, detail: &str, at: DateTime<Utc>) -> Self {
+    pub fn new(class: AlertClass, subject: &str, detail: &str, at: DateTime<Utc>) -> Self {
         Self { class, subject: subject.to_owned(), detail: shortened(detail), at }
     }
 }
 
-/// A message of the alerts queue.
+/// Message of the alerts queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Ping {
-    /// Something went wrong.
+pub enum AlertMessage {
+    /// Signal of a problem.
     Signal(Signal),
-    /// There may be news in the database: look now, not at the next minute.
-    Look {
-        /// The function that asks.
-        look: String,
+    /// Request to check the database now, instead of at the next minute.
+    CheckNow {
+        /// Name of the function that requests the check.
+        #[serde(rename = "look")]
+        requested_by: String,
     },
 }
 
-/// Text without control characters, cut to a length that a person reads.
+/// Returns the text without control characters, cut to 400 characters.
 #[must_use]
 pub fn shortened(text: &str) -> String {
     let clean = text.chars().map(|character| if character.is_control() { ' ' } else { character });
@@ -147,26 +150,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_class_is_written_as_its_word() {
-        for class in Class::ALL {
+    fn alert_class_serializes_as_its_text() {
+        for class in AlertClass::ALL {
             assert_eq!(serde_json::to_string(&class).ok(), Some(format!("\"{}\"", class.as_str())));
         }
     }
 
     #[test]
-    fn a_ping_is_a_signal_or_a_wish_to_look() {
-        let signal = Signal::new(Class::SyncFailed, "clients", "a\nb", DateTime::UNIX_EPOCH);
-        let text = serde_json::to_string(&Ping::Signal(signal.clone())).unwrap_or_default();
+    fn alert_message_is_a_signal_or_a_check() {
+        let signal = Signal::new(AlertClass::SyncFailed, "clients", "a\nb", DateTime::UNIX_EPOCH);
+        let text = serde_json::to_string(&AlertMessage::Signal(signal.clone())).unwrap_or_default();
         assert!(text.contains(r#""detail":"a b""#), "{text}");
-        assert_eq!(serde_json::from_str::<Ping>(&text).ok(), Some(Ping::Signal(signal)));
-        let look = serde_json::from_str::<Ping>(r#"{"look":"stager"}"#).ok();
-        assert_eq!(look, Some(Ping::Look { look: "stager".to_owned() }));
-        assert!(serde_json::from_str::<Ping>(r#"{"class":"nonsense","at":"2026-01-01T00:00:00Z"}"#).is_err());
+        assert_eq!(serde_json::from_str::<AlertMessage>(&text).ok(), Some(AlertMessage::Signal(signal)));
+        let check = serde_json::from_str::<AlertMessage>(r#"{"look":"stager"}"#).ok();
+        assert_eq!(check, Some(AlertMessage::CheckNow { requested_by: "stager".to_owned() }));
+        assert!(
+            serde_json::from_str::<AlertMessage>(r#"{"class":"nonsense","at":"2026-01-01T00:00:00Z"}"#)
+                .is_err()
+        );
     }
 
     #[test]
-    fn a_long_detail_is_cut_and_says_so() {
-        let detail = Signal::new(Class::SyncFailed, "", &"é".repeat(2_000), DateTime::UNIX_EPOCH).detail;
+    fn long_detail_is_cut_with_an_ellipsis() {
+        let detail = Signal::new(AlertClass::SyncFailed, "", &"é".repeat(2_000), DateTime::UNIX_EPOCH).detail;
         assert_eq!((detail.chars().count(), detail.ends_with('…')), (DETAIL_CHARACTERS_MAX + 1, true));
         assert_eq!(shortened(&"é".repeat(DETAIL_CHARACTERS_MAX)).chars().count(), DETAIL_CHARACTERS_MAX);
     }

@@ -5,12 +5,16 @@
 pub mod action;
 pub mod alert;
 pub mod health;
+pub mod lane;
+pub mod listing;
 pub mod lookup;
 pub mod manifest;
 pub mod message;
 pub mod object_key;
 pub mod raw_page;
 pub mod request;
+pub mod request_origin;
+mod response;
 pub mod secret;
 pub mod settings;
 pub mod v5_import;

@@ -1,56 +1,56 @@
-//! Answers to questions by id: which records are there, and which are gone.
+//! Lookups of records by id: which records the source finds, and which are gone.
 
 use serde_json::value::RawValue;
 
-use crate::raw_page::{Response, UnreadablePage, id_of};
+use crate::response::{InvalidPage, Response, id_of_json};
 
-/// What the source says of one id.
+/// Result of the lookup of one id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The record is there.
+pub enum LookupResult {
+    /// The source returned the record.
     Found,
-    /// It is not.
+    /// The source has no such record.
     Gone,
-    /// An error, which proves nothing.
+    /// The response has an error, or another record: it proves nothing.
     Unclear,
 }
 
-/// What an answer by id holds.
+/// Response to a lookup of several ids.
 #[derive(Debug)]
-pub struct ById<'a> {
-    /// The records found, byte for byte.
+pub struct LookupResponse<'a> {
+    /// Records found, byte for byte.
     pub elements: Vec<&'a RawValue>,
-    /// What the source said of each id.
-    pub answers: Vec<(String, Answer)>,
+    /// Result for each requested id.
+    pub results: Vec<(String, LookupResult)>,
 }
 
-/// Reads the answer to [`model::entity::Entity::by_id_document`].
+/// Parses the response to [`model::entity::Entity::lookup_document`] for `ids`.
 ///
 /// # Errors
-/// It is no response to such a question.
-pub fn by_id<'a>(response: &'a str, asked: &[String]) -> Result<ById<'a>, UnreadablePage> {
-    let response: Response<'a> = serde_json::from_str(response).map_err(UnreadablePage::Response)?;
-    let is_clear = response.errors.unwrap_or_default().is_empty();
-    let data = response.data.ok_or(UnreadablePage::NoRoot { root: "r0" })?;
-    let mut found = ById { elements: Vec::new(), answers: Vec::with_capacity(asked.len()) };
-    for (place, id) in asked.iter().enumerate() {
-        let answer = match data.get(format!("r{place}").as_str()) {
+/// The response is not a GraphQL response with `data`.
+pub fn parse_lookup<'a>(response: &'a str, ids: &[String]) -> Result<LookupResponse<'a>, InvalidPage> {
+    let response: Response<'a> = serde_json::from_str(response).map_err(InvalidPage::Response)?;
+    let has_errors = !response.errors.unwrap_or_default().is_empty();
+    let data = response.data.ok_or(InvalidPage::NoRoot { root: "r0" })?;
+    let mut parsed = LookupResponse { elements: Vec::new(), results: Vec::with_capacity(ids.len()) };
+    for (index, id) in ids.iter().enumerate() {
+        let result = match data.get(format!("r{index}").as_str()) {
             Some(element) if element.get() != "null" => {
-                found.elements.push(element);
-                // Of a merged record the source may answer the one that took it over.
-                if id_of(element.get()).is_none_or(|found| found == *id) {
-                    Answer::Found
+                parsed.elements.push(element);
+                // For a merged record the source may return the one that replaced it.
+                if id_of_json(element.get()).is_none_or(|found| found == *id) {
+                    LookupResult::Found
                 } else {
-                    Answer::Unclear
+                    LookupResult::Unclear
                 }
             }
-            // A null beside errors may be the error's doing.
-            Some(_) if is_clear => Answer::Gone,
-            _ => Answer::Unclear,
+            // A null beside errors may be caused by the error.
+            Some(_) if !has_errors => LookupResult::Gone,
+            _ => LookupResult::Unclear,
         };
-        found.answers.push((id.clone(), answer));
+        parsed.results.push((id.clone(), result));
     }
-    Ok(found)
+    Ok(parsed)
 }
 
 #[cfg(test)]
@@ -58,15 +58,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_by_id_says_what_is_there_what_is_gone_and_what_it_leaves_open() {
-        let asked = ["a", "b", "c"].map(str::to_owned);
-        let said = |response: &str| by_id(response, &asked).map(|found| found.answers).unwrap_or_default();
-        let answers = said(r#"{"data":{"r0":{"id":"a"},"r1":null}}"#);
-        let expected = [("a", Answer::Found), ("b", Answer::Gone), ("c", Answer::Unclear)];
-        assert_eq!(answers, expected.map(|(id, answer)| (id.to_owned(), answer)));
-        let in_part = said(r#"{"data":{"r0":{"id":"a"},"r1":null,"r2":null},"errors":[{"message":"non"}]}"#);
-        let expected = [("a", Answer::Found), ("b", Answer::Unclear), ("c", Answer::Unclear)];
-        assert_eq!(in_part, expected.map(|(id, answer)| (id.to_owned(), answer)));
-        assert!(by_id(r#"{"data":null}"#, &asked).is_err());
+    fn lookup_distinguishes_found_gone_and_unclear() {
+        use LookupResult::{Found, Gone, Unclear};
+        let ids = ["a", "b", "c"].map(str::to_owned);
+        let results =
+            |response: &str| parse_lookup(response, &ids).map(|parsed| parsed.results).unwrap_or_default();
+        let complete = results(r#"{"data":{"r0":{"id":"a"},"r1":null}}"#);
+        let expected = [("a", Found), ("b", Gone), ("c", Unclear)];
+        assert_eq!(complete, expected.map(|(id, result)| (id.to_owned(), result)));
+        let partial =
+            results(r#"{"data":{"r0":{"id":"a"},"r1":null,"r2":null},"errors":[{"message":"non"}]}"#);
+        let expected = [("a", Found), ("b", Unclear), ("c", Unclear)];
+        assert_eq!(partial, expected.map(|(id, result)| (id.to_owned(), result)));
+        assert!(parse_lookup(r#"{"data":null}"#, &ids).is_err());
     }
 }

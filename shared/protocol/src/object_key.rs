@@ -1,28 +1,30 @@
-//! Names in the bucket: raw pages, run manifests, state.
+//! Keys of the objects in the bucket: raw pages, run manifests, state.
 
 use std::fmt;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 
-/// Identifies one run of one entity; sorts by the time it began.
+use crate::lane::Lane;
+
+/// Id of one run of one entity; ids sort by the instant at which the run began.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
 impl RunId {
-    /// A new id from the time and something random, so that two runs of the same millisecond differ.
+    /// Returns a new id from the start and a random number, so that two runs of the same millisecond differ.
     #[must_use]
     pub fn new(started_at: DateTime<Utc>, salt: u32) -> Self {
         Self(format!("{}-{salt:08x}", started_at.format("%Y%m%dT%H%M%S%3fZ")))
     }
 
-    /// The id as text.
+    /// Returns the id as it stands in keys and tables.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The run's trace id, see [`trace_id`].
+    /// Returns the trace id of the run, see [`trace_id`].
     #[must_use]
     pub fn trace_id(&self) -> String {
         trace_id(&self.0)
@@ -35,8 +37,8 @@ impl fmt::Display for RunId {
     }
 }
 
-/// The trace id of a run: 32 hexadecimal digits that begin with the second it began, as OpenTelemetry and X-Ray want
-/// them. Whoever holds a record knows its run, and so its trace: nothing else need be carried along.
+/// Returns the trace id of a run: 32 hexadecimal digits that begin with the second of its start, as OpenTelemetry and
+/// X-Ray require. It follows from the run id, so that no message has to carry it.
 #[must_use]
 pub fn trace_id(run_id: &str) -> String {
     let (moment, salt) = run_id.split_once('-').unwrap_or((run_id, ""));
@@ -45,51 +47,51 @@ pub fn trace_id(run_id: &str) -> String {
     format!("{:08x}{:016x}{salt:08x}", started_at.timestamp(), started_at.timestamp_subsec_millis())
 }
 
-/// The key of a raw page. Lexicographic order is the order of runs and pages.
+/// Returns the key of a raw page. Keys sort by run and page.
 #[must_use]
 pub fn raw_page(entity: &str, run_id: &RunId, page: u32) -> String {
     let id = run_id.as_str();
-    // A run id begins with its date, so that one run stays under one prefix past midnight.
+    // The date comes from the run id, so that a run keeps its prefix past midnight.
     let day = (id.get(0..4).unwrap_or("0000"), id.get(4..6).unwrap_or("00"), id.get(6..8).unwrap_or("00"));
     format!("raw/{entity}/{}/{}/{}/{id}/page-{page:05}.json", day.0, day.1, day.2)
 }
 
-/// The key of a run's manifest.
+/// Returns the key of a run's manifest.
 #[must_use]
 pub fn manifest(entity: &str, run_id: &RunId) -> String {
     format!("runs/{entity}/{run_id}.json")
 }
 
-/// The key of what an entity's runs of one lane remember: checkpoint, watermark, lease.
+/// Returns the key of the state of an entity's lane: checkpoint, watermark, lease.
 #[must_use]
-pub fn state(entity: &str, lane: &str) -> String {
+pub fn state(entity: &str, lane: Lane) -> String {
     format!("state/{entity}/{lane}.json")
 }
 
-/// The key of what the pages of an entity's listing held when they were stored last.
+/// Returns the key of the digests of an entity's pages, as they were stored last.
 #[must_use]
-pub fn known_pages(entity: &str) -> String {
+pub fn page_digests(entity: &str) -> String {
     format!("state/{entity}/pages.json")
 }
 
-/// The key of what all invocations share: `pace`, `token`.
+/// Returns the key of a state that all invocations share: `pace`, `token`.
 #[must_use]
 pub fn common_state(name: &str) -> String {
     format!("state/{name}.json")
 }
 
-/// What a key of the bucket names.
+/// Kind of an object that the stager reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectKind {
-    /// A raw page.
+    /// Raw page, see [`crate::raw_page`].
     RawPage,
-    /// A run's manifest.
+    /// Manifest of a run, see [`crate::manifest`].
     Manifest,
 }
 
-/// Says what a key names, if it is one that the stager reads.
+/// Returns the kind of the object with that key; none for a key that the stager does not read.
 #[must_use]
-pub fn kind(key: &str) -> Option<ObjectKind> {
+pub fn object_kind(key: &str) -> Option<ObjectKind> {
     let (prefix, rest) = key.split_once('/')?;
     let file = rest.rsplit('/').next()?;
     match prefix {
@@ -113,13 +115,13 @@ mod tests {
         assert_eq!(key, "raw/timeline/2026/01/31/20260131T235901000Z-00000009/page-00002.json");
         assert!(key < raw_page("timeline", &first, 10));
         assert!(key < raw_page("timeline", &second, 1));
-        assert_eq!(kind(&key), Some(ObjectKind::RawPage));
-        assert_eq!(kind(&manifest("timeline", &first)), Some(ObjectKind::Manifest));
-        assert_eq!(kind(&state("timeline", "full")), None);
+        assert_eq!(object_kind(&key), Some(ObjectKind::RawPage));
+        assert_eq!(object_kind(&manifest("timeline", &first)), Some(ObjectKind::Manifest));
+        assert_eq!(object_kind(&state("timeline", Lane::Full)), None);
     }
 
     #[test]
-    fn a_trace_id_begins_with_the_second_of_its_run_and_tells_two_runs_apart() {
+    fn trace_id_is_unique_and_begins_with_the_start() {
         let at = Utc.with_ymd_and_hms(2026, 1, 31, 23, 59, 1).single().unwrap_or_default();
         let (one, other) = (RunId::new(at, 9).trace_id(), RunId::new(at, 10).trace_id());
         assert_eq!(one, "697e97450000000000000000_00000009".replace('_', ""));

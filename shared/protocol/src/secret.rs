@@ -1,54 +1,54 @@
-//! Reading of secrets, without the store behind it: the database crate takes its address by this trait.
+//! Interface for the reading of secrets, by which the database crate gets its address without knowing the store.
 
 use std::fmt::Debug;
 use std::pin::Pin;
 
 use serde_json::{Map, Value};
 
-/// Fields of a secret as they are read, later.
+/// Future that resolves to the fields of a secret.
 pub type ReadFields<'a> = Pin<Box<dyn Future<Output = Result<Map<String, Value>, SecretError>> + Send + 'a>>;
 
-/// Store from which a secret is read by its name.
+/// Store from which secrets are read by name.
 pub trait ReadSecret: Debug + Send + Sync {
-    /// Reads the fields of a secret; `accepted` stands in the error where it is malformed.
+    /// Reads the fields of a secret; `accepted` is part of the error where the secret is malformed.
     fn read_fields<'a>(&'a self, id: &'a str, accepted: &'static str) -> ReadFields<'a>;
 }
 
-/// Why a secret cannot be used. Never shows its value.
+/// Error for a secret that cannot be used. Never contains its value.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The store did not answer. This is not «no secret».
-    #[error("Could not read the secret {id}: {reason}")]
+    /// The store did not respond, or has no such secret.
+    #[error("could not read the secret {id}: {reason}")]
     Read {
-        /// The secret's name.
+        /// Name of the secret.
         id: String,
-        /// What the store said.
+        /// Text of the store's error.
         reason: String,
     },
-    /// The store did not take it.
-    #[error("Could not store the secret {id}: {reason}")]
+    /// The store refused the new value.
+    #[error("could not store the secret {id}: {reason}")]
     Write {
-        /// The secret's name.
+        /// Name of the secret.
         id: String,
-        /// What the store said.
+        /// Text of the store's error.
         reason: String,
     },
-    /// It is no JSON object.
-    #[error("The secret {id} is no JSON object; accepted: {accepted}")]
+    /// The secret is not a JSON object.
+    #[error("the secret {id} is not a JSON object; accepted: {accepted}")]
     Shape {
-        /// The secret's name.
+        /// Name of the secret.
         id: String,
-        /// What would be right.
+        /// Description of a valid secret.
         accepted: &'static str,
     },
-    /// A field is missing.
-    #[error("The secret {id} has no text `{field}`; accepted: {accepted}")]
+    /// A field is missing or not a text.
+    #[error("the secret {id} has no text `{field}`; accepted: {accepted}")]
     Field {
-        /// The secret's name.
+        /// Name of the secret.
         id: String,
-        /// The field.
+        /// Name of the field.
         field: &'static str,
-        /// What would be right.
+        /// Description of a valid secret.
         accepted: &'static str,
     },
 }

@@ -1,27 +1,27 @@
-//! Reads settings and says everything that is wrong with them at once.
+//! Settings from the environment; every problem with them is reported at once.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Settings as they are read, and what was wrong with them.
+/// Reader of settings that collects the problems it finds.
 pub struct Settings<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     problems: Vec<String>,
 }
 
-/// Settings that cannot be used: each is named, with what it is for.
+/// Error that lists every invalid setting, with its purpose.
 #[derive(Debug, thiserror::Error)]
-#[error("The environment is not usable: {}", .0.join("; "))]
-pub struct BadSettings(Vec<String>);
+#[error("invalid environment: {}", .0.join("; "))]
+pub struct InvalidSettings(Vec<String>);
 
 impl<'a> Settings<'a> {
-    /// Settings found by `lookup`: the environment, or a map in a test.
+    /// Returns a reader of the settings that `lookup` finds: the environment, or a map in a test.
     #[must_use]
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup, problems: Vec::new() }
     }
 
-    /// A setting that must be there. `purpose` says what it is for.
+    /// Reads a mandatory setting; `purpose` describes it in the error.
     pub fn required<T: FromStr + Default>(&mut self, name: &str, purpose: &str) -> T {
         if let Some(text) = self.text(name) {
             return self.parsed(name, &text, purpose);
@@ -30,7 +30,7 @@ impl<'a> Settings<'a> {
         T::default()
     }
 
-    /// A setting with a default.
+    /// Reads an optional setting, `default` where it is missing.
     pub fn optional<T: FromStr + Default>(&mut self, name: &str, default: T, purpose: &str) -> T {
         match self.text(name) {
             Some(text) => self.parsed(name, &text, purpose),
@@ -38,7 +38,7 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A setting that must be one of a few words.
+    /// Reads a setting that must be one of `words`, `default` where it is missing.
     pub fn one_of<T: Copy>(&mut self, name: &str, words: &[(&str, T)], default: T) -> T {
         let Some(text) = self.text(name) else { return default };
         words.iter().find(|(word, _)| *word == text).map_or_else(
@@ -51,30 +51,30 @@ impl<'a> Settings<'a> {
         )
     }
 
-    /// Adds a problem that a caller found in a value.
+    /// Adds a problem that the caller found in a value.
     pub fn problem(&mut self, name: &str, problem: impl fmt::Display) {
         self.problems.push(format!("{name}: {problem}"));
     }
 
-    /// The value, if nothing was wrong.
+    /// Returns `value` if there was no problem.
     ///
     /// # Errors
-    /// Names every setting that is missing or malformed.
-    pub fn finish<T>(self, value: T) -> Result<T, BadSettings> {
-        if self.problems.is_empty() { Ok(value) } else { Err(BadSettings(self.problems)) }
+    /// Lists every setting that is missing or malformed.
+    pub fn finish<T>(self, value: T) -> Result<T, InvalidSettings> {
+        if self.problems.is_empty() { Ok(value) } else { Err(InvalidSettings(self.problems)) }
     }
 
-    /// A setting that may be missing.
+    /// Returns the text of a setting; none where it is missing or blank.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    // The value itself is never shown: it may be a secret put into the wrong variable.
+    // The error never shows the value: it may be a secret put into the wrong variable.
     fn parsed<T: FromStr + Default>(&mut self, name: &str, text: &str, purpose: &str) -> T {
         text.parse().unwrap_or_else(|_| {
             let kind = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-            self.problems.push(format!("{name} is no {kind} ({purpose})"));
+            self.problems.push(format!("{name} is not a valid {kind} ({purpose})"));
             T::default()
         })
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_missing_or_malformed_setting_is_named_with_its_purpose_and_no_value_is_shown() {
+    fn error_lists_every_invalid_setting_without_values() {
         let lookup = |name: &str| match name {
             "RATE" => Some("s3cret".to_owned()),
             "MODE" => Some("hurried".to_owned()),
@@ -95,11 +95,11 @@ mod tests {
         let _: String = settings.required("RAW_BUCKET", "the bucket of raw pages");
         let _: u32 = settings.optional("RATE", 5, "requests per second");
         settings.one_of("MODE", &[("session", 1), ("direct", 2)], 1);
-        let message = settings.finish(()).map_or_else(|bad| bad.to_string(), |()| String::new());
+        let message = settings.finish(()).map_or_else(|invalid| invalid.to_string(), |()| String::new());
         assert_eq!(
             message,
-            "The environment is not usable: RAW_BUCKET is missing (the bucket of raw pages); \
-             RATE is no u32 (requests per second); MODE is not accepted; accepted: session, direct"
+            "invalid environment: RAW_BUCKET is missing (the bucket of raw pages); \
+             RATE is not a valid u32 (requests per second); MODE is not accepted; accepted: session, direct"
         );
     }
 }

@@ -72,7 +72,7 @@ async fn report(stack: &Stack, changed: &BTreeMap<(&str, String), DateTime<Utc>>
     for ((name, id), at) in changed {
         let sql = format!("select updated_at from {} where id = '{id}'", entity(name).table);
         let row = rows(&mut connection, &sql).await;
-        let arrived = row.first().and_then(|row| model::row::instant(row["updated_at"].as_str()?));
+        let arrived = row.first().and_then(|row| model::cell::parse_instant(row["updated_at"].as_str()?));
         match arrived.filter(|arrived| arrived >= at) {
             Some(arrived) => took.push(arrived - *at),
             None => lost.push(format!("{name} {id}")),

@@ -149,7 +149,7 @@ async fn measure_parts() {
         "rows/s of records with lists of {}, against records with empty ones (medians of {ROUNDS}):",
         ELEMENTS.len()
     );
-    for entity in entity::ALL.into_iter().filter(|entity| !entity.parts.is_empty()) {
+    for entity in entity::ALL.into_iter().filter(|entity| !entity.child_tables.is_empty()) {
         let mut took: [Vec<Vec<Duration>>; 2] = [vec![Vec::new(); 2], vec![Vec::new(); 2]];
         for _ in 0..ROUNDS {
             for (words, took) in [&[][..], &ELEMENTS[..]].into_iter().zip(&mut took) {
@@ -158,7 +158,7 @@ async fn measure_parts() {
             }
         }
         let [mut empty, mut full] = took;
-        let rows = u32::try_from(1 + ELEMENTS.len() * entity.parts.len()).expect("few rows");
+        let rows = u32::try_from(1 + ELEMENTS.len() * entity.child_tables.len()).expect("few rows");
         for (place, pass) in ["first", "again, unchanged"].into_iter().enumerate() {
             let (empty, full) = (median(&mut empty[place]), median(&mut full[place]));
             let ratio = f64::from(rows) * empty.as_secs_f64() / full.as_secs_f64();
@@ -173,7 +173,7 @@ async fn with_lists(folder: &Path, entity: &'static Entity, words: &[&str]) -> [
     let nodes: Vec<String> = (0..BATCH)
         .map(|number| {
             let mut record = json!({"id": format!("{}_{number:020x}", entity.name)});
-            for part in entity.parts {
+            for part in entity.child_tables {
                 record[part.field] = list_of(part, words, false);
             }
             record.to_string()
@@ -186,7 +186,7 @@ async fn with_lists(folder: &Path, entity: &'static Entity, words: &[&str]) -> [
         *took = stage_and_reconcile(folder, entity).await;
         fs::remove_dir_all(folder).expect("a clean end");
         assert_eq!(rows(&mut connection, entity.table).await, BATCH, "{}", entity.name);
-        for part in entity.parts {
+        for part in entity.child_tables {
             assert_eq!(rows(&mut connection, part.table).await, BATCH * words.len(), "{}", part.table);
         }
     }

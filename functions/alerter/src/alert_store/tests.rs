@@ -1,7 +1,8 @@
 //! Tests of the alert store: one alert and one resolution, nothing lost, nothing delivered twice.
 
-use db::queries::{LastRun, OpenActions, Watch};
-use protocol::health::EntityReport;
+use db::queries::{LastRun, MonitorSnapshot, OpenActions};
+use protocol::health::EntityFacts;
+use protocol::manifest::RunStatus;
 
 use super::*;
 use crate::snapshot::Thresholds;
@@ -13,16 +14,16 @@ fn at(minute: i64) -> DateTime<Utc> {
 }
 
 fn failure(minute: i64) -> Signal {
-    Signal::new(Class::SyncFailed, "clients", "HTTP 500", at(minute))
+    Signal::new(AlertClass::SyncFailed, "clients", "HTTP 500", at(minute))
 }
 
 /// Returns the observation of one entity whose last run ended at that minute with that status.
-fn watch(minute: i64, status: &str) -> Watch {
-    let facts = EntityReport {
+fn watch(minute: i64, status: RunStatus) -> MonitorSnapshot {
+    let facts = EntityFacts {
         entity: "clients".to_owned(),
-        last_success: (status == "success").then(|| at(minute)),
+        last_success: (status == RunStatus::Success).then(|| at(minute)),
         last_progress: Some(at(minute)),
-        last_status: Some(status.to_owned()),
+        last_status: Some(status),
         failures_in_a_row: 0,
         pending: 0,
         oldest_pending_seconds: None,
@@ -31,15 +32,15 @@ fn watch(minute: i64, status: &str) -> Watch {
     };
     let last = LastRun {
         entity: "clients".to_owned(),
-        status: status.to_owned(),
+        status,
         completed_at: at(minute),
         error: Some("HTTP 500".to_owned()),
         error_rate: None,
     };
-    Watch { entities: vec![facts], last_runs: vec![last], actions: Vec::new() }
+    MonitorSnapshot { entities: vec![facts], last_runs: vec![last], actions: Vec::new() }
 }
 
-fn snapshot(minute: i64, database: Option<Watch>) -> Snapshot {
+fn snapshot(minute: i64, database: Option<MonitorSnapshot>) -> Snapshot {
     Snapshot {
         at: at(minute),
         database_error: database.is_none().then(|| "refused".to_owned()),
@@ -55,7 +56,7 @@ fn apply(store: &mut AlertStore, snapshot: &Snapshot) {
 }
 
 /// Delivers every notice; returns kind and class of each.
-fn deliver(store: &mut AlertStore, minute: i64) -> Vec<(NoticeKind, Class)> {
+fn deliver(store: &mut AlertStore, minute: i64) -> Vec<(NoticeKind, AlertClass)> {
     let notices = store.claim(at(minute));
     store.remove_delivered(&notices.iter().map(|notice| notice.id).collect::<Vec<_>>());
     notices.into_iter().filter_map(|notice| Some((notice.kind, notice.alert?.class))).collect()
@@ -67,15 +68,18 @@ fn hundred_failures_are_one_alert_and_one_resolution() {
     let mut all = Vec::new();
     for minute in 0..100 {
         store.raise(&failure(minute), at(minute));
-        apply(&mut store, &snapshot(minute, Some(watch(minute, "failed"))));
+        apply(&mut store, &snapshot(minute, Some(watch(minute, RunStatus::Failed))));
         all.extend(deliver(&mut store, minute));
     }
     assert_eq!(store.open.values().next().map(|alert| alert.count), Some(100));
     for minute in 100..110 {
-        apply(&mut store, &snapshot(minute, Some(watch(minute, "success"))));
+        apply(&mut store, &snapshot(minute, Some(watch(minute, RunStatus::Success))));
         all.extend(deliver(&mut store, minute));
     }
-    assert_eq!(all, [(NoticeKind::Raised, Class::SyncFailed), (NoticeKind::Resolved, Class::SyncFailed)]);
+    assert_eq!(
+        all,
+        [(NoticeKind::Raised, AlertClass::SyncFailed), (NoticeKind::Resolved, AlertClass::SyncFailed)]
+    );
     assert!(store.open.is_empty());
 }
 
@@ -83,9 +87,9 @@ fn hundred_failures_are_one_alert_and_one_resolution() {
 fn success_before_the_failure_proves_nothing() {
     let mut store = AlertStore::default();
     store.raise(&failure(5), at(5));
-    apply(&mut store, &snapshot(6, Some(watch(4, "success"))));
+    apply(&mut store, &snapshot(6, Some(watch(4, RunStatus::Success))));
     assert_eq!(store.open.len(), 1, "the database has not heard of the failure yet");
-    apply(&mut store, &snapshot(8, Some(watch(7, "success"))));
+    apply(&mut store, &snapshot(8, Some(watch(7, RunStatus::Success))));
     assert!(store.open.is_empty());
 }
 
@@ -98,7 +102,7 @@ fn flapping_alert_needs_longer_calm() {
         if minute % 2 == 0 {
             store.raise(&failure(minute), at(minute));
         } else {
-            apply(&mut store, &snapshot(minute, Some(watch(minute, "success"))));
+            apply(&mut store, &snapshot(minute, Some(watch(minute, RunStatus::Success))));
         }
         notices += deliver(&mut store, minute).len();
     }
@@ -110,9 +114,9 @@ fn unreachable_database_resolves_no_alert() {
     let mut store = AlertStore::default();
     store.raise(&failure(0), at(0));
     apply(&mut store, &snapshot(1, None));
-    let open: Vec<Class> = store.open.values().map(|alert| alert.class).collect();
-    assert_eq!(open, [Class::DatabaseUnreachable, Class::SyncFailed]);
-    apply(&mut store, &snapshot(2, Some(watch(2, "success"))));
+    let open: Vec<AlertClass> = store.open.values().map(|alert| alert.class).collect();
+    assert_eq!(open, [AlertClass::DatabaseUnreachable, AlertClass::SyncFailed]);
+    apply(&mut store, &snapshot(2, Some(watch(2, RunStatus::Success))));
     assert!(store.open.is_empty(), "both are over: {:?}", store.open);
 }
 
@@ -121,7 +125,7 @@ fn growing_alert_is_repeated_at_intervals() {
     let mut store = AlertStore::default();
     let mut all = Vec::new();
     for minute in 0..40 {
-        let mut watch = watch(minute, "success");
+        let mut watch = watch(minute, RunStatus::Success);
         watch.actions.push(OpenActions {
             kind: "placeholder".to_owned(),
             entity: "users".to_owned(),
@@ -132,26 +136,28 @@ fn growing_alert_is_repeated_at_intervals() {
         apply(&mut store, &snapshot(minute, Some(watch)));
         all.extend(deliver(&mut store, minute));
     }
-    let placeholder = |kind| (kind, Class::Placeholder);
+    let placeholder = |kind| (kind, AlertClass::Placeholder);
     assert_eq!(
         all,
         [placeholder(NoticeKind::Raised), placeholder(NoticeKind::Grown), placeholder(NoticeKind::Grown)]
     );
-    apply(&mut store, &snapshot(41, Some(watch(41, "success"))));
+    apply(&mut store, &snapshot(41, Some(watch(41, RunStatus::Success))));
     assert_eq!(deliver(&mut store, 41), [placeholder(NoticeKind::Resolved)]);
 }
 
 #[test]
 fn silent_schedule_is_alerted_within_two_minutes() {
     let silent = |seconds| {
-        let mut snapshot = snapshot(100, Some(watch(99, "success")));
+        let mut snapshot = snapshot(100, Some(watch(99, RunStatus::Success)));
         snapshot.fetched_at = Some(at(100) - TimeDelta::seconds(seconds));
-        snapshot.conditions(&THRESHOLDS).iter().any(|condition| condition.class == Class::ScheduleSilent)
+        snapshot.conditions(&THRESHOLDS).iter().any(|condition| condition.class == AlertClass::ScheduleSilent)
     };
     assert!(!silent(180) && silent(181) && silent(240));
     let paused = Thresholds { is_scheduled: false, ..THRESHOLDS };
-    let snapshot = Snapshot { fetched_at: Some(at(0)), ..snapshot(100, Some(watch(99, "success"))) };
-    assert!(!snapshot.conditions(&paused).iter().any(|condition| condition.class == Class::ScheduleSilent));
+    let snapshot = Snapshot { fetched_at: Some(at(0)), ..snapshot(100, Some(watch(99, RunStatus::Success))) };
+    assert!(
+        !snapshot.conditions(&paused).iter().any(|condition| condition.class == AlertClass::ScheduleSilent)
+    );
 }
 
 #[test]
@@ -180,18 +186,18 @@ fn alert_store_round_trips() {
 #[test]
 fn credentials_failure_is_one_alert() {
     let mut store = AlertStore::default();
-    store.raise(&Signal::new(Class::Credentials, "clients", "HTTP 401", at(0)), at(0));
-    apply(&mut store, &snapshot(1, Some(watch(0, "failed"))));
-    assert_eq!(deliver(&mut store, 1), [(NoticeKind::Raised, Class::Credentials)]);
-    apply(&mut store, &snapshot(3, Some(watch(2, "success"))));
-    assert_eq!(deliver(&mut store, 3), [(NoticeKind::Resolved, Class::Credentials)]);
+    store.raise(&Signal::new(AlertClass::Credentials, "clients", "HTTP 401", at(0)), at(0));
+    apply(&mut store, &snapshot(1, Some(watch(0, RunStatus::Failed))));
+    assert_eq!(deliver(&mut store, 1), [(NoticeKind::Raised, AlertClass::Credentials)]);
+    apply(&mut store, &snapshot(3, Some(watch(2, RunStatus::Success))));
+    assert_eq!(deliver(&mut store, 3), [(NoticeKind::Resolved, AlertClass::Credentials)]);
 }
 
 #[test]
 fn explained_staleness_is_not_alerted() {
-    let snapshot = snapshot(1, Some(watch(1, "failed")));
-    let stale = || Condition::state(Class::EntityStale, "clients", "vieux");
-    let causes = [failure(0), Signal::new(Class::DatabaseUnreachable, "", "refused", at(0))];
+    let snapshot = snapshot(1, Some(watch(1, RunStatus::Failed)));
+    let stale = || Condition::state(AlertClass::EntityStale, "clients", "vieux");
+    let causes = [failure(0), Signal::new(AlertClass::DatabaseUnreachable, "", "refused", at(0))];
     for cause in causes {
         let mut store = AlertStore::default();
         store.raise(&cause, at(0));
@@ -202,16 +208,16 @@ fn explained_staleness_is_not_alerted() {
     }
     let mut store = AlertStore::default();
     store.apply(&snapshot, &[stale()]);
-    assert_eq!(deliver(&mut store, 1), [(NoticeKind::Raised, Class::EntityStale)]);
+    assert_eq!(deliver(&mut store, 1), [(NoticeKind::Raised, AlertClass::EntityStale)]);
 }
 
 #[test]
 fn removed_channel_closes_its_alert() {
     let mut store = AlertStore::default();
-    store.raise(&Signal::new(Class::Channel, "Slack", "HTTP 404", at(0)), at(0));
+    store.raise(&Signal::new(AlertClass::Channel, "Slack", "HTTP 404", at(0)), at(0));
     deliver(&mut store, 0);
     store.resolve_removed_channels(&["Slack", "courriel"], at(1));
     assert_eq!(deliver(&mut store, 1), []);
     store.resolve_removed_channels(&["courriel"], at(2));
-    assert_eq!(deliver(&mut store, 2), [(NoticeKind::Resolved, Class::Channel)]);
+    assert_eq!(deliver(&mut store, 2), [(NoticeKind::Resolved, AlertClass::Channel)]);
 }

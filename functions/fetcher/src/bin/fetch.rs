@@ -1,18 +1,19 @@
-//! `fetch`: one entity from Gazelle into one JSON file. Needs neither AWS nor a database.
+//! Command `fetch`: copies one entity from Gazelle into one JSON file, without AWS or a database.
 
 use std::error::Error;
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
 use clap::Parser;
-use fetcher::fetch::{Job, Parts, fetch};
+use fetcher::fetch::fetch;
+use fetcher::job::{Job, RunContext};
 use fetcher::raw_sink::FileRawSink;
 use fetcher::state::Checkpoint;
-use gazelle_client::GazelleConfig;
-use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, TokenStore};
+use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, GazelleConfig, TokenStore};
 use indicatif::{ProgressBar, ProgressStyle};
 use model::local_day;
 use object_store::{MemoryObjectStore, ObjectStore};
@@ -22,58 +23,60 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-/// Fetch one entity from Gazelle into one JSON file: a list of raw pages, byte for byte.
+/// Copie une entité de Gazelle dans un fichier JSON : la liste des pages brutes, octet pour octet.
 ///
-/// The key is read from GAZELLE_API_KEY; with GAZELLE_AUTH=oauth the tokens from GAZELLE_CLIENT_ID,
-/// GAZELLE_CLIENT_SECRET and GAZELLE_REFRESH_TOKEN. GAZELLE_URL, PAGE_SIZE and REQUESTS_PER_SECOND
-/// are obeyed as by the function.
+/// La clé est lue dans GAZELLE_API_KEY ; avec GAZELLE_AUTH=oauth, les jetons le sont dans GAZELLE_CLIENT_ID,
+/// GAZELLE_CLIENT_SECRET et GAZELLE_REFRESH_TOKEN. GAZELLE_URL, PAGE_SIZE et REQUESTS_PER_SECOND ont le même effet
+/// que pour la fonction.
 #[derive(Parser)]
 #[command(name = "fetch", version)]
 struct Arguments {
-    /// users, clients, pianos or timeline
+    /// users, clients, pianos ou timeline
     entity: String,
-    /// The file to write
+    /// Le fichier à écrire
     #[arg(long)]
     output: PathBuf,
-    /// First day, in Montréal's calendar (timeline only)
+    /// Premier jour, au calendrier de Montréal (timeline seulement)
     #[arg(long)]
     start: Option<NaiveDate>,
-    /// Last day, inclusive
+    /// Dernier jour, inclus
     #[arg(long)]
     end: Option<NaiveDate>,
 }
 
-/// A command on a terminal has no deadline of its own.
+/// Deadline of a command on a terminal, which has none of its own: a year.
 const NO_DEADLINE: Duration = Duration::from_hours(24 * 365);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // The progress bar replaces the log on a terminal.
     if !std::io::stderr().is_terminal() {
         lambda::init_terminal_logging();
     }
-    let mut payload = json!({ "entity": arguments.entity });
-    match (arguments.start, arguments.end) {
-        (None, None) => payload["mode"] = json!("full"),
-        (start, end) => {
-            payload["start"] = json!(start);
-            payload["end"] = json!(end);
-            payload["mode"] = json!("repair");
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("✗ {}", lambda::error_chain(error.as_ref()));
+            ExitCode::FAILURE
         }
     }
-    let request = SyncRequest::parse(&payload, local_day::ZONE)?;
-    // A command on a terminal starts anew each time.
+}
+
+async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let request = SyncRequest::parse(&payload(arguments), local_day::ZONE)?;
+    let [entity] = request.entities()[..] else {
+        return Err("invalid `entity`; expected a single one, such as clients".into());
+    };
+    // No state is kept: each call of the command starts anew.
     let states = Arc::new(ObjectStore::Memory(MemoryObjectStore::default()));
     let api = api(&states)?;
-    let [entity] = request.entities()[..] else {
-        return Err("`entity`: name one; accepted: users, clients, …".into());
-    };
     let job = Job {
         entity,
         mode: request.mode,
         request_id: "fetch".to_owned(),
         lookback_days: 0,
-        // One file holds one listing.
+        // A second attempt would add its pages to those of the first.
         attempts_max: 1,
         holder: "fetch".to_owned(),
         deadline: Instant::now() + NO_DEADLINE,
@@ -86,24 +89,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
         bar.set_position(checkpoint.records);
     };
-    let parts = Parts { api: &api, sink: &sink, states: &states };
-    let reports = fetch(parts, &job, &progress).await?;
+    let context = RunContext { api: &api, sink: &sink, states: &states };
+    let reports = Box::pin(fetch(context, &job, &progress)).await?;
     bar.finish_and_clear();
-    let report = reports.into_iter().next().ok_or("no run")?;
-    match report.status {
-        "success" | "partial" => {
-            sink.finish()?;
-            eprintln!(
-                "{} : {} enregistrements en {} pages → {}{}",
-                report.entity,
-                report.records,
-                report.pages,
-                arguments.output.display(),
-                report.error.map(|error| format!(" (partiel : {error})")).unwrap_or_default()
-            );
-            Ok(())
-        }
-        _ => Err(report.error.unwrap_or_default().into()),
+    let report = reports.into_iter().next().ok_or("no run has begun")?;
+    if !report.status.is_over() {
+        return Err(report.error.unwrap_or_default().into());
+    }
+    sink.finish()?;
+    let (entity, file) = (report.entity, arguments.output.display());
+    eprintln!("{entity} : {} enregistrements en {} pages → {file}", report.records, report.pages);
+    // The reason is in English, as the logs are: it has a line of its own.
+    if let Some(reason) = report.error {
+        eprintln!("La copie est partielle, pour cette raison :\n{reason}");
+    }
+    Ok(())
+}
+
+fn payload(arguments: &Arguments) -> Value {
+    match (arguments.start, arguments.end) {
+        (None, None) => json!({ "entity": arguments.entity, "mode": "full" }),
+        (start, end) => json!({ "entity": arguments.entity, "mode": "repair", "start": start, "end": end }),
     }
 }
 
@@ -122,7 +128,7 @@ fn api(states: &Arc<ObjectStore>) -> Result<Gazelle, Box<dyn Error>> {
             for (name, field, purpose) in [
                 ("GAZELLE_CLIENT_ID", "client_id", "the OAuth application"),
                 ("GAZELLE_CLIENT_SECRET", "client_secret", "the OAuth application's secret"),
-                ("GAZELLE_REFRESH_TOKEN", "refresh_token", "the token from the last authorisation"),
+                ("GAZELLE_REFRESH_TOKEN", "refresh_token", "the refresh token of the last authorisation"),
             ] {
                 fields.insert(field.to_owned(), Value::from(settings.required::<String>(name, purpose)));
             }

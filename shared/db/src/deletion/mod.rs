@@ -1,7 +1,25 @@
 //! Deletions: records that complete listings lack, looked up by id, then marked as deleted. Rows are never removed.
 
-pub(crate) mod sweep;
+mod lock;
+pub(crate) mod lookup;
+mod mark;
+mod statements;
+mod sweep;
+mod withhold;
 
-pub use sweep::{
-    Question, Swept, conclude_sweep, delete_missing, entities_with_absence, mark_asked, question,
-};
+pub use lookup::{PendingLookup, mark_lookup_sent, pending_lookup};
+pub use mark::mark_deleted;
+pub use sweep::{entities_with_missing_records, process_sweep};
+pub use withhold::SweepResult;
+
+use model::entity::Entity;
+
+/// Returns the static statements of deletions, by name.
+pub(crate) fn statements() -> Vec<(&'static str, &'static str)> {
+    [lookup::STATEMENTS, sweep::STATEMENTS, withhold::STATEMENTS].concat()
+}
+
+/// Returns the assembled statements of deletions for an entity, by name.
+pub(crate) fn assembled(entity: &Entity) -> Vec<(&'static str, String)> {
+    statements::assembled(entity)
+}

@@ -1,56 +1,57 @@
-//! Records that came under two ids: reported once, never merged.
+//! Duplicate ids: records that arrived under two ids, one of the source and one of V5. Reported once, never merged.
 
 use model::entity::Entity;
-use sqlx::{AssertSqlSafe, Row};
+use protocol::action::ActionKind;
+use serde_json::json;
+use sqlx::AssertSqlSafe;
 
+use super::statements;
+use crate::actions::{NewAction, open_counted};
+use crate::error::{During as _, Error};
 use crate::pool::Db;
 
-/// Reports rows of another origin that say the same, on the same day, as one of the source's own; answers
-/// how many were not reported before.
+/// Static statements of this file, by name.
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("allow_hash_join_of_duplicates", ALLOW_HASH_JOIN)];
+
+/// Lets the planner join two sets once; batches join by index.
+const ALLOW_HASH_JOIN: &str = "select set_config('enable_hashjoin', 'on', true)";
+
+/// A row under a foreign id, and the row of the source that says the same.
+#[derive(Debug, sqlx::FromRow)]
+struct DuplicateId {
+    id: String,
+    same_as: String,
+}
+
+/// Reports rows of another origin that say the same, on the same day, as a row of the source; returns how many were not
+/// reported before.
 ///
 /// # Errors
 /// The database refused or was out of reach.
-pub async fn report_twins(db: &Db, entity: &Entity) -> Result<u64, sqlx::Error> {
-    let (Some(twins), Some(by)) = (&entity.twins, entity.partitioned_by) else { return Ok(0) };
-    let (table, day, prefix) = (entity.table, twins.day, twins.prefix);
-    let length = prefix.len();
+pub async fn report_duplicate_ids(db: &Db, entity: &Entity) -> Result<u64, Error> {
+    let (Some(rule), Some(by)) = (&entity.duplicate_ids, entity.partitioned_by) else { return Ok(0) };
     let mut tx = db.begin().await?;
-    let foreign = format!("select exists (select from {table}_keys where left(id, {length}) <> '{prefix}')");
-    let is_any: bool = tx.query(AssertSqlSafe(foreign)).fetch_one(tx.connection()).await?.try_get(0)?;
-    if !is_any {
+    let has_foreign_ids: bool = tx
+        .query_scalar(AssertSqlSafe(statements::has_foreign_ids(entity, rule)))
+        .fetch_one(tx.connection())
+        .await
+        .during("look for foreign ids")?;
+    if !has_foreign_ids {
         tx.rollback().await?;
         return Ok(0);
     }
-    let text = |row: &str| {
-        let texts: Vec<String> = twins.texts.iter().map(|text| format!("{row}.{text}")).collect();
-        format!("lower(regexp_replace(btrim(concat_ws(' ', {})), '\\s+', ' ', 'g'))", texts.join(", "))
-    };
-    // Both sides are sets, once joined: not a batch against an index.
-    tx.query("select set_config('enable_hashjoin', 'on', true)").execute(tx.connection()).await?;
-    let sql = format!(
-        r"
-        with foreign_rows as materialized (
-            select t.id, t.{day} as day, {foreign_text} as text
-            from {table}_keys k
-            join {table} t on t.id = k.id and t.{by} = k.{by}
-            where left(k.id, {length}) <> '{prefix}' and t.deleted_at is null
-                and not exists (
-                    select from admin_actions a where a.kind = 'duplicate' and a.entity = $1 and a.subject = k.id
-                )
-        )
-        insert into admin_actions (kind, entity, subject, details)
-        select distinct on (f.id) 'duplicate', $1, f.id, jsonb_build_object('same_as', t.id)
-        from foreign_rows f
-        join {table} t on t.{day} = f.day and left(t.id, {length}) = '{prefix}' and t.deleted_at is null
-            and {own_text} = f.text
-        where f.text <> ''
-        order by f.id, t.id
-        on conflict (kind, entity, subject) where resolved_at is null do nothing
-        ",
-        foreign_text = text("t"),
-        own_text = text("t"),
-    );
-    let reported = tx.query(AssertSqlSafe(sql)).bind(entity.name).execute(tx.connection()).await?;
+    tx.query(ALLOW_HASH_JOIN).execute(tx.connection()).await.during("set up the search for duplicate ids")?;
+    let found: Vec<DuplicateId> = tx
+        .query_as(AssertSqlSafe(statements::duplicate_ids(entity, rule, by)))
+        .bind(entity.name)
+        .fetch_all(tx.connection())
+        .await
+        .during("find duplicate ids")?;
+    let actions: Vec<NewAction<'_>> = found
+        .iter()
+        .map(|found| NewAction { subject: &found.id, details: json!({ "same_as": found.same_as }) })
+        .collect();
+    let reported = open_counted(&mut tx, ActionKind::Duplicate, entity.name, &actions).await?;
     tx.commit().await?;
-    Ok(reported.rows_affected())
+    Ok(reported)
 }

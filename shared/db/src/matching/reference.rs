@@ -1,215 +1,121 @@
-//! References by alias, and by what a record says of someone without a usable id.
+//! References without a usable id: resolved by alias, or by the profile that the record gives instead.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::entity::{self, Entity};
 use model::fold::fold;
-use model::matching::{Card, Matching, Scored, choose};
-use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Row};
+use model::matching::{MatchProfile, Matching, ScoredCandidate, choose};
+use protocol::action::ActionKind;
 
-use super::decision::{Decision, record};
-use super::keys::candidates;
-use crate::actions;
+use super::alias::{Aliases, name_of};
+use super::candidate_search::find_candidates;
+use super::decision::{Decision, MatchMethod, record_decisions};
+use crate::actions::{self, NewAction, Resolver};
+use crate::error::Error;
 use crate::pool::Tx;
-use crate::production::Candidate;
+use crate::production::candidate::Candidate;
 
-/// Ids by entity and alias: an id as it is, a name folded.
-type Aliases = BTreeMap<(String, String), String>;
-
-/// A name in an action's subject, at most: an index of PostgreSQL takes 2,700 bytes.
-const SUBJECT_CHARACTERS_MAX: usize = 200;
-
-/// Who is meant by a card, and how that was found out.
+/// Record that a profile means, with the candidates that were compared.
+#[derive(Debug)]
 struct Choice {
-    scored: Vec<Scored>,
-    method: &'static str,
+    scored: Vec<ScoredCandidate>,
+    method: MatchMethod,
     id: Option<String>,
 }
 
-/// Fills references that have no usable id with the one that is clearly meant, and replaces ids by those that
-/// they are aliases of. Writes every such choice down, and asks a person about a name that nobody bears.
+type Choices = BTreeMap<MatchProfile, Choice>;
+
+/// Fills references that have no usable id with the record that is clearly meant, and replaces ids by those that they
+/// are aliases of. Records a decision for each, and opens an action about every name that no record bears.
 ///
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn resolve_references(
     tx: &mut Tx,
     entity: &'static Entity,
-    rows: &mut [Candidate],
-) -> Result<(), sqlx::Error> {
-    let aliases = aliases(tx, entity, rows).await?;
+    candidates: &mut [Candidate],
+) -> Result<(), Error> {
     let mut decisions = Vec::new();
-    if !aliases.is_empty() {
-        let mut dead = aliases.clone();
-        forget_living(tx, &mut dead).await?;
-        follow_aliases(entity, &dead, rows, &mut decisions);
-    }
+    let aliases = Aliases::read(tx, entity, candidates).await?;
+    aliases.replace_ids(tx, entity, candidates, &mut decisions).await?;
     for target in entity::ALL {
         let Some(matching) = &target.matching else { continue };
-        let asked = rows.iter().flat_map(|row| &row.asked).filter(|asked| asked.target == target.name);
-        let cards: BTreeSet<Card> = asked.map(|asked| asked.card.clone()).collect();
-        if cards.is_empty() {
+        let unresolved = candidates.iter().flat_map(|candidate| &candidate.unresolved);
+        let of_target = unresolved.filter(|asked| asked.target == target.name);
+        let profiles: BTreeSet<MatchProfile> = of_target.map(|asked| asked.profile.clone()).collect();
+        if profiles.is_empty() {
             continue;
         }
-        let choices = choices(tx, target, matching, &aliases, cards.into_iter().collect()).await?;
-        for row in rows.iter_mut() {
-            for asked in row.asked.iter().filter(|asked| asked.target == target.name) {
-                let Some(choice) = choices.get(&asked.card) else { continue };
-                let Some(column) = entity.columns.get(asked.column) else { continue };
-                if let Some(cell) = row.row.cells.get_mut(asked.column) {
-                    cell.clone_from(&choice.id);
-                }
-                decisions.push(Decision {
-                    record_id: row.row.id.clone(),
-                    reference: column.name,
-                    asked: asked.card.to_json(),
-                    candidates: choice.scored.clone(),
-                    method: choice.method,
-                    choice: choice.id.clone(),
-                });
-            }
+        let choices = choices(tx, target, matching, &aliases, profiles.into_iter().collect()).await?;
+        for candidate in candidates.iter_mut() {
+            fill_references(entity, target, candidate, &choices, &mut decisions);
         }
-        ask_a_person(tx, target, choices.iter().filter(|(_, choice)| choice.id.is_none())).await?;
-        let known = choices.iter().filter(|(_, choice)| choice.id.is_some());
-        let names: Vec<String> = known.filter_map(|(card, _)| Some(fold(&name(card)?))).collect();
-        actions::close(tx, "unmatched", target, &names).await?;
+        update_actions(tx, target, &choices).await?;
     }
-    record(tx, entity, &decisions).await
+    record_decisions(tx, entity, &decisions).await
 }
 
-fn follow_aliases(entity: &Entity, aliases: &Aliases, rows: &mut [Candidate], decisions: &mut Vec<Decision>) {
-    for row in rows {
-        let own = entity.columns.iter().zip(&mut row.row.cells);
-        let parts = entity.parts.iter().zip(&mut row.row.parts).flat_map(|(part, list)| {
-            list.lines.iter_mut().flat_map(|line| part.columns.iter().zip(&mut line.cells))
-        });
-        for (column, cell) in own.chain(parts) {
-            let Some((target, id)) = column.references.zip(cell.as_deref()) else { continue };
-            let Some(meant) = aliases.get(&(target.to_owned(), id.to_owned())) else { continue };
-            decisions.push(Decision {
-                record_id: row.row.id.clone(),
-                reference: column.name,
-                asked: json!({ "id": id }),
-                candidates: Vec::new(),
-                method: "alias",
-                choice: Some(meant.clone()),
-            });
-            *cell = Some(meant.clone());
-        }
-    }
-}
-
-/// Leaves out aliases that are the id of a record that lives: the exact id wins.
-async fn forget_living(tx: &mut Tx, aliases: &mut Aliases) -> Result<(), sqlx::Error> {
-    for target in entity::ALL.into_iter().filter(|target| !target.placeholder.is_empty()) {
-        let of_target: Vec<&str> = aliases
-            .keys()
-            .filter(|(entity, _)| entity == target.name)
-            .map(|(_, alias)| alias.as_str())
-            .collect();
-        if of_target.is_empty() {
-            continue;
-        }
-        let sql = format!(
-            "select id from {} where id = any($1) and not is_placeholder and deleted_at is null",
-            target.table
-        );
-        let living = tx.query(AssertSqlSafe(sql)).bind(&of_target).fetch_all(tx.connection()).await?;
-        for row in &living {
-            aliases.remove(&(target.name.to_owned(), row.try_get(0)?));
-        }
-    }
-    Ok(())
-}
-
+/// Chooses the record that each profile means: by alias first, then by similarity.
 async fn choices(
     tx: &mut Tx,
     target: &Entity,
     matching: &Matching,
     aliases: &Aliases,
-    cards: Vec<Card>,
-) -> Result<BTreeMap<Card, Choice>, sqlx::Error> {
-    let found = candidates(tx, target, matching, &cards).await?;
-    let choices = cards.into_iter().zip(&found).map(|(card, found)| {
-        let alias = name(&card).and_then(|name| aliases.get(&(target.name.to_owned(), fold(&name))));
-        let (scored, chosen) = choose(matching, &card, found);
+    profiles: Vec<MatchProfile>,
+) -> Result<Choices, Error> {
+    let found = find_candidates(tx, target, matching, &profiles).await?;
+    let choices = profiles.into_iter().zip(&found).map(|(profile, found)| {
+        let alias = name_of(&profile).and_then(|name| aliases.of_name(target, &name));
+        let (scored, chosen) = choose(matching, &profile, found);
         let is_equal = scored.first().is_some_and(|best| best.score >= 1.0);
         let (method, id) = match (alias, chosen) {
-            (Some(id), _) => ("alias", Some(id.clone())),
-            (None, Some(id)) => (if is_equal { "equal" } else { "fuzzy" }, Some(id)),
-            (None, None) => ("none", None),
+            (Some(id), _) => (MatchMethod::Alias, Some(id.clone())),
+            (None, Some(id)) if is_equal => (MatchMethod::Equal, Some(id)),
+            (None, Some(id)) => (MatchMethod::Fuzzy, Some(id)),
+            (None, None) => (MatchMethod::None, None),
         };
-        (card, Choice { scored, method, id })
+        (profile, Choice { scored, method, id })
     });
     Ok(choices.collect())
 }
 
-/// What a card calls the one it asks for.
-fn name(card: &Card) -> Option<String> {
-    let names: Vec<&str> = ["name", "first_name", "last_name", "company_name", "serial_number", "email"]
-        .into_iter()
-        .filter_map(|field| card.get(field))
-        .collect();
-    (!names.is_empty()).then(|| names.join(" ").chars().take(SUBJECT_CHARACTERS_MAX).collect())
-}
-
-/// The aliases among the ids and names that these rows refer to.
-async fn aliases(tx: &mut Tx, entity: &Entity, rows: &[Candidate]) -> Result<Aliases, sqlx::Error> {
-    let columns = entity.columns.iter().chain(entity.parts.iter().flat_map(|part| part.columns));
-    if !columns.into_iter().any(|column| column.references.is_some()) {
-        return Ok(Aliases::new());
-    }
-    // Few, or none: they are all read, and most batches ask nothing else.
-    let known =
-        tx.query("select entity, alias, id from aliases order by alias").fetch_all(tx.connection()).await?;
-    let mut wanted: BTreeSet<(&str, String)> = BTreeSet::new();
-    if !known.is_empty() {
-        for row in rows {
-            let own = entity.columns.iter().zip(&row.row.cells);
-            let parts = entity.parts.iter().zip(&row.row.parts).flat_map(|(part, list)| {
-                list.lines.iter().flat_map(|line| part.columns.iter().zip(&line.cells))
-            });
-            let cells = own.chain(parts);
-            wanted.extend(cells.filter_map(|(column, cell)| Some((column.references?, cell.clone()?))));
-            wanted
-                .extend(row.asked.iter().filter_map(|asked| Some((asked.target, fold(&name(&asked.card)?)))));
-        }
-    }
-    let mut aliases = Aliases::new();
-    for row in &known {
-        let (entity, alias): (String, String) = (row.try_get("entity")?, row.try_get("alias")?);
-        for alias in BTreeSet::from([fold(&alias), alias]) {
-            if wanted.contains(&(entity.as_str(), alias.clone())) {
-                aliases.entry((entity.clone(), alias)).or_insert(row.try_get("id")?);
-            }
-        }
-    }
-    Ok(aliases)
-}
-
-/// Once for each name, however many records bear it.
-async fn ask_a_person(
-    tx: &mut Tx,
+/// Writes the chosen ids into a candidate's references to one entity, and adds a decision for each.
+fn fill_references(
+    entity: &Entity,
     target: &Entity,
-    nobody: impl Iterator<Item = (&Card, &Choice)>,
-) -> Result<(), sqlx::Error> {
-    let nobody: Vec<(String, Value)> =
-        nobody.filter_map(|(card, _)| Some((fold(&name(card)?), card.to_json()))).collect();
-    if nobody.is_empty() {
-        return Ok(());
+    candidate: &mut Candidate,
+    choices: &Choices,
+    decisions: &mut Vec<Decision>,
+) {
+    for asked in candidate.unresolved.iter().filter(|asked| asked.target == target.name) {
+        let Some(choice) = choices.get(&asked.profile) else { continue };
+        let Some(column) = entity.columns.get(asked.column) else { continue };
+        if let Some(cell) = candidate.row.cells.get_mut(asked.column) {
+            cell.clone_from(&choice.id);
+        }
+        decisions.push(Decision {
+            record_id: candidate.row.id.clone(),
+            reference: column.name,
+            asked: asked.profile.to_json(),
+            candidates: choice.scored.clone(),
+            method: choice.method,
+            choice: choice.id.clone(),
+        });
     }
-    tx.query(
-        r"
-        insert into admin_actions (kind, entity, subject, details)
-        select distinct on (subject) 'unmatched', $1, subject, details::jsonb
-        from unnest($2::text[], $3::text[]) as u(subject, details)
-        on conflict (kind, entity, subject) where resolved_at is null do nothing
-        ",
-    )
-    .bind(target.name)
-    .bind(nobody.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
-    .bind(nobody.iter().map(|(_, card)| card.to_string()).collect::<Vec<_>>())
-    .execute(tx.connection())
-    .await?;
-    Ok(())
+}
+
+/// Opens an action for each name that no record bears, once however many records hold it, and resolves those of the
+/// names that were found.
+async fn update_actions(tx: &mut Tx, target: &Entity, choices: &Choices) -> Result<(), Error> {
+    let (found, unmatched): (Vec<_>, Vec<_>) = choices
+        .iter()
+        .filter_map(|(profile, choice)| Some((fold(&name_of(profile)?), profile, choice.id.is_some())))
+        .partition(|(_, _, is_found)| *is_found);
+    let actions: Vec<NewAction<'_>> = unmatched
+        .iter()
+        .map(|(name, profile, _)| NewAction { subject: name, details: profile.to_json() })
+        .collect();
+    actions::open(tx, ActionKind::Unmatched, target.name, &actions).await?;
+    let found: Vec<String> = found.into_iter().map(|(name, _, _)| name).collect();
+    actions::resolve(tx, ActionKind::Unmatched, target, &found, Resolver::Reconciler).await
 }

@@ -1,10 +1,17 @@
 //! Production tables: promotion, child tables, partitions, placeholders.
 
+pub(crate) mod candidate;
 mod child_tables;
 mod partition;
 mod placeholder;
-pub(crate) mod promote;
+mod promote;
 
+pub use candidate::{Candidate, PromotionOutcome};
 pub use partition::ensure_months;
-pub use placeholder::{MadeUp, make_placeholders};
-pub use promote::{Candidate, Verdict, promote};
+pub use placeholder::{CreatedPlaceholder, make_placeholders};
+pub use promote::promote;
+
+/// Returns the static statements of this room.
+pub(crate) fn statements() -> Vec<(&'static str, &'static str)> {
+    partition::STATEMENTS.to_vec()
+}

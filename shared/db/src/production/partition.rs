@@ -1,18 +1,25 @@
-//! Months of a partitioned table, made before they are needed.
+//! Monthly partitions of a production table, created before they are needed.
 
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use model::entity::Entity;
 
+use crate::error::{During as _, Error};
 use crate::pool::Db;
 
-/// Outside these years a date is a mistake: it lands in the default partition.
+/// Static statements of this file.
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("ensure_months", ENSURE_MONTHS)];
+
+/// Years that get partitions. A date outside them is a mistake, and its row goes to the default partition.
 const YEARS: std::ops::RangeInclusive<i32> = 1990..=2100;
 
-/// Months past the present one that have their partition before the first record asks for it.
+/// Months after the present one whose partition is created before the first record needs it.
 const MONTHS_AHEAD: u32 = 3;
 
-/// Makes the monthly partitions for these instants and for the months to come, in a transaction of its own:
-/// making one locks the whole table. Does nothing for a table that is not partitioned.
+const ENSURE_MONTHS: &str = "select ensure_monthly_partitions($1, $2)";
+
+/// Creates the monthly partitions for these instants and for the next months, and returns how many are new. Runs in a
+/// transaction of its own, because creating a partition locks the whole table. Does nothing for a table that is not
+/// partitioned.
 ///
 /// # Errors
 /// The database refused or was out of reach.
@@ -20,7 +27,7 @@ pub async fn ensure_months(
     db: &Db,
     entity: &Entity,
     instants: impl IntoIterator<Item = DateTime<Utc>>,
-) -> Result<u32, sqlx::Error> {
+) -> Result<u32, Error> {
     if entity.partitioned_by.is_none() {
         return Ok(0);
     }
@@ -36,14 +43,13 @@ pub async fn ensure_months(
     months.sort_unstable();
     months.dedup();
     let mut tx = db.begin().await?;
-    let made: i32 = sqlx::Row::get(
-        &tx.query("select ensure_monthly_partitions($1, $2)")
-            .bind(entity.table)
-            .bind(months)
-            .fetch_one(tx.connection())
-            .await?,
-        0,
-    );
+    let created: i32 = tx
+        .query_scalar(ENSURE_MONTHS)
+        .bind(entity.table)
+        .bind(months)
+        .fetch_one(tx.connection())
+        .await
+        .during("create monthly partitions")?;
     tx.commit().await?;
-    Ok(u32::try_from(made).unwrap_or_default())
+    Ok(u32::try_from(created).unwrap_or_default())
 }

@@ -1,23 +1,29 @@
-//! Rows made up for ids that someone refers to and no one has sent yet: no reference ever dangles.
+//! Placeholders: rows created for ids that a record refers to before the record with that id has arrived, so that no
+//! reference dangles.
 
+use model::column::Column;
 use model::entity::{self, Entity};
-use model::row::Column;
+use protocol::action::ActionKind;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::AssertSqlSafe;
 
-use crate::matching::{Decision, record};
+use crate::actions::{self, NewAction};
+use crate::error::{During as _, Error};
+use crate::matching::decision::{Decision, MatchMethod, record_decisions};
 use crate::pool::Tx;
+use crate::production::candidate::Candidate;
+use crate::statements::promotion;
 
-/// A reference of a record that is about to be promoted.
+/// Reference of a record that is about to be promoted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Reference<'a> {
-    /// The entity referred to.
+    /// Name of the entity referred to.
     target: &'static str,
-    /// The id referred to.
+    /// Id referred to.
     id: &'a str,
-    /// The column that refers.
+    /// Column that holds the reference.
     column: &'static str,
-    /// The record that refers.
+    /// Id of the record that refers.
     record_id: &'a str,
 }
 
@@ -28,51 +34,33 @@ impl Reference<'_> {
             reference: self.column,
             asked: json!({ "id": self.id }),
             candidates: Vec::new(),
-            method: "placeholder",
+            method: MatchMethod::Placeholder,
             choice: Some(self.id.to_owned()),
         }
     }
 }
 
-/// A row that was made up.
+/// Placeholder row that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MadeUp {
-    /// Its entity.
+pub struct CreatedPlaceholder {
+    /// Name of its entity.
     pub entity: &'static str,
-    /// Its id.
+    /// Id that was referred to.
     pub id: String,
 }
 
-/// Makes a row for every id referred to that has none, once, flags it, and asks a person to look.
-/// Parents before children and ids in order, so that two at once never wait for each other.
+/// Creates a row for every id referred to that has none, marks it as a placeholder, and opens an action. Works parents
+/// before children and ids in order, so that two transactions never wait for each other.
 ///
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn make_placeholders(
     tx: &mut Tx,
     entity: &'static Entity,
-    candidates: &[crate::production::Candidate],
-) -> Result<Vec<MadeUp>, sqlx::Error> {
-    let of_cells = |columns: &'static [Column], cells, record_id| {
-        columns.iter().zip(cells).filter_map(move |(column, cell): (_, &Option<String>)| {
-            Some(Reference {
-                target: column.references?,
-                id: cell.as_deref()?,
-                column: column.name,
-                record_id,
-            })
-        })
-    };
-    let mut references: Vec<Reference<'_>> = Vec::new();
-    for crate::production::Candidate { row, .. } in candidates {
-        references.extend(of_cells(entity.columns, &row.cells, &row.id));
-        for (part, list) in entity.parts.iter().zip(&row.parts) {
-            references
-                .extend(list.lines.iter().flat_map(|line| of_cells(part.columns, &line.cells, &row.id)));
-        }
-    }
-    references.sort_unstable();
-    let mut made = Vec::new();
+    candidates: &[Candidate],
+) -> Result<Vec<CreatedPlaceholder>, Error> {
+    let references = references(entity, candidates);
+    let mut created = Vec::new();
     for target in entity::ALL {
         let of_target: Vec<&Reference<'_>> =
             references.iter().filter(|reference| reference.target == target.name).collect();
@@ -85,50 +73,44 @@ pub async fn make_placeholders(
         if new.is_empty() {
             continue;
         }
-        announce(tx, target, &new).await?;
-        let decided: Vec<&Reference<'_>> =
-            of_target.into_iter().filter(|reference| new.iter().any(|id| id == reference.id)).collect();
-        let decisions: Vec<Decision> = decided.into_iter().map(Reference::decision).collect();
-        record(tx, entity, &decisions).await?;
-        made.extend(new.into_iter().map(|id| MadeUp { entity: target.name, id }));
+        let to_check: Vec<_> = new.iter().map(|id| NewAction { subject: id, details: json!({}) }).collect();
+        actions::open(tx, ActionKind::Placeholder, target.name, &to_check).await?;
+        let is_new = |reference: &Reference<'_>| new.iter().any(|id| id == reference.id);
+        let decisions: Vec<Decision> =
+            of_target.into_iter().filter(|reference| is_new(reference)).map(Reference::decision).collect();
+        record_decisions(tx, entity, &decisions).await?;
+        created.extend(new.into_iter().map(|id| CreatedPlaceholder { entity: target.name, id }));
     }
-    Ok(made)
+    Ok(created)
 }
 
-async fn insert_missing(tx: &mut Tx, target: &Entity, ids: &[&str]) -> Result<Vec<String>, sqlx::Error> {
-    let columns: String = target.placeholder.iter().map(|(column, _)| format!(", {column}")).collect();
-    let values: String = (0..target.placeholder.len())
-        .map(|place| format!(", replace(${}, '{{id}}', u.id)", place + 2))
-        .collect();
-    let table = target.table;
-    let sql = format!(
-        r"
-        insert into {table} (id, is_placeholder{columns})
-        select u.id, true{values}
-        from unnest($1::text[]) as u(id)
-        where not exists (select from {table} t where t.id = u.id)
-        order by u.id
-        on conflict (id) do nothing
-        returning id
-        "
-    );
-    let query = tx.query(AssertSqlSafe(sql)).bind(ids);
+/// Returns the references of the candidates and of their child rows, in order of target and id.
+fn references<'a>(entity: &'static Entity, candidates: &'a [Candidate]) -> Vec<Reference<'a>> {
+    let of_cells = |columns: &'static [Column], cells: &'a [Option<String>], record_id: &'a str| {
+        columns.iter().zip(cells).filter_map(move |(column, cell)| {
+            Some(Reference {
+                target: column.references?,
+                id: cell.as_deref()?,
+                column: column.name,
+                record_id,
+            })
+        })
+    };
+    let mut references: Vec<Reference<'_>> = Vec::new();
+    for Candidate { row, .. } in candidates {
+        references.extend(of_cells(entity.columns, &row.cells, &row.id));
+        for (table, list) in entity.child_tables.iter().zip(&row.child_rows) {
+            references
+                .extend(list.rows.iter().flat_map(|line| of_cells(table.columns, &line.cells, &row.id)));
+        }
+    }
+    references.sort_unstable();
+    references
+}
+
+/// Inserts a row for each id that has none. Returns the ids that are new.
+async fn insert_missing(tx: &mut Tx, target: &Entity, ids: &[&str]) -> Result<Vec<String>, Error> {
+    let query = tx.query_scalar(AssertSqlSafe(promotion::insert_placeholders(target))).bind(ids);
     let query = target.placeholder.iter().fold(query, |query, (_, template)| query.bind(*template));
-    let rows = query.fetch_all(tx.connection()).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-async fn announce(tx: &mut Tx, target: &Entity, ids: &[String]) -> Result<(), sqlx::Error> {
-    tx.query(
-        r"
-        insert into admin_actions (kind, entity, subject)
-        select 'placeholder', $1, id from unnest($2::text[]) as u(id)
-        on conflict (kind, entity, subject) where resolved_at is null do nothing
-        ",
-    )
-    .bind(target.name)
-    .bind(ids)
-    .execute(tx.connection())
-    .await?;
-    Ok(())
+    query.fetch_all(tx.connection()).await.during("create placeholders")
 }

@@ -1,9 +1,22 @@
-//! Read-only questions of health, dashboard, alerter and daily report.
+//! Read-only queries of the health API, the dashboard, the alerter and the daily report.
 
-pub(crate) mod entity_facts;
+mod daily_summary;
+mod entity_facts;
+mod monitor;
 mod overview;
-mod watch;
+mod statements;
 
-pub use entity_facts::{entity_reports, is_reachable};
-pub use overview::{Action, Hour, Overview, Run, overview};
-pub use watch::{ActionCount, Day, EntityDay, LastRun, OpenActions, SlowRun, Watch, day, has_news, watch};
+pub use daily_summary::{ActionCount, DailySummary, EntityDay, SlowRun, daily_summary};
+pub use entity_facts::{entity_facts, is_reachable};
+pub use monitor::{LastRun, MonitorSnapshot, OpenActions, has_recent_incidents, monitor_snapshot};
+pub use overview::{ActionRow, HourRow, Overview, RunRow, overview};
+
+/// Returns the static queries, by name.
+pub(crate) fn statements() -> Vec<(&'static str, &'static str)> {
+    monitor::STATEMENTS.to_vec()
+}
+
+/// Returns the queries that are assembled over the whole registry, by name.
+pub(crate) fn assembled() -> Vec<(&'static str, String)> {
+    statements::assembled()
+}

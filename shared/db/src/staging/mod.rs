@@ -2,15 +2,26 @@
 
 mod archive;
 mod audit;
-pub(crate) mod last_seen;
+mod claim;
+mod dedup;
+mod existing;
+mod insert;
+pub(crate) mod page;
 mod quarantine;
 mod retry;
 mod settle;
 mod stage;
 
-pub use archive::{Part, archivable, delete_archived, restore_archived};
+pub use archive::{ArchiveChunk, archivable, delete_archived, restore_archived};
 pub use audit::{prepare_replay, unheard_runs, unknown_pages};
+pub use claim::{Claimed, claim};
+pub use page::{PageNodes, StagedCounts};
 pub use quarantine::{Quarantined, quarantine};
 pub use retry::{Deferral, FAULT_ATTEMPTS_MAX, defer, retry_failed};
-pub use settle::{Claimed, Outcome, Settlement, claim, settle};
-pub use stage::{PageNodes, StagedCounts, stage};
+pub use settle::{RecordOutcome, Settlement, settle};
+pub use stage::stage;
+
+/// Returns the static statements of this room, each with its name.
+pub(crate) fn statements() -> Vec<(&'static str, &'static str)> {
+    [archive::STATEMENTS, audit::STATEMENTS, quarantine::STATEMENTS, settle::STATEMENTS].concat()
+}

@@ -1,55 +1,69 @@
-//! What no staging table can take as a whole: a message or an object that cannot be read.
+//! Quarantine of messages and objects that cannot be read.
 
 use model::entity::Entity;
+use protocol::action::ActionKind;
 use protocol::raw_page::Metadata;
+use serde_json::json;
+use sqlx::FromRow;
 
+use crate::actions::{self, NewAction};
+use crate::error::{During as _, Error};
 use crate::pool::Db;
 use crate::runs;
 
-/// Something that is kept aside.
+/// Static statements of this file.
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("quarantine", QUARANTINE)];
+
+/// Message or object that is set aside.
 #[derive(Debug)]
 pub struct Quarantined<'a> {
-    /// The object's key, or the message's digest.
+    /// Key of the object, or digest of the message.
     pub source_key: &'a str,
     /// `object` or `message`.
     pub kind: &'static str,
-    /// The entity, if it is known.
+    /// Name of the entity, if it is known.
     pub entity: Option<&'a str>,
-    /// Why.
+    /// Reason why it cannot be read.
     pub reason: &'a str,
-    /// A message's body; an object stays in S3.
+    /// Body of a message; none for an object, which stays in the bucket.
     pub bytes: Option<&'a [u8]>,
-    /// The page that the object should have been, where that much can be read: its run waits for it.
+    /// Page that the object should have been, if that much can be read: its run waits for it.
     pub page: Option<(&'static Entity, &'a Metadata)>,
 }
 
-/// Keeps it aside, once, and asks a person to look.
+const QUARANTINE: &str = r"
+    insert into quarantine as q (source_key, kind, entity, reason, bytes)
+    values ($1, $2, $3, $4, $5)
+    on conflict (source_key) do update set
+        times_seen = q.times_seen + 1, resolved_at = null, reason = excluded.reason
+    returning coalesce(entity, '') as entity, reason
+    ";
+
+/// Row of the quarantine, which may be older than the item set aside.
+#[derive(FromRow)]
+struct QuarantineRow {
+    entity: String,
+    reason: String,
+}
+
+/// Sets an item aside once, counts its further deliveries, and opens an action.
 ///
 /// # Errors
 /// The database refused or was out of reach.
-pub async fn quarantine(db: &Db, item: &Quarantined<'_>) -> Result<(), sqlx::Error> {
+pub async fn quarantine(db: &Db, item: &Quarantined<'_>) -> Result<(), Error> {
     let mut tx = db.begin().await?;
-    tx.query(
-        r"
-        with kept as (
-            insert into quarantine as q (source_key, kind, entity, reason, bytes)
-            values ($1, $2, $3, $4, $5)
-            on conflict (source_key) do update set
-                times_seen = q.times_seen + 1, resolved_at = null, reason = excluded.reason
-            returning source_key, coalesce(entity, '') as entity, reason
-        )
-        insert into admin_actions (kind, entity, subject, details)
-        select 'quarantined', entity, source_key, jsonb_build_object('reason', reason) from kept
-        on conflict (kind, entity, subject) where resolved_at is null do nothing
-        ",
-    )
-    .bind(item.source_key)
-    .bind(item.kind)
-    .bind(item.entity)
-    .bind(item.reason)
-    .bind(item.bytes)
-    .execute(tx.connection())
-    .await?;
+    let row: QuarantineRow = tx
+        .query_as(QUARANTINE)
+        .bind(item.source_key)
+        .bind(item.kind)
+        .bind(item.entity)
+        .bind(item.reason)
+        .bind(item.bytes)
+        .fetch_one(tx.connection())
+        .await
+        .during("quarantine an item")?;
+    let action = NewAction { subject: item.source_key, details: json!({ "reason": row.reason }) };
+    actions::open(&mut tx, ActionKind::Quarantined, &row.entity, &[action]).await?;
     if let Some((entity, metadata)) = item.page {
         runs::add_quarantined(&mut tx, entity, item.source_key, metadata).await?;
     }

@@ -1,12 +1,15 @@
-//! Appointments: what stands in the calendar, with the pianos it is about.
+//! Appointments of the calendar, with the pianos that they are about.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
-use super::{Absence, Bound, Entity, Part, Query, Reach, Shape, Source, TimeFilter, Title};
+use super::definition::{
+    BoundType, DeletionPolicy, Entity, IncrementalReach, Query, Shape, Source, TimeFilter, Title,
+};
+use crate::cell::{date_text, instant_text, parse_instant};
+use crate::column::{ChildTable, Column, ColumnType};
 use crate::local_day;
-use crate::row::{Column, Kind, date_text, instant, instant_text};
-use crate::rule::{Draft, Effect, Rule};
+use crate::rule::{Effect, RowDraft, Rule};
 
 pub(super) static APPOINTMENT: Entity = Entity {
     name: "appointments",
@@ -25,83 +28,83 @@ pub(super) static APPOINTMENT: Entity = Entity {
                 input: Some("filters"),
                 since: "dateGet",
                 until: Some("dateLet"),
-                bound: Bound::Day,
+                bound: BoundType::Day,
                 field: "start",
-                reach: Reach::Around { back: 30, ahead: 90 },
+                reach: IncrementalReach::AroundToday { back: 30, ahead: 90 },
             }),
         },
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    parts: &[Part {
+    child_tables: &[ChildTable {
         table: "appointment_pianos",
         parent: "appointment_id",
         field: "allEventPianos",
         columns: &[
-            Column::new("piano_id", Kind::Text, &["piano", "id"]).references("pianos"),
-            Column::new("is_tuning", Kind::Bool, &["isTuning"]),
+            Column::new("piano_id", ColumnType::Text, &["piano", "id"]).references("pianos"),
+            Column::new("is_tuning", ColumnType::Bool, &["isTuning"]),
         ],
     }],
     rules: RULES,
     placeholder: &[],
-    // Whether a cancelled one is still listed is unknown; one that was moved out of the period is not. Asked for by its
-    // id, it says so.
-    absence: Absence::AskedFor { root: "event", argument: "eventId" },
-    twins: None,
+    // It is unknown whether a cancelled appointment stays listed, and one that was moved out of the period leaves the
+    // listing without being deleted: only a lookup by id tells.
+    deletion_policy: DeletionPolicy::LookupById { root: "event", argument: "eventId" },
+    duplicate_ids: None,
     matching: None,
 };
 
 const COLUMNS: &[Column] = &[
-    Column::new("client_id", Kind::Text, &["client", "id"]).references("clients"),
-    Column::new("user_id", Kind::Text, &["user", "id"]).references("users"),
-    Column::new("created_by_id", Kind::Text, &["createdBy", "id"]).references("users"),
-    Column::new("type", Kind::Text, &["type"]),
-    Column::new("status", Kind::Text, &["status"]),
-    Column::new("title", Kind::Text, &["title"]),
-    Column::new("notes", Kind::Text, &["notes"]),
-    Column::new("starts_at", Kind::Timestamp, &["start"]),
-    Column::derived("ends_at", Kind::Timestamp),
-    Column::derived("starts_on", Kind::Date),
-    Column::derived("local_time", Kind::Time),
-    // Minutes, as the buffer is.
-    Column::new("duration", Kind::Int, &["duration"]),
-    Column::new("buffer", Kind::Int, &["buffer"]),
-    Column::new("is_all_day", Kind::Bool, &["isAllDay"]),
-    Column::new("timezone", Kind::Text, &["timezone"]),
-    Column::new("confirmed_at", Kind::Timestamp, &["confirmedAt"]),
-    Column::new("confirmed_by_client", Kind::Bool, &["confirmedByClient"]),
-    Column::new("confirmation_warning", Kind::Text, &["confirmationWarning"]),
-    Column::new("address_line", Kind::Text, &["addressLine"]),
-    Column::new("city", Kind::Text, &["location", "municipality"]),
-    Column::new("postal_code", Kind::Text, &["location", "postalCode"]),
-    Column::new("travel_mode", Kind::Text, &["travelMode"]),
-    Column::new("lifecycle_state", Kind::Text, &["lifecycleState"]),
-    Column::new("source", Kind::Text, &["source"]),
-    Column::new("recurrence_id", Kind::Text, &["recurrenceId"]),
-    Column::new("gazelle_created_at", Kind::Timestamp, &["createdAt"]),
-    Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
+    Column::new("client_id", ColumnType::Text, &["client", "id"]).references("clients"),
+    Column::new("user_id", ColumnType::Text, &["user", "id"]).references("users"),
+    Column::new("created_by_id", ColumnType::Text, &["createdBy", "id"]).references("users"),
+    Column::new("type", ColumnType::Text, &["type"]),
+    Column::new("status", ColumnType::Text, &["status"]),
+    Column::new("title", ColumnType::Text, &["title"]),
+    Column::new("notes", ColumnType::Text, &["notes"]),
+    Column::new("starts_at", ColumnType::Timestamp, &["start"]),
+    Column::derived("ends_at", ColumnType::Timestamp),
+    Column::derived("starts_on", ColumnType::Date),
+    Column::derived("local_time", ColumnType::Time),
+    // Duration and buffer are in minutes.
+    Column::new("duration", ColumnType::Int, &["duration"]),
+    Column::new("buffer", ColumnType::Int, &["buffer"]),
+    Column::new("is_all_day", ColumnType::Bool, &["isAllDay"]),
+    Column::new("timezone", ColumnType::Text, &["timezone"]),
+    Column::new("confirmed_at", ColumnType::Timestamp, &["confirmedAt"]),
+    Column::new("confirmed_by_client", ColumnType::Bool, &["confirmedByClient"]),
+    Column::new("confirmation_warning", ColumnType::Text, &["confirmationWarning"]),
+    Column::new("address_line", ColumnType::Text, &["addressLine"]),
+    Column::new("city", ColumnType::Text, &["location", "municipality"]),
+    Column::new("postal_code", ColumnType::Text, &["location", "postalCode"]),
+    Column::new("travel_mode", ColumnType::Text, &["travelMode"]),
+    Column::new("lifecycle_state", ColumnType::Text, &["lifecycleState"]),
+    Column::new("source", ColumnType::Text, &["source"]),
+    Column::new("recurrence_id", ColumnType::Text, &["recurrenceId"]),
+    Column::new("gazelle_created_at", ColumnType::Timestamp, &["createdAt"]),
+    Column::new("gazelle_updated_at", ColumnType::Timestamp, &["updatedAt"]),
 ];
 
 const RULES: &[Rule] = &[
     Rule::new("an appointment belongs to its day and time in Montréal", Effect::Derives(derive_local)),
-    Rule::new("an appointment lasts no time or some", Effect::Repairs(derive_end)),
+    Rule::new("an appointment's duration is not negative", Effect::Repairs(derive_end)),
 ];
 
-fn start(draft: &Draft<'_>) -> Option<DateTime<Utc>> {
-    draft.record.raw.get("start").and_then(Value::as_str).and_then(instant)
+fn starts_at(draft: &RowDraft<'_>) -> Option<DateTime<Utc>> {
+    draft.record.raw.get("start").and_then(Value::as_str).and_then(parse_instant)
 }
 
-fn derive_local(draft: &mut Draft<'_>) {
-    let start = start(draft);
+fn derive_local(draft: &mut RowDraft<'_>) {
+    let start = starts_at(draft);
     draft.set("starts_on", start.map(|at| date_text(local_day::of(at))));
     draft
         .set("local_time", start.map(|at| at.with_timezone(&local_day::ZONE).format("%H:%M:%S").to_string()));
 }
 
-fn derive_end(draft: &mut Draft<'_>) {
-    let minutes = draft.own().whole_number("duration");
-    match (start(draft), minutes) {
-        (_, Some(minutes)) if minutes < 0 => draft.note("duration is below zero: ends_at left out"),
+fn derive_end(draft: &mut RowDraft<'_>) {
+    let minutes = draft.own_cells().whole_number("duration");
+    match (starts_at(draft), minutes) {
+        (_, Some(minutes)) if minutes < 0 => draft.note("duration is negative; ends_at left empty"),
         (Some(start), Some(minutes)) => {
             let end = start.checked_add_signed(TimeDelta::minutes(minutes));
             draft.set("ends_at", end.map(instant_text));
@@ -118,9 +121,9 @@ mod tests {
     use crate::row::Record;
 
     #[test]
-    fn an_evening_appointment_has_its_day_and_time_in_montreal_and_an_end() {
+    fn appointment_has_montreal_day_time_and_end() {
         for (start, duration, expected, notes) in [
-            // 22:00 in summer, and 20:30 in winter.
+            // The local times are 22:00 in summer and 20:30 in winter.
             ("2026-07-02T02:00:00Z", json!(90), ["2026-07-01", "22:00:00", "2026-07-02T03:30:00Z"], 0),
             ("2026-01-15T01:30:00Z", json!(0), ["2026-01-14", "20:30:00", "2026-01-15T01:30:00Z"], 0),
             ("2026-01-15T01:30:00Z", json!(-5), ["2026-01-14", "20:30:00", ""], 1),
@@ -138,13 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_frequent_run_lists_thirty_days_back_and_ninety_ahead_and_a_day_more_at_each_end() {
+    fn incremental_window_is_31_days_back_to_91_ahead() {
         let filter = APPOINTMENT.time_filter();
-        let evening = instant("2026-11-24T03:00:00Z").unwrap_or_default();
-        let window = filter.and_then(|filter| filter.frequent_window(evening, evening, 1));
-        let said = filter.zip(window).map(|(filter, window)| filter.variables(window)).unwrap_or_default();
+        let evening = parse_instant("2026-11-24T03:00:00Z").unwrap_or_default();
+        let window = filter.and_then(|filter| filter.incremental_window(evening, evening, 1));
+        let variables =
+            filter.zip(window).map(|(filter, window)| filter.variables(window)).unwrap_or_default();
         // In Montréal it is still the 23rd.
         let expected = [("since", "2026-10-23"), ("until", "2027-02-22")];
-        assert_eq!(said, expected.map(|(name, day)| (name, day.to_owned())));
+        assert_eq!(variables, expected.map(|(name, day)| (name, day.to_owned())));
     }
 }

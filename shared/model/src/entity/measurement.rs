@@ -1,9 +1,10 @@
-//! Measurements of a piano: climate, pitch and sustain. They come inside their piano.
+//! Measurements of a piano: climate, pitch and sustain. They are nested in the piano.
 
-use super::{Absence, Entity, Source, Title};
+use super::definition::{DeletionPolicy, Entity, Source, Title};
+use crate::cell::number_text;
+use crate::column::{Column, ColumnType};
 use crate::reading::celsius_of_unmarked;
-use crate::row::{Column, Kind};
-use crate::rule::{Draft, Effect, Rule, number_text};
+use crate::rule::{Effect, RowDraft, Rule};
 
 pub(super) static MEASUREMENT: Entity = Entity {
     name: "measurements",
@@ -13,26 +14,26 @@ pub(super) static MEASUREMENT: Entity = Entity {
     source: Source::Nested { parent: "pianos", field: "allPianoMeasurements" },
     columns: COLUMNS,
     partitioned_by: None,
-    parts: &[],
+    child_tables: &[],
     rules: RULES,
     placeholder: &[],
-    absence: Absence::AskedFor { root: "pianoMeasurement", argument: "id" },
-    twins: None,
+    deletion_policy: DeletionPolicy::LookupById { root: "pianoMeasurement", argument: "id" },
+    duplicate_ids: None,
     matching: None,
 };
 
 const fn int(name: &'static str, path: &'static [&'static str]) -> Column {
-    Column::new(name, Kind::Int, path)
+    Column::new(name, ColumnType::Int, path)
 }
 
 const COLUMNS: &[Column] = &[
     Column::parent("piano_id").references("pianos"),
-    Column::new("taken_on", Kind::Date, &["takenOn"]),
+    Column::new("taken_on", ColumnType::Date, &["takenOn"]),
     int("temperature", &["temperature"]),
     int("humidity", &["humidity"]),
-    Column::derived("temperature_celsius", Kind::Number),
-    Column::derived("humidity_percent", Kind::Number),
-    Column::derived("pitch_hertz", Kind::Number),
+    Column::derived("temperature_celsius", ColumnType::Number),
+    Column::derived("humidity_percent", ColumnType::Number),
+    Column::derived("pitch_hertz", ColumnType::Number),
     int("a0_pitch", &["a0Pitch"]),
     int("a1_pitch", &["a1Pitch"]),
     int("a2_pitch", &["a2Pitch"]),
@@ -55,42 +56,42 @@ const COLUMNS: &[Column] = &[
     int("d6_sustain_plucked", &["d6SustainPlucked"]),
     int("g6_sustain_played", &["g6SustainPlayed"]),
     int("g6_sustain_plucked", &["g6SustainPlucked"]),
-    Column::new("gazelle_created_at", Kind::Timestamp, &["createdAt"]),
-    Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
+    Column::new("gazelle_created_at", ColumnType::Timestamp, &["createdAt"]),
+    Column::new("gazelle_updated_at", ColumnType::Timestamp, &["updatedAt"]),
 ];
 
-/// The source states no unit. What it says stays in its own columns; these have one.
+/// Rules that add a unit: the source states none, so its numbers stay as they are in their own columns.
 const RULES: &[Rule] = &[
     Rule::new("a temperature above 45 is Fahrenheit", Effect::Repairs(derive_celsius)),
     Rule::new("a humidity lies between 1 and 100 percent", Effect::Repairs(derive_percent)),
     Rule::new("the pitch of A4 lies between 380 and 480 hertz", Effect::Repairs(derive_hertz)),
 ];
 
-fn derive_celsius(draft: &mut Draft<'_>) {
-    let Some(said) = draft.number("temperature") else { return };
-    let celsius = celsius_of_unmarked(said);
+fn derive_celsius(draft: &mut RowDraft<'_>) {
+    let Some(stated) = draft.number("temperature") else { return };
+    let celsius = celsius_of_unmarked(stated);
     if (-30.0..=50.0).contains(&celsius) {
         draft.set("temperature_celsius", Some(number_text(celsius)));
-        if said > celsius {
+        if stated > celsius {
             draft.note("temperature taken for Fahrenheit");
         }
     } else {
-        draft.note(format!("temperature {said} is of no room"));
+        draft.note(format!("temperature {stated} is outside the range of a room"));
     }
 }
 
-fn derive_percent(draft: &mut Draft<'_>) {
+fn derive_percent(draft: &mut RowDraft<'_>) {
     keep_between(draft, "humidity", "humidity_percent", 1.0..=100.0);
 }
 
-fn derive_hertz(draft: &mut Draft<'_>) {
+fn derive_hertz(draft: &mut RowDraft<'_>) {
     keep_between(draft, "a4_pitch", "pitch_hertz", 380.0..=480.0);
 }
 
-fn keep_between(draft: &mut Draft<'_>, said: &str, derived: &str, range: std::ops::RangeInclusive<f64>) {
-    match draft.number(said) {
+fn keep_between(draft: &mut RowDraft<'_>, source: &str, derived: &str, range: std::ops::RangeInclusive<f64>) {
+    match draft.number(source) {
         Some(value) if range.contains(&value) => draft.set(derived, Some(number_text(value))),
-        Some(value) => draft.note(format!("{said} {value} cannot be")),
+        Some(value) => draft.note(format!("{source} {value} is out of range")),
         None => (),
     }
 }
@@ -103,17 +104,17 @@ mod tests {
     use crate::row::Record;
 
     #[test]
-    fn what_was_measured_has_a_unit_and_what_cannot_be_is_left_out_with_a_note() {
-        for (said, expected, notes) in [
+    fn measurement_has_units_and_notes_impossible_values() {
+        for (stated, expected, notes) in [
             ((21, 39, 440), [Some("21"), Some("39"), Some("440")], 0),
             ((68, 40, 442), [Some("20"), Some("40"), Some("442")], 1),
             ((999, 140, 4_400), [None, None, None], 3),
         ] {
-            let raw = json!({"id": "x", "temperature": said.0, "humidity": said.1, "a4Pitch": said.2});
+            let raw = json!({"id": "x", "temperature": stated.0, "humidity": stated.1, "a4Pitch": stated.2});
             let row = MEASUREMENT.transform(Record { raw: &raw, parent_id: None });
             let derived = ["temperature_celsius", "humidity_percent", "pitch_hertz"];
             let read = row.as_ref().map(|row| (derived.map(|name| row.get(COLUMNS, name)), row.notes.len()));
-            assert_eq!(read, Ok((expected, notes)), "{said:?}");
+            assert_eq!(read, Ok((expected, notes)), "{stated:?}");
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Pianos. Each brings its measurements along.
+//! Pianos, with their nested measurements.
 
-use super::{Absence, Entity, Query, Shape, Source, Title};
+use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
+use crate::column::{Column, ColumnType};
 use crate::matching::{Matching, Relation, piano};
-use crate::row::{Column, Kind};
-use crate::rule::{Draft, Effect, Rule};
+use crate::rule::{Effect, RowDraft, Rule};
 
 pub(super) static PIANO: Entity = Entity {
     name: "pianos",
@@ -23,16 +23,16 @@ pub(super) static PIANO: Entity = Entity {
                       a0Dip a1Dip a2Dip a3Dip a4Dip a5Dip a6Dip a7Dip \
                       c7SustainPlayed c7SustainPlucked d6SustainPlayed d6SustainPlucked \
                       g6SustainPlayed g6SustainPlucked createdAt updatedAt }",
-        // The only order in which an edit moves nothing while we page.
+        // The only order in which an edit moves no record to another page during a run.
         shape: Shape::Connection { arguments: ", sortBy: [CREATED_AT_ASC]", window: None },
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    parts: &[],
-    rules: &[Rule::new("a piano was built between 1700 and 2100", Effect::Repairs(leave_out_absurd_year))],
+    child_tables: &[],
+    rules: &[Rule::new("a piano was built between 1700 and 2100", Effect::Repairs(clear_impossible_year))],
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
-    absence: Absence::AskedFor { root: "piano", argument: "id" },
-    twins: None,
+    deletion_policy: DeletionPolicy::LookupById { root: "piano", argument: "id" },
+    duplicate_ids: None,
     matching: Some(Matching {
         columns: piano::COLUMNS,
         keys: piano::keys,
@@ -44,45 +44,46 @@ pub(super) static PIANO: Entity = Entity {
 };
 
 const COLUMNS: &[Column] = &[
-    Column::new("client_id", Kind::Text, &["client", "id"]).references("clients"),
-    Column::new("make", Kind::Text, &["make"]),
-    Column::new("model", Kind::Text, &["model"]),
-    Column::new("serial_number", Kind::Text, &["serialNumber"]),
-    Column::new("type", Kind::Text, &["type"]),
-    Column::new("year", Kind::Int, &["year"]),
-    Column::new("location", Kind::Text, &["location"]),
-    Column::new("notes", Kind::Text, &["notes"]).protected(),
-    Column::new("status", Kind::Text, &["status"]),
-    Column::new("size", Kind::Text, &["size"]),
-    Column::new("use_type", Kind::Text, &["useType"]),
-    Column::new("case_color", Kind::Text, &["caseColor"]),
-    Column::new("case_finish", Kind::Text, &["caseFinish"]),
-    Column::new("tags", Kind::TextArray, &["tags"]).protected(),
-    Column::new("dampp_chaser_installed", Kind::Bool, &["damppChaserInstalled"]).protected(),
-    Column::new("dampp_chaser_humidistat_model", Kind::Text, &["damppChaserHumidistatModel"]).protected(),
-    Column::new("dampp_chaser_mfg_date", Kind::Date, &["damppChaserMfgDate"]).protected(),
-    Column::new("player_installed", Kind::Bool, &["playerInstalled"]),
-    Column::new("has_ivory", Kind::Bool, &["hasIvory"]),
-    Column::new("needs_repair_or_rebuilding", Kind::Bool, &["needsRepairOrRebuilding"]),
-    Column::new("total_loss", Kind::Bool, &["totalLoss"]),
-    Column::new("rental", Kind::Bool, &["rental"]),
-    Column::new("consignment", Kind::Bool, &["consignment"]),
-    Column::new("service_interval_months", Kind::Int, &["serviceIntervalMonths"]),
-    Column::new("calculated_last_service", Kind::Date, &["calculatedLastService"]),
-    Column::new("calculated_next_service", Kind::Date, &["calculatedNextService"]),
-    Column::new("event_last_service", Kind::Date, &["eventLastService"]),
-    Column::new("manual_last_service", Kind::Date, &["manualLastService"]),
-    Column::new("next_service_override", Kind::Date, &["nextServiceOverride"]),
-    Column::new("lifecycle_state", Kind::Text, &["lifecycleState"]),
-    Column::new("reference_id", Kind::Text, &["referenceId"]),
-    Column::new("gazelle_created_at", Kind::Timestamp, &["createdAt"]),
-    Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
+    Column::new("client_id", ColumnType::Text, &["client", "id"]).references("clients"),
+    Column::new("make", ColumnType::Text, &["make"]),
+    Column::new("model", ColumnType::Text, &["model"]),
+    Column::new("serial_number", ColumnType::Text, &["serialNumber"]),
+    Column::new("type", ColumnType::Text, &["type"]),
+    Column::new("year", ColumnType::Int, &["year"]),
+    Column::new("location", ColumnType::Text, &["location"]),
+    Column::new("notes", ColumnType::Text, &["notes"]).protected(),
+    Column::new("status", ColumnType::Text, &["status"]),
+    Column::new("size", ColumnType::Text, &["size"]),
+    Column::new("use_type", ColumnType::Text, &["useType"]),
+    Column::new("case_color", ColumnType::Text, &["caseColor"]),
+    Column::new("case_finish", ColumnType::Text, &["caseFinish"]),
+    Column::new("tags", ColumnType::TextArray, &["tags"]).protected(),
+    Column::new("dampp_chaser_installed", ColumnType::Bool, &["damppChaserInstalled"]).protected(),
+    Column::new("dampp_chaser_humidistat_model", ColumnType::Text, &["damppChaserHumidistatModel"])
+        .protected(),
+    Column::new("dampp_chaser_mfg_date", ColumnType::Date, &["damppChaserMfgDate"]).protected(),
+    Column::new("player_installed", ColumnType::Bool, &["playerInstalled"]),
+    Column::new("has_ivory", ColumnType::Bool, &["hasIvory"]),
+    Column::new("needs_repair_or_rebuilding", ColumnType::Bool, &["needsRepairOrRebuilding"]),
+    Column::new("total_loss", ColumnType::Bool, &["totalLoss"]),
+    Column::new("rental", ColumnType::Bool, &["rental"]),
+    Column::new("consignment", ColumnType::Bool, &["consignment"]),
+    Column::new("service_interval_months", ColumnType::Int, &["serviceIntervalMonths"]),
+    Column::new("calculated_last_service", ColumnType::Date, &["calculatedLastService"]),
+    Column::new("calculated_next_service", ColumnType::Date, &["calculatedNextService"]),
+    Column::new("event_last_service", ColumnType::Date, &["eventLastService"]),
+    Column::new("manual_last_service", ColumnType::Date, &["manualLastService"]),
+    Column::new("next_service_override", ColumnType::Date, &["nextServiceOverride"]),
+    Column::new("lifecycle_state", ColumnType::Text, &["lifecycleState"]),
+    Column::new("reference_id", ColumnType::Text, &["referenceId"]),
+    Column::new("gazelle_created_at", ColumnType::Timestamp, &["createdAt"]),
+    Column::new("gazelle_updated_at", ColumnType::Timestamp, &["updatedAt"]),
 ];
 
-/// The first piano was built about 1700. A year of 0 or 19600 is a slip.
-fn leave_out_absurd_year(draft: &mut Draft<'_>) {
+/// Clears a year outside 1700 to 2100: the first piano was built about 1700, and 0 or 19600 is a typing error.
+fn clear_impossible_year(draft: &mut RowDraft<'_>) {
     if draft.number("year").is_some_and(|year| !(1_700.0..=2_100.0).contains(&year)) {
-        let note = format!("year {} left out", draft.get("year").unwrap_or_default());
+        let note = format!("impossible year {} left empty", draft.get("year").unwrap_or_default());
         draft.set("year", None);
         draft.note(note);
     }
@@ -96,7 +97,7 @@ mod tests {
     use crate::row::Record;
 
     #[test]
-    fn an_absurd_year_is_left_out_with_a_note_and_a_sound_one_stays() {
+    fn impossible_year_is_cleared_with_a_note() {
         for (year, kept, notes) in
             [(1965, Some("1965"), 0), (0, None, 1), (19_650, None, 1), (1_700, Some("1700"), 0)]
         {

@@ -1,12 +1,17 @@
-//! Timeline entries: what happened to a client or a piano, and what the system sent about it.
+//! Timeline entries: events of a client or a piano, and the messages that the system sent about them.
 
 use serde_json::{Value, json};
 
-use super::{Absence, Bound, Entity, Query, Reach, Shape, Source, TimeFilter, Title, Twins};
+use super::definition::{
+    BoundType, DeletionPolicy, DuplicateIdRule, Entity, IncrementalReach, Query, Shape, Source, TimeFilter,
+    Title,
+};
+use crate::cell::{date_text, number_text, parse_instant};
+use crate::column::{Column, ColumnType};
 use crate::local_day;
 use crate::reading::{Quantity, readings};
-use crate::row::{Column, Kind, Rejection, date_text, instant};
-use crate::rule::{Draft, Effect, Rule, number_text};
+use crate::row::Rejection;
+use crate::rule::{Effect, RowDraft, Rule};
 
 pub(super) static TIMELINE_ENTRY: Entity = Entity {
     name: "timeline",
@@ -15,31 +20,31 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
     staging_table: "stg_timeline_entries",
     source: Source::Query(Query {
         root: "allTimelineEntries",
-        // Ids alone of what it refers to: a renamed client must not change every entry.
+        // References are selected by id alone: a renamed client must not change every entry.
         selection: "id occurredAt type summary comment duration relatedType relatedId alertType \
                     emailStatus emailFailureReason smsStatus client { id } piano { id } user { id } \
                     appointment { id } invoice { id } estimate { id }",
         shape: Shape::Connection {
             arguments: "",
-            // There is no upper bound at the source.
+            // The source offers no upper bound.
             window: Some(TimeFilter {
                 input: None,
                 since: "occurredAtGet",
                 until: None,
-                bound: Bound::Instant,
+                bound: BoundType::Instant,
                 field: "occurredAt",
-                reach: Reach::SinceLastRun,
+                reach: IncrementalReach::SinceLastRun,
             }),
         },
     }),
     columns: COLUMNS,
     partitioned_by: Some("occurred_at"),
-    parts: &[],
+    child_tables: &[],
     rules: RULES,
     placeholder: &[],
-    // There is no field that answers one entry by its id.
-    absence: Absence::ShownTwice,
-    twins: Some(Twins {
+    // The source offers no lookup of one entry by its id.
+    deletion_policy: DeletionPolicy::TwoFullSyncs,
+    duplicate_ids: Some(DuplicateIdRule {
         prefix: "tme_",
         about: &["client_id", "piano_id"],
         day: "occurred_on",
@@ -49,29 +54,29 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
 };
 
 const COLUMNS: &[Column] = &[
-    Column::new("client_id", Kind::Text, &["client", "id"]).references("clients"),
-    Column::new("piano_id", Kind::Text, &["piano", "id"]).references("pianos"),
-    Column::new("user_id", Kind::Text, &["user", "id"]).references("users"),
-    Column::new("entry_type", Kind::Text, &["type"]),
-    Column::new("occurred_at", Kind::Timestamp, &["occurredAt"]),
-    Column::derived("occurred_on", Kind::Date),
-    Column::new("summary", Kind::Text, &["summary"]),
-    Column::new("comment", Kind::Text, &["comment"]),
-    Column::new("duration", Kind::Int, &["duration"]),
-    Column::new("related_type", Kind::Text, &["relatedType"]),
-    Column::new("related_id", Kind::Text, &["relatedId"]),
-    Column::new("alert_type", Kind::Text, &["alertType"]),
-    Column::new("email_status", Kind::Text, &["emailStatus"]),
-    Column::new("email_failure_reason", Kind::Text, &["emailFailureReason"]),
-    Column::new("sms_status", Kind::Text, &["smsStatus"]),
-    Column::new("appointment_id", Kind::Text, &["appointment", "id"]),
-    Column::new("invoice_id", Kind::Text, &["invoice", "id"]),
-    Column::new("estimate_id", Kind::Text, &["estimate", "id"]),
-    Column::derived("nature", Kind::Text),
-    Column::derived("temperature_celsius", Kind::Number),
-    Column::derived("humidity_percent", Kind::Number),
-    Column::derived("pitch_hertz", Kind::Number),
-    Column::derived("readings", Kind::Json),
+    Column::new("client_id", ColumnType::Text, &["client", "id"]).references("clients"),
+    Column::new("piano_id", ColumnType::Text, &["piano", "id"]).references("pianos"),
+    Column::new("user_id", ColumnType::Text, &["user", "id"]).references("users"),
+    Column::new("entry_type", ColumnType::Text, &["type"]),
+    Column::new("occurred_at", ColumnType::Timestamp, &["occurredAt"]),
+    Column::derived("occurred_on", ColumnType::Date),
+    Column::new("summary", ColumnType::Text, &["summary"]),
+    Column::new("comment", ColumnType::Text, &["comment"]),
+    Column::new("duration", ColumnType::Int, &["duration"]),
+    Column::new("related_type", ColumnType::Text, &["relatedType"]),
+    Column::new("related_id", ColumnType::Text, &["relatedId"]),
+    Column::new("alert_type", ColumnType::Text, &["alertType"]),
+    Column::new("email_status", ColumnType::Text, &["emailStatus"]),
+    Column::new("email_failure_reason", ColumnType::Text, &["emailFailureReason"]),
+    Column::new("sms_status", ColumnType::Text, &["smsStatus"]),
+    Column::new("appointment_id", ColumnType::Text, &["appointment", "id"]),
+    Column::new("invoice_id", ColumnType::Text, &["invoice", "id"]),
+    Column::new("estimate_id", ColumnType::Text, &["estimate", "id"]),
+    Column::derived("nature", ColumnType::Text),
+    Column::derived("temperature_celsius", ColumnType::Number),
+    Column::derived("humidity_percent", ColumnType::Number),
+    Column::derived("pitch_hertz", ColumnType::Number),
+    Column::derived("readings", ColumnType::Json),
 ];
 
 const RULES: &[Rule] = &[
@@ -81,26 +86,26 @@ const RULES: &[Rule] = &[
     Rule::new("readings stand in the texts of technicians", Effect::Derives(derive_readings)),
 ];
 
-fn require_date(draft: &Draft<'_>) -> Result<(), Rejection> {
+fn require_date(draft: &RowDraft<'_>) -> Result<(), Rejection> {
     occurred_at(draft).map(|_| ()).ok_or(Rejection::Required { field: "occurredAt" })
 }
 
-fn occurred_at(draft: &Draft<'_>) -> Option<chrono::DateTime<chrono::Utc>> {
-    draft.record.raw.get("occurredAt").and_then(Value::as_str).and_then(instant)
+fn occurred_at(draft: &RowDraft<'_>) -> Option<chrono::DateTime<chrono::Utc>> {
+    draft.record.raw.get("occurredAt").and_then(Value::as_str).and_then(parse_instant)
 }
 
-fn derive_day(draft: &mut Draft<'_>) {
+fn derive_day(draft: &mut RowDraft<'_>) {
     let day = occurred_at(draft).map(|at| date_text(local_day::of(at)));
     draft.set("occurred_on", day);
 }
 
-fn derive_nature(draft: &mut Draft<'_>) {
+fn derive_nature(draft: &mut RowDraft<'_>) {
     let nature = draft.get("entry_type").and_then(nature).map(str::to_owned);
     draft.set("nature", nature);
 }
 
-/// `technical`: work on a piano. `automated`: what the system sent or logged by itself. `human`: people's own
-/// words and papers. None for a type that we have never seen.
+/// Returns the nature of an entry: `technical` for work on a piano, `automated` for messages and logs of the system,
+/// `human` for people's own texts and papers; none for an unknown type.
 fn nature(entry_type: &str) -> Option<&'static str> {
     match entry_type {
         "SERVICE_ENTRY_MANUAL" | "SERVICE_ENTRY_AUTOMATED" | "PIANO_MEASUREMENT" => Some("technical"),
@@ -117,9 +122,9 @@ fn nature(entry_type: &str) -> Option<&'static str> {
     }
 }
 
-/// The first temperature and humidity, and the last pitch: that in which the piano was left. `readings` has all
-/// of them, each with its place: `{"quantity", "value", "field", "start", "end"}`, bytes of that field.
-fn derive_readings(draft: &mut Draft<'_>) {
+/// Derives the first temperature and humidity, and the last pitch, which is that in which the piano was left.
+/// `readings` lists all of them as `{"quantity", "value", "field", "start", "end"}`, with byte offsets in that field.
+fn derive_readings(draft: &mut RowDraft<'_>) {
     if draft.get("nature") == Some("automated") {
         return;
     }
@@ -162,7 +167,7 @@ mod tests {
     use crate::row::Record;
 
     #[test]
-    fn an_evening_entry_belongs_to_its_day_in_montreal() {
+    fn entry_belongs_to_its_day_in_montreal() {
         let raw = json!({"id": "tme_1", "occurredAt": "2025-07-02T02:00:00Z"});
         let row = TIMELINE_ENTRY
             .transform(Record { raw: &raw, parent_id: None })
@@ -171,16 +176,16 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_without_a_readable_date_is_refused_by_name() {
+    fn entry_without_readable_date_is_rejected() {
         for at in [json!(null), json!("soon"), json!(5)] {
             let raw = json!({"id": "tme_1", "occurredAt": at});
-            let refused = TIMELINE_ENTRY.transform(Record { raw: &raw, parent_id: None });
-            assert_eq!(refused, Err(Rejection::Required { field: "occurredAt" }));
+            let rejected = TIMELINE_ENTRY.transform(Record { raw: &raw, parent_id: None });
+            assert_eq!(rejected, Err(Rejection::Required { field: "occurredAt" }));
         }
     }
 
     #[test]
-    fn the_readings_of_a_note_are_columns_and_keep_their_place_in_it() {
+    fn readings_fill_columns_and_keep_their_offsets() {
         let raw = json!({"id": "tme_1", "occurredAt": "2025-07-02T02:00:00Z", "type": "SERVICE_ENTRY_MANUAL",
             "summary": "Accord", "comment": "Reçu à 435 Hz, laissé à 440Hz. 68F, 40%. Rabais 10 %."});
         let row = TIMELINE_ENTRY.transform(Record { raw: &raw, parent_id: None }).ok();
@@ -193,14 +198,14 @@ mod tests {
             get("readings").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
         let comment = raw["comment"].as_str().unwrap_or_default();
         let at =
-            |name: &str, place: usize| usize::try_from(list[place][name].as_u64().unwrap_or(0)).unwrap_or(0);
+            |name: &str, index: usize| usize::try_from(list[index][name].as_u64().unwrap_or(0)).unwrap_or(0);
         let sources: Vec<&str> =
-            (0..4).filter_map(|place| comment.get(at("start", place)..at("end", place))).collect();
+            (0..4).filter_map(|index| comment.get(at("start", index)..at("end", index))).collect();
         assert_eq!(sources, ["435 Hz", "440Hz", "68F", "40%"]);
     }
 
     #[test]
-    fn a_type_that_no_one_has_seen_has_no_nature_and_a_message_of_the_system_is_noise() {
+    fn unknown_type_has_no_nature() {
         let natures =
             ["CONTACT_SMS_AUTOMATED", "APPOINTMENT_LOG", "CONTACT_PHONE_MANUAL_TALKED", "TELEPATHY"]
                 .map(nature);

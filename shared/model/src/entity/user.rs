@@ -1,8 +1,8 @@
 //! Users: technicians and office staff. Never deleted at the source, only made inactive.
 
-use super::{Absence, Entity, Query, Shape, Source, Title};
+use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
+use crate::column::{Column, ColumnType};
 use crate::matching::{Matching, Relation, person};
-use crate::row::{Column, Kind};
 
 pub(super) static USER: Entity = Entity {
     name: "users",
@@ -17,12 +17,12 @@ pub(super) static USER: Entity = Entity {
     }),
     columns: COLUMNS,
     partitioned_by: None,
-    parts: &[],
+    child_tables: &[],
     rules: &[],
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
-    // Over there a user only becomes INACTIVE, and whether the list still holds those is unknown.
-    absence: Absence::MeansNothing,
-    twins: None,
+    // The source only makes a user INACTIVE, and it is unknown whether the list still holds inactive ones.
+    deletion_policy: DeletionPolicy::Never,
+    duplicate_ids: None,
     matching: Some(Matching {
         columns: person::COLUMNS,
         keys: person::keys,
@@ -34,14 +34,14 @@ pub(super) static USER: Entity = Entity {
 };
 
 const COLUMNS: &[Column] = &[
-    Column::new("first_name", Kind::Text, &["firstName"]),
-    Column::new("last_name", Kind::Text, &["lastName"]),
-    Column::new("email", Kind::Text, &["email"]),
-    Column::new("access_level", Kind::Text, &["accessLevel"]),
-    Column::new("status", Kind::Text, &["status"]),
-    Column::new("timezone", Kind::Text, &["timezone"]),
-    Column::new("color", Kind::Text, &["color"]),
-    Column::new("is_schedulable", Kind::Bool, &["isSchedulable"]),
-    Column::new("gazelle_created_at", Kind::Timestamp, &["createdAt"]),
-    Column::new("gazelle_updated_at", Kind::Timestamp, &["updatedAt"]),
+    Column::new("first_name", ColumnType::Text, &["firstName"]),
+    Column::new("last_name", ColumnType::Text, &["lastName"]),
+    Column::new("email", ColumnType::Text, &["email"]),
+    Column::new("access_level", ColumnType::Text, &["accessLevel"]),
+    Column::new("status", ColumnType::Text, &["status"]),
+    Column::new("timezone", ColumnType::Text, &["timezone"]),
+    Column::new("color", ColumnType::Text, &["color"]),
+    Column::new("is_schedulable", ColumnType::Bool, &["isSchedulable"]),
+    Column::new("gazelle_created_at", ColumnType::Timestamp, &["createdAt"]),
+    Column::new("gazelle_updated_at", ColumnType::Timestamp, &["updatedAt"]),
 ];

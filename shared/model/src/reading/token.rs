@@ -1,35 +1,35 @@
-//! Notes taken apart: numbers, words and signs, each with its place in the text.
+//! Tokens of a note: numbers, words and signs, each with its byte range.
 
 use std::ops::Range;
 
 use crate::fold::fold_char;
 
-/// A piece of a note.
+/// Token of a note.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
-    /// Its bytes in the note.
+    pub(super) kind: TokenKind,
+    /// Byte range in the note.
     pub(super) span: Range<usize>,
-    /// For a word: its bytes in the folded text.
+    /// Byte range in the folded text; empty unless the token is a word.
     folded: Range<usize>,
-    /// Nothing stands between it and the token before.
+    /// States that no space separates the token from the one before.
     pub(super) is_glued: bool,
 }
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Kind {
-    /// Digits, perhaps with decimals.
+pub(super) enum TokenKind {
+    /// Number with optional decimals.
     Number(f64),
-    /// Letters.
+    /// Run of letters without digits.
     Word,
-    /// The degree sign, or what people type for it.
+    /// Degree sign, or a character that people type instead.
     Degree,
-    /// Anything else.
+    /// Any other character, dashes unified.
     Sign(char),
 }
 
-/// A note's tokens and its letters without case and accents.
+/// Tokens of a note, and its letters folded to lower case without accents.
 #[derive(Debug, Default)]
 pub(super) struct Tokens {
     tokens: Vec<Token>,
@@ -37,7 +37,7 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
-    /// Takes a note apart.
+    /// Splits a note into tokens.
     pub(super) fn of(text: &str) -> Self {
         let mut all = Self::default();
         let mut characters = text.char_indices().peekable();
@@ -51,7 +51,7 @@ impl Tokens {
             let kind = if character.is_ascii_digit() {
                 end = number_end(text, start);
                 while characters.next_if(|(at, _)| *at < end).is_some() {}
-                Kind::Number(text[start..end].replace(',', ".").parse().unwrap_or(f64::INFINITY))
+                TokenKind::Number(text[start..end].replace(',', ".").parse().unwrap_or(f64::INFINITY))
             } else if character.is_alphabetic() && !matches!(character, 'º' | 'ª') {
                 all.push_folded(character);
                 while let Some((at, letter)) =
@@ -60,13 +60,13 @@ impl Tokens {
                     all.push_folded(letter);
                     end = at + letter.len_utf8();
                 }
-                Kind::Word
+                TokenKind::Word
             } else {
                 match character {
-                    '°' | 'º' | '˚' | '∘' => Kind::Degree,
-                    '％' => Kind::Sign('%'),
-                    '–' | '—' | '−' => Kind::Sign('-'),
-                    other => Kind::Sign(other),
+                    '°' | 'º' | '˚' | '∘' => TokenKind::Degree,
+                    '％' => TokenKind::Sign('%'),
+                    '–' | '—' | '−' => TokenKind::Sign('-'),
+                    other => TokenKind::Sign(other),
                 }
             };
             let folded = folded_start..all.folded.len();
@@ -78,7 +78,7 @@ impl Tokens {
     }
 
     fn push_folded(&mut self, letter: char) {
-        // One that comes down to nothing still keeps words apart that differ in it.
+        // A letter without an ASCII form becomes `?`, so that words which differ in it stay different.
         self.folded.push(match fold_char(letter) {
             0 => '?',
             byte => char::from(byte),
@@ -89,42 +89,42 @@ impl Tokens {
         self.tokens.len()
     }
 
-    pub(super) fn get(&self, place: usize) -> Option<&Token> {
-        self.tokens.get(place)
+    pub(super) fn get(&self, index: usize) -> Option<&Token> {
+        self.tokens.get(index)
     }
 
-    /// The word at that place, folded; empty where there is none.
-    pub(super) fn word(&self, place: usize) -> &str {
-        self.get(place).map_or("", |token| &self.folded[token.folded.clone()])
+    /// The word at that index, folded; empty where there is none.
+    pub(super) fn word(&self, index: usize) -> &str {
+        self.get(index).map_or("", |token| &self.folded[token.folded.clone()])
     }
 
-    pub(super) fn kind(&self, place: usize) -> Option<Kind> {
-        self.get(place).map(|token| token.kind)
+    pub(super) fn kind(&self, index: usize) -> Option<TokenKind> {
+        self.get(index).map(|token| token.kind)
     }
 
-    pub(super) fn number(&self, place: usize) -> Option<f64> {
-        match self.kind(place)? {
-            Kind::Number(value) => Some(value),
+    pub(super) fn number(&self, index: usize) -> Option<f64> {
+        match self.kind(index)? {
+            TokenKind::Number(value) => Some(value),
             _ => None,
         }
     }
 
-    pub(super) fn is_sign(&self, place: usize, sign: char) -> bool {
-        self.kind(place) == Some(Kind::Sign(sign))
+    pub(super) fn is_sign(&self, index: usize, sign: char) -> bool {
+        self.kind(index) == Some(TokenKind::Sign(sign))
     }
 
-    pub(super) fn is_glued(&self, place: usize) -> bool {
-        self.get(place).is_some_and(|token| token.is_glued)
+    pub(super) fn is_glued(&self, index: usize) -> bool {
+        self.get(index).is_some_and(|token| token.is_glued)
     }
 }
 
-/// Where the number that begins there ends: digits, and decimals after a dot or a comma.
+/// Returns the end of the number that begins at `start`: digits, and one or two decimals after a dot or a comma.
 fn number_end(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     let end = start + digits(start);
     match bytes.get(end) {
-        // A comma with more than two digits behind it parts thousands or readings: `440,21`, `1,200`.
+        // More than two digits after a comma are thousands: `1,200`.
         Some(b'.' | b',') => match digits(end + 1) {
             1 | 2 => end + 1 + digits(end + 1),
             _ => end,
