@@ -2,7 +2,7 @@
 
 `.local/venv/bin/python infra/checks/permissions.py --stack NAME`, after the tests on the deployed functions, before the
 page's tests, which give a function another secret. Linters of policies see no calls, and IAM's Access Analyzer needs
-CloudTrail: here the calls are those of `.local/NAME/log/calls.jsonl`. permissions_tests.json holds planted requests.
+CloudTrail: here the calls are those of `.local/NAME/log/calls.jsonl`. permissions.json is its data.
 """
 
 import json
@@ -30,24 +30,9 @@ OUTAGE_SECONDS_MAX = 90.0
 RETURN_SECONDS_MAX = 120.0
 # Actions of an event source mapping in the role's name, on its own queue.
 MAPPING_ACTIONS = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
-# Permissions that a run may leave unused, by function, action and resource.
-UNUSED = {
-    "* logs:CreateLogStream *": "Lambda writes the function's log in its name.",
-    "* logs:PutLogEvents *": "Lambda writes the function's log in its name.",
-    "* xray:PutTraceSegments *": "Lambda sends the trace in its name.",
-    "* xray:PutTelemetryRecords *": "Lambda sends the trace in its name.",
-    "* sqs:SendMessage FetcherFailureQueue": "Lambda sends what failed (OnFailure) in the function's name.",
-    "AlerterFunction ses:SendEmail configuration-set/[*]": "SES asks for it where the identity has a default set.",
-    "FetcherFunction s3:ListBucket RawBucket": "Without it S3 answers 403 instead of 404 for a missing object.",
-    "FetcherFunction secretsmanager:PutSecretValue GazelleSecretName": "OAuth alone; shared_limits tests it.",
-    "FetcherFunction s3:GetObject RawBucket/raw/[*]": "After a kill between page and checkpoint; killed tests it.",
-}
-# For each dead-letter queue a message that its function takes once more.
-HARMLESS = {
-    "RawEvents": {"Service": "Amazon S3", "Event": "s3:TestEvent"},
-    "Reconcile": {"entity": "users"},
-    "Fetch": {"entity": "users"},
-}
+# "unused": permissions that a run may leave unused, by function, action and resource, with the reason. "harmless": for
+# each dead-letter queue a message that its function takes once more. "planted": requests that must be judged as by IAM.
+DATA = json.loads(Path(__file__).with_name("permissions.json").read_text())
 S3_ACTIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 
 
@@ -163,7 +148,7 @@ def compare(calls: set[Call], grants: list[Grant], account: Account, mapped: set
         yield False, f"{function:<20} {action:<32} {label:<28} called, and not allowed"
     for grant in sorted(grants, key=lambda grant: grant[:3]):
         function, action, label = grant.function, grant.action, account.label(grant.resource)
-        reasons = [text for key, text in UNUSED.items() if fnmatchcase(f"{function} {action} {label}", key)]
+        reasons = [text for key, text in DATA["unused"].items() if fnmatchcase(f"{function} {action} {label}", key)]
         if (function, label) in mapped and action in MAPPING_ACTIONS:
             reasons = ["The event source mapping does it in the function's name."]
         if any(grant.allows(call) for call in calls):
@@ -173,7 +158,7 @@ def compare(calls: set[Call], grants: list[Grant], account: Account, mapped: set
 
 def planted() -> Results:
     """Yields whether planted requests are judged as IAM would, and reported."""
-    tests = json.loads(Path(__file__).with_name("permissions_tests.json").read_text())
+    tests = DATA["planted"]
     account, grants = Account(**tests["account"]), granted("Reader", tests["role"])
     for request in tests["requests"]:
         is_allowed = any(grant.allows(account.call(request)) for grant in grants)
@@ -228,7 +213,7 @@ def exercise(stack: Stack, has_called: Callable[[str, str], bool]) -> None:
     say("Panne de Gazelle, messages mis de côté…")
     faults["schema_changed"].cause(drill)
     faults["schema_changed"].mend(drill)
-    for queue, body in HARMLESS.items():
+    for queue, body in DATA["harmless"].items():
         drill.aws["sqs"].send_message(QueueUrl=drill.out[f"{queue}DeadLetterQueueUrl"], MessageBody=json.dumps(body))
     drill.invoke("Alerter", {"task": "redrive"})
 

@@ -4,7 +4,6 @@
 be in the run's table, in health, and in production as the source has it. Doctests run code blocks, not a file's change.
 """
 
-import itertools
 import json
 import os
 import re
@@ -35,14 +34,12 @@ FOREIGN = ("CARGO_TARGET_DIR", "DATABASE_URL", "GAZELLE_URL", "VIRTUAL_ENV")
 def blocks(text: str) -> dict[str, str]:
     """Returns the blocks of the recipe, by the file that the step names."""
     section = text.partition("## Add an entity")[2].partition("\n## ")[0]
-    found = {}
-    for step in re.split(r"^\d\. ", section, flags=re.MULTILINE)[1:]:
-        path = re.search(r"`([\w/.]+\.(?:rs|sql))`", step)
-        block = re.search(r"^ {3}```\w+\n(.*?)^ {3}```", step, flags=re.MULTILINE | re.DOTALL)
-        if not (path and block):
-            raise Failure(f"CONTRIBUTING.md : une étape sans fichier ou sans bloc :\n{step[:200]}")
-        found[path[1]] = re.sub(r"^ {3}", "", block[1], flags=re.MULTILINE)
-    return found
+    steps = re.split(r"^\d\. ", section, flags=re.MULTILINE)[1:]
+    step = re.compile(r"`([\w/.]+\.(?:rs|sql))`.*?^ {3}```\w+\n(.*?)^ {3}```", re.MULTILINE | re.DOTALL)
+    found = [match for match in map(step.search, steps) if match]
+    if not found or len(found) != len(steps):
+        raise Failure("CONTRIBUTING.md : une étape sans fichier ou sans bloc.")
+    return {match[1]: re.sub(r"^ {3}", "", match[2], flags=re.MULTILINE) for match in found}
 
 
 def registered(registry: str, lines: str) -> str:
@@ -64,9 +61,9 @@ def copy_project() -> None:
     git("add", "--all")
     # Only the project's own crates are compiled again. `release` holds what runs while compiling, such as macros.
     # Copies, because cargo writes some of these files in place.
-    folders = itertools.product(("release", f"{deploy.target()}/release"), ("deps", "build", ".fingerprint"))
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    copy(target, map("/".join, folders), PROJECT / "target")
+    target, host = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")), f"{deploy.target()}/release"
+    folders = [f"{at}/{part}" for at in ("release", host) for part in ("deps", "build", ".fingerprint")]
+    copy(target, folders, PROJECT / "target")
     (PROJECT / ".local").mkdir()
     for tool in ("venv", "venv.lock", "tools", "sam"):
         if (LOCAL / tool).exists():
@@ -91,9 +88,10 @@ def stack(*args: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, cwd=PROJECT, env=env, check=False, text=True, **options)
 
 
-def fetch(url: str, *options: str) -> Any:
-    argv = ["curl", "--silent", "--show-error", "--fail", "--max-time", "30", "--noproxy", "*", *options, url]
-    return json.loads(output_of(argv, f"{url} ne répond pas"))
+def fetch(url: str, *headers: str, body: str | None = None) -> Any:
+    argv = ["curl", "--silent", "--show-error", "--fail", "--max-time", "30", "--noproxy", "*", url]
+    argv += [word for header in ("Content-Type: application/json", *headers) for word in ("--header", header)]
+    return json.loads(output_of([*argv, *(("--data", body) if body else ())], f"{url} ne répond pas"))
 
 
 def compare(printed: str, written: list[str]) -> Results:
@@ -104,16 +102,14 @@ def compare(printed: str, written: list[str]) -> Results:
     row = next((line.split() for line in printed.splitlines() if line.split()[:1] == ["taxes"]), [])
     yield row[-1:] == ["success"], f"the run's table has a line: {' '.join(row) or 'none'}"
     # By a query that is not the project's own.
-    query = ("--json", '{"query":"{ allTaxes { id name rate default } }"}')
-    source = fetch(env["GAZELLE_URL"], "--header", f"x-gazelle-api-key: {env['GAZELLE_API_KEY']}", *query)
-    wanted = sorted([one["id"], one["name"], one["rate"], one["default"]] for one in source["data"]["allTaxes"])
-    sql = (
-        "select json_agg(json_build_array(id, name, rate, is_default) order by id) from taxes where deleted_at is null"
-    )
+    body = json.dumps({"query": "{ allTaxes { id name rate default } }"})
+    source = fetch(env["GAZELLE_URL"], f"x-gazelle-api-key: {env['GAZELLE_API_KEY']}", body=body)["data"]["allTaxes"]
+    wanted = sorted([one["id"], one["name"], one["rate"], one["default"]] for one in source)
+    sql = "select json_agg(json_build_array(id, name, rate, is_default)) from taxes where deleted_at is null"
     answer = postgres.query(Stack(NAME), f"set search_path to {deploy.DATABASE_SCHEMA}; {sql}", env["DATABASE_URL"])
     rows = sorted(json.loads(answer or "[]"))
     yield bool(wanted) and rows == wanted, f"production has the source's records: {len(rows)} of {len(wanted)}"
-    headers = ("--header", f"Host: {env['HEALTH_HOST']}", "--header", f"Authorization: Bearer {env['HEALTH_TOKEN']}")
+    headers = (f"Host: {env['HEALTH_HOST']}", f"Authorization: Bearer {env['HEALTH_TOKEN']}")
     health = fetch(f"{env['HEALTH_URL']}/api/v6/health", *headers).get("taxes", {})
     yield health.get("status") == "healthy", f"health has its key: {health}"
     changed = sorted(line[3:] for line in git("status", "--porcelain", "-uall", "-z").split("\0") if line[1:2].strip())

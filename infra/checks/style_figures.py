@@ -58,14 +58,14 @@ def imports(module: str, code: str, modules: Iterable[str]) -> Iterator[str]:
     for base, rest in re.findall(rf"\b(crate|self|(?:super::)*super{start and '|'}{start})::([\w:]+)", code):
         parents = [] if base == "crate" else here[: len(here) - base.count("super")]
         path = parents + [base] * (base in children) + rest.split("::")
-        yield next(name for end in range(len(path), -1, -1) if (name := "::".join(path[:end])) in modules)
+        yield next((name for end in range(len(path), -1, -1) if (name := "::".join(path[:end])) in modules), module)
 
 
 def cycles(code: dict[str, str]) -> Iterator[str]:
     """Yields the files of a crate that import each other: the strongly connected components of its modules."""
     for root in {path.partition("src/")[0] + "src/" for path in code if "src/" in path}:
         paths = [path for path in code if path.startswith(root) and not path.startswith(root + "bin/")]
-        files = {re.sub(r"/?\b(lib|main|mod)$", "", path[len(root) : -3]).replace("/", "::"): path for path in paths}
+        files = {re.sub(r"/?\b(lib|mod)$", "", path[len(root) : -3]).replace("/", "::"): path for path in paths}
         reach = {name: set(imports(name, code[path], files)) - {name} for name, path in files.items()}
         for middle in reach:
             for name in reach:
@@ -102,10 +102,8 @@ def figures(rev: str | None) -> Iterator[tuple[str, str]]:
     yield "function lines outside tests: median / p90 / max", spread(bodies)
     yield "unwrap + expect per 1,000 lines outside tests", f"{1000 * panics / sum(lines[path] for path in code):.1f}"
     yield "public items with docs", share(bool(found[1]) for path in code for found in PUBLIC.finditer(rust[path]))
-    yield (
-        "docs that open with What/Whether/Who/How",
-        share(word in {"What", "Whether", "Who", "How"} for word in opening),
-    )
+    questions = ("What", "Whether", "Who", "How")
+    yield "docs that open with What/Whether/Who/How", share(word in questions for word in opening)
     yield "docs of three words or fewer", share(len(doc.split()) <= 3 for doc in docs)
     yield "docs that open with Returns / Answers", f"{opening.count('Returns')} / {opening.count('Answers')}"
     words = (sum(bool(re.search(rf"\b{word}\b", doc, re.I)) for doc in docs) for word in ("returns", "answers"))
@@ -115,10 +113,7 @@ def figures(rev: str | None) -> Iterator[tuple[str, str]]:
     subjects = git("log", "-100", "--format=%s", rev or "HEAD").decode().splitlines()
     yield "commit subject characters: median / p90 / max", spread(map(len, subjects))
     yield "Python files, lines", f"{len(python)}, {sum(python)}"
-    yield (
-        "ARCHITECTURE.md / README.md lines",
-        " / ".join(str(lines.get(path, 0)) for path in ("ARCHITECTURE.md", "README.md")),
-    )
+    yield "ARCHITECTURE.md / README.md lines", f"{lines.get('ARCHITECTURE.md', 0)} / {lines.get('README.md', 0)}"
     yield "Result<_, String>", str(sum(len(STRING_ERROR.findall(text)) for text in everything.values()))
     yield "import cycles between files of a crate", "\n    ".join([str(len(mutual)), *mutual])
 
