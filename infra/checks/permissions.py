@@ -109,6 +109,10 @@ def granted(function: str, document: dict[str, Any]) -> list[Grant]:
     return grants
 
 
+def allowing(call: Call, grants: list[Grant]) -> list[Grant]:
+    return [grant for grant in grants if grant.allows(call)]
+
+
 def deployed(stack: Stack) -> tuple[Account, list[Grant], set[tuple[str, str]]]:
     """Returns the account, what the functions' roles allow, and the function and queue of each event source mapping."""
     names = ("sts", "cloudformation", "lambda", "iam", "secretsmanager")
@@ -141,11 +145,9 @@ def deployed(stack: Stack) -> tuple[Account, list[Grant], set[tuple[str, str]]]:
 
 def compare(calls: set[Call], grants: list[Grant], account: Account, mapped: set[tuple[str, str]]) -> Results:
     """Yields each call that no role allows, and each permission with its use or the reason why it is unused."""
-    forbidden = [call for call in calls if not any(grant.allows(call) for grant in grants)]
-    for function, action, label in sorted(
-        {(one.function, one.action, account.label(one.resource)) for one in forbidden}
-    ):
-        yield False, f"{function:<20} {action:<32} {label:<28} called, and not allowed"
+    forbidden = {call._replace(resource=account.label(call.resource)) for call in calls if not allowing(call, grants)}
+    for call in sorted(forbidden):
+        yield False, f"{call.function:<20} {call.action:<32} {call.resource:<28} called, and not allowed"
     for grant in sorted(grants, key=lambda grant: grant[:3]):
         function, action, label = grant.function, grant.action, account.label(grant.resource)
         reasons = [text for key, text in DATA["unused"].items() if fnmatchcase(f"{function} {action} {label}", key)]
@@ -161,22 +163,18 @@ def planted() -> Results:
     tests = DATA["planted"]
     account, grants = Account(**tests["account"]), granted("Reader", tests["role"])
     for request in tests["requests"]:
-        is_allowed = any(grant.allows(account.call(request)) for grant in grants)
-        yield (
-            is_allowed == request["allowed"],
-            f"planted: {request['label']} is {'allowed' if is_allowed else 'forbidden'}",
-        )
-    failed = [
-        text for passed, text in compare({account.call(tests["forbidden"])}, grants, account, set()) if not passed
-    ]
+        verdict = "allowed" if allowing(account.call(request), grants) else "forbidden"
+        yield verdict == request["expected"], f"planted: {request['label']} is {verdict}"
+    calls = {account.call(tests["forbidden"])}
+    failed = [text for passed, text in compare(calls, grants, account, set()) if not passed]
     yield sum("never called" in text for text in failed) == len(grants), "planted: unused permissions are found"
     yield "s3:DeleteObject" in failed[0] and "not allowed" in failed[0], "planted: a forbidden call is named"
 
 
 def needed(calls: set[Call], grants: list[Grant]) -> tuple[bool, str]:
     """Takes each used permission away in turn: one that is not missed is given twice, or the comparison is blind."""
-    allowing = [[grant for grant in grants if grant.allows(call)] for call in calls]
-    used, missed = [grant for some in allowing for grant in some], [some[0] for some in allowing if len(some) == 1]
+    allowed = [allowing(call, grants) for call in calls]
+    used, missed = [grant for some in allowed for grant in some], [some[0] for some in allowed if len(some) == 1]
     twice = sorted({" ".join(grant[:3]) for grant in used if grant not in missed})
     text = f"planted: each of {len({grant[:3] for grant in used})} used permissions is missed when it is taken away"
     return bool(used) and not twice, "\n    not ".join([text, *twice])
@@ -238,5 +236,5 @@ def results(stack: Stack, recorded: bool) -> Results:
 
 
 if __name__ == "__main__":
-    only = {"action": "store_true", "help": "compare ce qui est déjà enregistré, sans causer de pannes"}
-    finish_on_stack("Compare les appels des fonctions avec leurs rôles déployés.", {"recorded": only}, results)
+    text, option = "Compare les appels des fonctions avec leurs rôles déployés.", "compare sans causer de pannes"
+    finish_on_stack(text, results, "--recorded", action="store_true", help=option)

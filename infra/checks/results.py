@@ -29,19 +29,18 @@ def finish(check: Callable[[], Results]) -> None:
     sys.exit(1 if count[False] or not count[True] else 0)
 
 
-def finish_on_stack(description: str, options: dict[str, dict[str, Any]], check: Callable[..., Results]) -> None:
-    """Reads `--stack NAME` and the options, and calls `check(stack, **options)` while no other command changes it."""
+def finish_on_stack(description: str, check: Callable[..., Results], option: str, **settings: Any) -> None:
+    """Reads `--stack NAME` and one more option; runs `check(stack, option)` while no other command is at work."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--stack", required=True, metavar="NOM", help="pile locale, démarrée")
-    for option, settings in options.items():
-        parser.add_argument(f"--{option}", **settings)
-    args = vars(parser.parse_args())
-    stack = Stack(args.pop("stack"))
+    parser.add_argument(option, dest="option", **settings)
+    args = parser.parse_args()
+    stack = Stack(args.stack)
 
     def locked() -> Results:
         with stack.locked():
             if not stack.data.get("outputs"):
                 raise Failure(f"La pile « {stack.name} » n'est pas déployée : stack.py up --name {stack.name}")
-            yield from check(stack, **args)
+            yield from check(stack, args.option)
 
     finish(locked)

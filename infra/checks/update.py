@@ -91,5 +91,5 @@ def results(stack: Stack, schedules: str) -> Results:
 
 
 if __name__ == "__main__":
-    states = {"default": "DISABLED", "choices": ("ENABLED", "DISABLED"), "help": "planifications, comme au démarrage"}
-    finish_on_stack("Déploie de nouveau une pile, puis la met à jour sur place.", {"schedules": states}, results)
+    text, states = "Déploie de nouveau une pile, puis la met à jour sur place.", ("ENABLED", "DISABLED")
+    finish_on_stack(text, results, "--schedules", default="DISABLED", choices=states, help="comme au démarrage")
