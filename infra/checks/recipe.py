@@ -26,7 +26,6 @@ from tools import LOCAL, ROOT, Failure, Stack, output_of, say
 NAME = "recipe"
 PROJECT = LOCAL / NAME / "project"
 WORLD = "--seed 3 --users 5 --clients 40 --pianos 40 --timeline 200"
-RUST_REGISTRY = "shared/src/entity/mod.rs"
 # The copy has its own target folder and stack.
 FOREIGN = ("CARGO_TARGET_DIR", "DATABASE_URL", "GAZELLE_URL", "VIRTUAL_ENV")
 
@@ -42,14 +41,14 @@ def blocks(text: str) -> dict[str, str]:
     return {match[1]: re.sub(r"^ {3}", "", match[2], flags=re.MULTILINE) for match in found}
 
 
-def registered(registry: str, lines: str) -> str:
+def registered(path: str, registry: str, lines: str) -> str:
     """Returns the registry with the recipe's two lines, and its length grown by one."""
     module, entity = lines.split("\n")[:2]
     registry = re.sub(r"^mod ", f"{module}\nmod ", registry, count=1, flags=re.MULTILINE)
     length = re.compile(r"(pub static ALL: \[&Entity; )(\d+)(\] = \[.*?)(\];)", re.DOTALL)
     grown, count = length.subn(lambda at: f"{at[1]}{int(at[2]) + 1}{at[3]}    {entity}\n{at[4]}", registry)
     if count != 1:
-        raise Failure(f"{RUST_REGISTRY} ne contient pas la liste que la recette complète.")
+        raise Failure(f"CONTRIBUTING.md : {path} existe déjà, et n'est pas la liste que la recette complète.")
     return grown
 
 
@@ -107,7 +106,7 @@ def compare(printed: str, written: list[str]) -> Results:
     wanted = sorted([one["id"], one["name"], one["rate"], one["default"]] for one in source)
     sql = "select json_agg(json_build_array(id, name, rate, is_default)) from taxes where deleted_at is null"
     answer = postgres.query(Stack(NAME), f"set search_path to {deploy.DATABASE_SCHEMA}; {sql}", env["DATABASE_URL"])
-    rows = sorted(json.loads(answer or "[]"))
+    rows = sorted(json.loads(answer.strip() or "[]"))
     yield bool(wanted) and rows == wanted, f"production has the source's records: {len(rows)} of {len(wanted)}"
     headers = (f"Host: {env['HEALTH_HOST']}", f"Authorization: Bearer {env['HEALTH_TOKEN']}")
     health = fetch(f"{env['HEALTH_URL']}/api/v6/health", *headers).get("taxes", {})
@@ -121,11 +120,9 @@ def results() -> Results:
     say("La recette de CONTRIBUTING.md, dans une copie du projet…")
     copy_project()
     steps = blocks((PROJECT / "CONTRIBUTING.md").read_text())
-    for path, content in steps.items():
+    for path, block in steps.items():
         file = PROJECT / path
-        if path != RUST_REGISTRY and file.exists():
-            raise Failure(f"CONTRIBUTING.md : {path} existe déjà.")
-        file.write_text(registered(file.read_text(), content) if path == RUST_REGISTRY else content)
+        file.write_text(registered(path, file.read_text(), block) if file.exists() else block)
     try:
         done = stack("run", "--sim-args", WORLD, stdout=subprocess.PIPE)
         print(done.stdout)

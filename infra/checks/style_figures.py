@@ -49,20 +49,19 @@ def blank(pattern: re.Pattern[str], text: str) -> str:
 
 
 def imports(module: str, code: str, modules: Iterable[str]) -> Iterator[str]:
-    """Yields the modules that the paths of a module lead to; `{...}` groups are written out first."""
+    """Yields the modules that `crate::` and `super::` paths lead to; `{...}` groups are written out first."""
     while group := re.search(r"([\w:]+)::\{([^{}]*)\}", code):
         parts = ", ".join(f"{group[1]}::{part.strip()}" for part in group[2].split(","))
         code = code[: group.start()] + parts + code[group.end() :]
-    children = re.findall(r"\bmod (\w+);", code)
-    start, here = "|".join(rf"(?<![\w:]){child}" for child in children), module.split("::") if module else []
-    for base, rest in re.findall(rf"\b(crate|self|(?:super::)*super{start and '|'}{start})::([\w:]+)", code):
-        parents = [] if base == "crate" else here[: len(here) - base.count("super")]
-        path = parents + [base] * (base in children) + rest.split("::")
+    here = module.split("::") if module else []
+    for base, rest in re.findall(r"\b(crate|(?:super::)*super)::([\w:]+)", code):
+        parents = [] if base == "crate" else here[: max(len(here) - base.count("super"), 0)]
+        path = parents + rest.split("::")
         yield next((name for end in range(len(path), -1, -1) if (name := "::".join(path[:end])) in modules), module)
 
 
 def cycles(code: dict[str, str]) -> Iterator[str]:
-    """Yields the files of a crate that import each other: the strongly connected components of its modules."""
+    """Yields the files of a crate that import each other: strongly connected components of its modules."""
     for root in {path.partition("src/")[0] + "src/" for path in code if "src/" in path}:
         paths = [path for path in code if path.startswith(root) and not path.startswith(root + "bin/")]
         files = {re.sub(r"/?\b(lib|mod)$", "", path[len(root) : -3]).replace("/", "::"): path for path in paths}

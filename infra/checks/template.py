@@ -22,7 +22,7 @@ from results import Results, finish
 Template = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[2]
-RUST_QUEUE, RUST_POOL = "shared/runtime/src/queue.rs", "shared/db/src/connect.rs"
+RUST_SOURCES = ROOT / "shared"
 
 # Hours that a dependency may be down before messages are set aside, with a margin.
 OUTAGE_HOURS = 24
@@ -51,12 +51,13 @@ def transformed() -> Template:
     return result
 
 
-def constant(path: str, name: str) -> int:
+def constant(name: str) -> int:
     """Returns a number of the Rust sources, in seconds where it is a duration."""
-    found = re.search(rf"const {name}: \w+ = (?:Duration::from_(secs|mins)\()?([\d_]+)\)?;", (ROOT / path).read_text())
-    if not found:
-        sys.exit(f"{path} : la constante {name} est introuvable.")
-    return int(found[2].replace("_", "")) * (60 if found[1] == "mins" else 1)
+    pattern = rf"const {name}: \w+ = (?:Duration::from_(secs|mins)\()?([\d_]+)\)?;"
+    found = [match for path in RUST_SOURCES.rglob("*.rs") for match in re.findall(pattern, path.read_text())]
+    if len(found) != 1:
+        sys.exit(f"shared : la constante {name} s'y trouve {len(found)} fois, au lieu d'une.")
+    return int(found[0][1].replace("_", "")) * (60 if found[0][0] == "mins" else 1)
 
 
 def target(value: dict[str, Any]) -> str:
@@ -67,7 +68,7 @@ def target(value: dict[str, Any]) -> str:
 def findings(template: Template) -> Iterator[tuple[str, str]]:
     """Yields the check and the text of whatever is wrong with the template."""
     copies: Counter[str] = Counter()
-    pause_max, resources = constant(RUST_QUEUE, "PAUSE_MAX"), template["Resources"]
+    pause_max, resources = constant("PAUSE_MAX"), template["Resources"]
     for name, resource in resources.items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
@@ -88,7 +89,7 @@ def findings(template: Template) -> Iterator[tuple[str, str]]:
             copies[target(properties["IntegrationUri"])] = READERS
     processes = sum(count for function, count in copies.items() if function not in WITHOUT_DATABASE)
     needed, room = (
-        processes * constant(RUST_POOL, "CONNECTIONS_MAX"),
+        processes * constant("CONNECTIONS_MAX"),
         template["Metadata"]["DatabasePool"]["Connections"],
     )
     if needed > room:
