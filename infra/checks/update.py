@@ -7,6 +7,7 @@ CloudFormation announces replacements; only a deployment shows that data and que
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))
 
@@ -17,6 +18,8 @@ from tools import Stack
 
 # The parameter that is changed, and the fetcher's variable that it becomes.
 PARAMETER, VARIABLE = "PageSize", "PAGE_SIZE"
+# Attributes of a queue that an update keeps.
+KEPT = ["VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy", "Policy"]
 # An object of which no notification tells, and the body of a message in a queue that nobody reads.
 PROBE = "probe/kept"
 
@@ -31,32 +34,17 @@ def observe(stack: Stack) -> dict[str, Any]:
         # Policies and permissions describe other resources: they may be written anew.
         if not one["ResourceType"].endswith(("Policy", "::Permission", "::EventInvokeConfig"))
     }
-    attributes = {
-        queue: sqs.get_queue_attributes(QueueUrl=address, AttributeNames=["All"])["Attributes"]
-        for queue, address in resources.items()
-        if queue.endswith("Queue")
-    }
-    kept = ("VisibilityTimeout", "MessageRetentionPeriod", "RedrivePolicy", "Policy")
     fetcher = functions.get_function_configuration(FunctionName=stack.data["outputs"]["FetcherFunctionName"])
     return {
         "status": cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"],
         "resources": resources,
-        "queues": {queue: [found.get(key) for key in kept] for queue, found in attributes.items()},
+        "queues": {
+            queue: sqs.get_queue_attributes(QueueUrl=address, AttributeNames=KEPT)["Attributes"]
+            for queue, address in resources.items()
+            if queue.endswith("Queue")
+        },
         "variable": fetcher["Environment"]["Variables"][VARIABLE],
     }
-
-
-def deploy_again(stack: Stack, schedules: str, changed: dict[str, str]) -> None:
-    """Deploys though nothing has changed, with other parameters than the stack's own where some are given."""
-    parameters = deploy.parameters
-    stack.forget("deployed")
-    # Every deployment takes the built functions with it.
-    deploy.build()
-    try:
-        deploy.parameters = lambda *args: parameters(*args) | changed
-        deploy.deploy(stack, schedules)
-    finally:
-        deploy.parameters = parameters
 
 
 def results(stack: Stack, schedules: str) -> Results:
@@ -75,7 +63,12 @@ def results(stack: Stack, schedules: str) -> Results:
     sqs.send_message(**queue, MessageBody=PROBE)
     try:
         for step, wanted in ("deployed again", None), ("updated", other), ("put back", own):
-            deploy_again(stack, schedules, {PARAMETER: wanted} if wanted else {})
+            stack.forget("deployed")
+            # Every deployment takes the built functions with it.
+            deploy.build()
+            changed = deploy.parameters(stack, schedules) | ({PARAMETER: wanted} if wanted else {})
+            with mock.patch.object(deploy, "parameters", return_value=changed):
+                deploy.deploy(stack, schedules)
             after = observe(stack)
             new = sorted({name for name, _ in before["resources"].items() ^ after["resources"].items()})
             yield after["status"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE"), f"{step}: {after['status']}"
