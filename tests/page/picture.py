@@ -1,32 +1,20 @@
-"""The README's one picture: a mirror that is well, with one thing for a person to look at."""
+"""Renders the README's picture, a healthy mirror with one action: pytest tests/page/picture.py --stack NAME"""
 
-from __future__ import annotations
+from playwright.sync_api import FloatRect, Page
 
-from pathlib import Path
+from health_api import HealthApi
+from tools import ROOT
 
-import states
-from ground import Ground
-from playwright.sync_api import Browser
-from tools import Failure, say
-from visit import DEVICES, visit
-
+FILE = ROOT / "infra" / "dashboard.png"
 BYTES_MAX = 200 * 1024
 
-MARGIN = 20
-"""Pixels below the last card."""
 
-
-def take(browser: Browser, ground: Ground, file: Path) -> None:
-    """Renders the picture anew."""
-    states.healthy(ground)
-    with visit(browser, ground) as seen:
-        # Down to the cards: the runs below them would only make the picture longer.
-        box = seen.page.locator("main .cards").bounding_box()
-        if box is None:
-            raise Failure("La page ne montre aucune entité.")
-        width = DEVICES["desktop"]["viewport"]["width"]
-        seen.page.screenshot(path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": box["y"] + box["height"] + MARGIN})
-    size = file.stat().st_size
-    if size > BYTES_MAX:
-        raise Failure(f"{file} : {size // 1024} Kio, plus que {BYTES_MAX // 1024}.")
-    say(f"{file} : {size // 1024} Kio.")
+def test_picture(dashboard: Page, health: HealthApi) -> None:
+    health.fill("healthy")
+    dashboard.reload(wait_until="networkidle")
+    # Down to the cards and 20 pixels more: the runs below them would only make the picture longer.
+    cards = dashboard.locator("main .cards").bounding_box()
+    assert cards, "the page shows no entity"
+    clip = FloatRect(x=0, y=0, width=dashboard.evaluate("screen.width"), height=cards["y"] + cards["height"] + 20)
+    dashboard.screenshot(path=FILE, full_page=True, clip=clip)
+    assert FILE.stat().st_size <= BYTES_MAX
