@@ -10,7 +10,7 @@ from pathlib import Path
 
 import debian
 import tools
-from tools import LOCAL, Failure
+from tools import HERE, LOCAL, Failure
 
 FOLDER = LOCAL / "tools" / "chromium"
 
@@ -19,17 +19,6 @@ NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chro
 
 PACKAGES = ("chromium-headless-shell", "fonts-inter", "fonts-dejavu-core")
 """The browser; letters that look alike on every machine; the signs that these letters lack."""
-
-FONTS = """<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig>
-  <dir>{folder}/usr/share/fonts</dir>
-  <cachedir>{folder}/var/cache/fontconfig</cachedir>
-  <match target="pattern">
-    <edit name="family" mode="append_last"><string>Inter</string><string>DejaVu Sans</string></edit>
-  </match>
-</fontconfig>
-"""
 
 HINT = "Installez chromium, ou donnez le vôtre : CHROMIUM=/chemin/du/navigateur."
 
@@ -70,7 +59,7 @@ def _unpacked() -> Chromium:
 
 
 def _prepare() -> None:
-    (FOLDER / "fonts.conf").write_text(FONTS.format(folder=FOLDER))
+    (FOLDER / "fonts.conf").write_text((HERE / "fonts.conf").read_text().format(folder=FOLDER))
     chromium = _unpacked()
     found = tools.output_of(["ldd", str(chromium.path)], "ldd", env=chromium.env)
     if missing := [line.split()[0] for line in found.splitlines() if "not found" in line]:

@@ -102,19 +102,8 @@ def table(stack: Stack, sql: str) -> str:
 
 
 def _psql(address: str, sql: str, *words: str) -> str:
-    argv = [
-        str(bin_dir() / "psql"),
-        "--no-psqlrc",
-        "--quiet",
-        "-v",
-        "ON_ERROR_STOP=1",
-        *words,
-        "-d",
-        address,
-        "-c",
-        sql,
-    ]
-    return tools.output_of(argv, "La base de données a refusé une requête", timeout=60)
+    psql = [str(bin_dir() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *words]
+    return tools.output_of([*psql, "-d", address, "-c", sql], "La base de données a refusé une requête", timeout=60)
 
 
 def bin_dir() -> Path:
@@ -135,10 +124,8 @@ def _run(*argv: str | Path, **streams: Any) -> subprocess.CompletedProcess[str]:
     """Runs one of PostgreSQL's programs, never as root, with no PGDATA or LC_ALL of the operator's shell."""
     options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-    streams = streams or {"capture_output": True}
-    return subprocess.run(
-        argv, env=env, cwd="/", stdin=subprocess.DEVNULL, text=True, check=False, **streams, **options
-    )
+    options |= {"stdin": subprocess.DEVNULL} | (streams or {"capture_output": True})
+    return subprocess.run(argv, env=env, cwd="/", text=True, check=False, **options)
 
 
 def _pg_ctl(stack: Stack, command: str, *words: str, **streams: Any) -> bool:
@@ -168,7 +155,7 @@ def _home(stack: Stack) -> Path:
 def _reachable(binaries: Path, home: Path) -> Path:
     """Returns the binaries as the unprivileged user can run them: where they are, or copied next to the data."""
     with contextlib.suppress(OSError):
-        if _run(binaries / "initdb", "--version").returncode == 0:
+        if os.geteuid() != 0 or _run(binaries / "initdb", "--version").returncode == 0:
             return binaries
     # The wheel's layout is kept, because its binaries look for their libraries three folders up.
     packages = binaries.parents[min(2, len(binaries.parents) - 1)]

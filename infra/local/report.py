@@ -103,7 +103,8 @@ def _fetch_watched(stack: Stack, entity: str) -> list[dict[str, Any]]:
         deploy.aws(stack, "lambda", read_timeout_s=FETCH_LIMIT_S),
         stack.data["outputs"]["FetcherFunctionName"],
     )
-    progress, answer = Progress(), Future[Any]()
+    printed: dict[str, list[str]] = {}
+    answer = Future[Any]()
 
     def invoke() -> None:
         try:
@@ -117,7 +118,7 @@ def _fetch_watched(stack: Stack, entity: str) -> list[dict[str, Any]]:
     threading.Thread(target=invoke, daemon=True).start()
     while not answer.done():
         time.sleep(2)
-        progress.report(_rows(stack, f"started_at >= '{since}'"))
+        _print_changes(_rows(stack, f"started_at >= '{since}'"), printed)
     runs = answer.result()
     if not isinstance(runs, dict) or "runs" not in runs:
         raise Failure(f"Le fetcher a échoué : {json.dumps(runs, ensure_ascii=False)}\nJournaux : stack.py logs")
@@ -128,10 +129,10 @@ def _wait_for_the_rest(stack: Stack, ids: list[str], condition: str) -> list[lis
     """Waits only: S3 events and queue messages alone bring every record home."""
     say("Tout est récupéré ; dépôt et promotion suivent par les événements…")
     deadline = time.monotonic() + DRAIN_LIMIT_S
-    progress = Progress()
+    printed: dict[str, list[str]] = {}
     while True:
         rows = _rows(stack, condition)
-        progress.report(rows)
+        _print_changes(rows, printed)
         if {row[1] for row in rows} >= set(ids) and all(row[2] != "running" for row in rows):
             return rows
         if time.monotonic() > deadline:
@@ -145,15 +146,10 @@ def _rows(stack: Stack, condition: str) -> list[list[str]]:
     return [row.split("\t") for row in answer.splitlines() if row]
 
 
-class Progress:
+def _print_changes(rows: list[list[str]], printed: dict[str, list[str]]) -> None:
     """Prints an entity's counts when they changed, and only then."""
-
-    def __init__(self) -> None:
-        self._printed: dict[str, list[str]] = {}
-
-    def report(self, rows: list[list[str]]) -> None:
-        for row in rows:
-            entity, _, status, fetched, staged, promoted = row
-            if self._printed.get(entity) != row:
-                self._printed[entity] = row
-                say(f"  {entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {status}")
+    for row in rows:
+        entity, _, status, fetched, staged, promoted = row
+        if printed.get(entity) != row:
+            printed[entity] = row
+            say(f"  {entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {status}")

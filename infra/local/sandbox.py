@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 from ministack.core import lambda_runtime
@@ -91,7 +92,13 @@ class FrozenWorker(lambda_runtime.ProvidedWorker):  # type: ignore[misc]
 
     def _pump_output(self, stream: IO[bytes], log_queue: queue.Queue[str]) -> None:
         with (LOGS / f"{self.func_name}.log").open("ab", buffering=0) as file:
-            super()._pump_output(_Tee(stream, file), log_queue)
+
+            def readline() -> bytes:
+                line = stream.readline()
+                file.write(line)
+                return line
+
+            super()._pump_output(SimpleNamespace(readline=readline, close=stream.close), log_queue)
 
 
 def kill_idle(workers: list[FrozenWorker], kill: Callable[[list[FrozenWorker]], None]) -> None:
@@ -99,20 +106,6 @@ def kill_idle(workers: list[FrozenWorker], kill: Callable[[list[FrozenWorker]], 
     for worker in workers:
         worker.is_retired = True
     kill([worker for worker in workers if not worker.in_use])
-
-
-class _Tee:
-    """A stream whose lines are copied to a file as they are read."""
-
-    def __init__(self, stream: IO[bytes], copy: Any) -> None:
-        self._stream = stream
-        self._copy = copy
-        self.close = stream.close
-
-    def readline(self) -> bytes:
-        line = self._stream.readline()
-        self._copy.write(line)
-        return line
 
 
 def environment(config: dict[str, Any], code: str, port: int) -> dict[str, str]:
