@@ -48,6 +48,8 @@ COUNTS = f"""
 
 
 def main() -> int:
+    if sys.version_info < (3, 10):  # noqa: UP036 - an older Python gets here, and no further.
+        sys.exit("Python 3.10 ou plus récent est nécessaire.")
     parser = argparse.ArgumentParser(description=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS, metavar="commande")
     parser.add_argument("--name", default="dev", help="nom de la pile (dev)")
