@@ -147,9 +147,9 @@ def _rows(stack: Stack, condition: str) -> list[list[str]]:
 
 
 def _print_changes(rows: list[list[str]], printed: dict[str, list[str]]) -> None:
-    """Prints an entity's counts when they changed, and only then."""
+    """Prints the counts of a run when they changed, and only then."""
     for row in rows:
-        entity, _, status, fetched, staged, promoted = row
-        if printed.get(entity) != row:
-            printed[entity] = row
+        entity, run_id, status, fetched, staged, promoted = row
+        if printed.get(run_id) != row:
+            printed[run_id] = row
             say(f"  {entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {status}")
