@@ -15,6 +15,7 @@ TOOLS := .local/tools
 VENV := .local/venv
 PYTHON ?= python3
 STACK := $(PYTHON) infra/local/stack.py
+DEPLOY := $(VENV)/bin/python infra/local/deploy.py
 PAGES := $(PYTHON) tests/page/run.py
 WATCH_PORT ?= 9000
 
@@ -85,7 +86,7 @@ picture: ## Refait l'image du README
 	$(PAGES) --stack picture --picture docs/dashboard.png
 
 .PHONY: check
-check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn-guard ## Vérifie le style, les lints, la documentation, les dépendances, le gabarit
+check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn-guard ## Vérifie le style, les lints, les types, la documentation, les dépendances, le gabarit
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --release --locked --no-deps --workspace
@@ -94,7 +95,9 @@ check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn
 	AWS_REGION=ca-central-1 sam validate --lint
 	$(VENV)/bin/python infra/checks/template.py
 	$(PYTHON) infra/checks/scan.py
-	$(PYTHON) -m compileall -q infra tests/page
+	ruff check
+	ruff format --check
+	mypy
 
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (demande le réseau)
@@ -146,25 +149,26 @@ logs: ## Suit les journaux de la pile locale
 package: setup ## Prépare un déploiement sur AWS (arm64), comme make deploy le fait ; ensuite : sam deploy --config-env dev
 	@env -u CARGO_BUILD_TARGET $(VENV)/bin/sam build
 
+# STAGE and TO reach the commands by the environment, so that no shell reads what they hold.
 .PHONY: deploy
 deploy: setup ## Déploie sur AWS : make deploy STAGE=dev|prod (migre, déploie, vérifie ; DATABASE_URL)
-	@$(VENV)/bin/python infra/deploy.py deploy --stage '$(STAGE)'
+	@$(DEPLOY) deploy --stage "$${STAGE:-}"
 
 .PHONY: rollback
 rollback: setup ## Redéploie une version d'avant : make rollback STAGE=prod TO=v6.0.0
-	@$(VENV)/bin/python infra/deploy.py rollback --stage '$(STAGE)' --to '$(TO)'
+	@$(DEPLOY) rollback --stage "$${STAGE:-}" --to "$${TO:-}"
 
 .PHONY: pause
 pause: setup ## Arrête les planifications d'une pile déployée : make pause STAGE=prod
-	@$(VENV)/bin/python infra/deploy.py pause --stage '$(STAGE)'
+	@$(DEPLOY) pause --stage "$${STAGE:-}"
 
 .PHONY: resume
 resume: setup ## Remet les planifications : make resume STAGE=prod
-	@$(VENV)/bin/python infra/deploy.py resume --stage '$(STAGE)'
+	@$(DEPLOY) resume --stage "$${STAGE:-}"
 
 .PHONY: doctor
 doctor: setup ## Vérifie une installation sur AWS : make doctor STAGE=prod
-	@$(VENV)/bin/python infra/deploy.py doctor --stage '$(STAGE)'
+	@$(DEPLOY) doctor --stage "$${STAGE:-}"
 
 .PHONY: sbom
 sbom: $(TOOLS)/bin/cargo-cyclonedx ## Écrit la liste des dépendances (CycloneDX) dans target/sbom

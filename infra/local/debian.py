@@ -1,65 +1,66 @@
-"""Programs of Debian without root: unpacked below our own folder, with the libraries that this machine lacks."""
+"""Debian's programs without root: unpacked below .local/tools, with the libraries that this machine lacks."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import tools
-from tools import LOCAL, Failure
+from tools import LOCAL, Failure, say
+
+PGBOUNCER_HINT = "Installez pgbouncer, ou donnez le vôtre : PGBOUNCER=/chemin/de/pgbouncer."
 
 
-def unpack(folder: Path, packages: Sequence[str], lack: str, hint: str) -> None:
-    """Unpacks the packages and what this machine lacks of all they depend on."""
-    for tool in ("apt-get", "dpkg-deb"):
-        if not shutil.which(tool):
-            raise Failure(f"{lack}, et {tool} n'y est pas pour l'obtenir. {hint}")
-    words = ""
-    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=LOCAL) as work:
-        for options in _lists(Path(work)):
-            try:
-                for package in _download(Path(work), options, packages):
-                    tools.output_of(["dpkg-deb", "--extract", str(package), str(folder)], f"dpkg-deb {package.name}")
-                return
-            except Failure as failure:
-                words = str(failure)
-    raise Failure(f"{lack}, et apt n'en donne pas. {hint}\n{words}")
+def pgbouncer() -> Path:
+    """Returns the PgBouncer of PGBOUNCER, of the machine, or of .local/tools. The tests start it themselves."""
+    given = os.environ.get("PGBOUNCER") or shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+    folder = LOCAL / "tools" / "pgbouncer"
+
+    def prepare() -> None:
+        # A script sets its libraries, so that whoever starts it need not know them.
+        script, program = folder / "pgbouncer", folder / "usr/sbin/pgbouncer"
+        script.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH="{libraries(folder)}" exec "{program}" "$@"\n')
+        script.chmod(0o755)
+        tools.output_of([str(script), "--version"], f"pgbouncer ne démarre pas. {PGBOUNCER_HINT}")
+
+    return Path(given) if given else install(folder, "PgBouncer", ["pgbouncer"], PGBOUNCER_HINT, prepare) / "pgbouncer"
 
 
-def libraries(folder: Path) -> dict[str, str]:
-    """Where the programs of that folder find what was unpacked beside them."""
+def install(folder: Path, name: str, packages: Sequence[str], hint: str, prepare: Callable[[], None]) -> Path:
+    """Unpacks the packages and prepares their folder, once."""
+    stamp = folder / "stamp"
+    with tools.locked(folder.with_suffix(".lock")):
+        if not stamp.exists() or stamp.read_text() != " ".join(packages):
+            say(f"Installation de {name} dans .local/tools/{folder.name} (une fois, une minute)…")
+            shutil.rmtree(folder, ignore_errors=True)
+            _unpack(folder, packages, hint)
+            prepare()
+            stamp.write_text(" ".join(packages))
+    return folder
+
+
+def libraries(folder: Path) -> str:
+    """Returns the LD_LIBRARY_PATH of the programs in that folder."""
     patterns = ("lib/*-linux-gnu*", "usr/lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/pulseaudio")
-    folders = [str(path) for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_dir()]
-    return {"LD_LIBRARY_PATH": os.pathsep.join(folders)}
+    return os.pathsep.join(str(path) for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_dir())
 
 
-def _lists(work: Path) -> Iterator[list[str]]:
-    """Options for the machine's lists of packages, then for lists of our own: the machine's may be old or empty."""
-    # Nothing is locked and nobody else's rights are taken: all is read, or written below our folder.
-    basic = ["-o", "Debug::NoLocking=true", "-o", "APT::Sandbox::User="]
-    yield basic
-    for name in ("lists/partial", "cache/archives/partial"):
-        (work / name).mkdir(parents=True, exist_ok=True)
-    own = [*basic, "-o", f"Dir::State::lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
-    tools.output_of(["apt-get", *own, "-qq", "update"], "apt-get update a échoué")
-    yield own
-
-
-def _download(work: Path, options: list[str], packages: Sequence[str]) -> list[Path]:
-    """The packages that apt would install, as files."""
-    ask = ["apt-get", *options, "--simulate", "--no-install-recommends", "install", *packages]
-    told = tools.output_of(ask, "apt ne connaît pas ces paquets", env=dict(os.environ) | {"LC_ALL": "C"})
-    wanted = []
-    for line in told.splitlines():
-        words = line.split()
-        # `Inst name [old] (new …)` is of one that is there in another version: that one is kept.
-        if words[:1] == ["Inst"] and words[2].startswith("("):
-            wanted.append(f"{words[1]}={words[2].strip('()')}")
-    files = work / "packages"
-    shutil.rmtree(files, ignore_errors=True)
-    files.mkdir()
-    tools.output_of(["apt-get", *options, "-qq", "download", *wanted], "apt-get download a échoué", cwd=files)
-    return sorted(files.glob("*.deb"))
+def _unpack(folder: Path, packages: Sequence[str], hint: str) -> None:
+    """Unpacks the packages and what this machine lacks of all they depend on."""
+    if missing := [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]:
+        raise Failure(f"{missing[0]} n'est pas sur cette machine. {hint}")
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", dir=LOCAL) as work:
+        for name in ("lists/partial", "archives/partial"):
+            (Path(work) / name).mkdir(parents=True)
+        # Lists of our own: the machine's may be old or empty. Nothing is locked and nobody else's rights are taken.
+        options = {"Dir::State::lists": f"{work}/lists", "Dir::Cache": work, "Debug::NoLocking": "true"}
+        options["APT::Sandbox::User"] = ""
+        apt = ["apt-get", "-qq", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
+        tools.output_of([*apt, "update"], f"apt-get update a échoué. {hint}")
+        download = ["install", "--yes", "--no-install-recommends", "--download-only", *packages]
+        tools.output_of([*apt, *download], f"apt n'a pas {', '.join(packages)}. {hint}")
+        for package in Path(work, "archives").glob("*.deb"):
+            tools.output_of(["dpkg-deb", "--extract", str(package), str(folder)], f"dpkg-deb {package.name}")

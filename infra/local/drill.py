@@ -1,346 +1,319 @@
-"""An alert drill: each fault is caused on the deployed stack, and timed until its alert is in the letter box.
+"""An alert drill: each fault is caused on the deployed stack, and timed until its alert is in the inbox.
 
-Prints a table: from the fault to the alert, by class, and whether the resolve came.
+Prints a table: from the fault to the alert, by class, and how often the alert was resolved.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
+import statistics
 import threading
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+import psutil
+import requests
+
 import deploy
-import letterbox
+import emulator
 import postgres
 import simulator
 from tools import Failure, Stack, say
 
 PATIENCE_S = 420.0
-SCHEMA = deploy.DATABASE_SCHEMA
+ALERT_STATE = "alerts/book.json"
+FREQUENT = '{"entity":"all"}'
+"""Payload of the fetcher's frequent schedule."""
 
-
-@dataclass
-class Fault:
-    """How a fault is caused and mended, and by which words its alert is known. `cause` answers when it happened."""
-
-    name: str
-    words: str
-    cause: Callable[[Drill], float]
-    mend: Callable[[Drill], None]
-    delays: list[float] = field(default_factory=list)
-    resolved: int = 0
+DEAD_LETTERS = "ReconcileDeadLetterQueueUrl"
+LOCK_AND_SLEEP = "begin; lock table sync_status in access exclusive mode; select pg_sleep(5)"
+WITHHOLD = """insert into admin_actions (kind, entity, subject, details)
+    values ('deletion_withheld', 'clients', 'drill', '{}')"""
+FAIL_HALF = """insert into sync_status (run_id, sync_type, mode, status, started_at, completed_at, fetch_status,
+        records_fetched, records_staged, records_processed, records_failed)
+    values ('drill-' || gen_random_uuid(), 'clients', 'incremental', 'partial', now() - interval '1 second', now(),
+        'success', 1000000, 1000000, 500000, 500000)"""
+FORGET_RUNS = "delete from sync_status where run_id like 'drill-%'"
+DAY_BACK = """update sync_status set completed_at = completed_at - interval '1 day'
+    where sync_type = 'users' and status = 'success';
+    update staged_pages set staged_at = staged_at - interval '1 day' where entity = 'users'"""
+DAY_FORTH = """update sync_status set completed_at = completed_at + interval '1 day'
+    where sync_type = 'users' and status = 'success' and completed_at < started_at;
+    update staged_pages set staged_at = staged_at + interval '1 day'
+    where entity = 'users' and staged_at < now() - interval '20 hours'"""
+NO_CONNECTIONS = """alter database {name} with allow_connections false;
+    select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"""
+"""No new connections, and none of the old: an outage as a pooler makes it."""
+CONNECTIONS = "alter database {name} with allow_connections true"
 
 
 class Drill:
-    """The hands of the drill on one stack."""
+    """Operations on one stack that cause and mend faults."""
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
         self.out = stack.data["outputs"]
-        self.aws = {name: deploy.aws(stack, name, read_timeout_s=900) for name in ("lambda", "sqs", "s3", "secretsmanager", "scheduler")}
+        services = ("lambda", "sqs", "s3", "secretsmanager")
+        self.aws = {name: deploy.aws(stack, name, read_timeout_s=900) for name in services}
+        self.http = requests.Session()
+        # A proxy of the operator's shell has no part in it.
+        self.http.trust_env = False
 
     def sql(self, statement: str) -> str:
-        return postgres.query(self.stack, f"set search_path to {SCHEMA}; {statement}")
+        return postgres.query(self.stack, f"set search_path to {deploy.DATABASE_SCHEMA}; {statement}")
+
+    def from_outside(self, statement: str) -> None:
+        """Runs a statement on our database from another one: it may admit nobody."""
+        address, name = postgres.url(self.stack).partition("?")[0].rsplit("/", 1)
+        for part in statement.format(name=name).split(";"):
+            postgres.query(self.stack, part, f"{address}/template1")
 
     def invoke(self, function: str, payload: dict[str, Any]) -> Any:
-        answer = self.aws["lambda"].invoke(FunctionName=self.out[f"{function}FunctionName"], Payload=json.dumps(payload))
+        name = self.out[f"{function}FunctionName"]
+        answer = self.aws["lambda"].invoke(FunctionName=name, Payload=json.dumps(payload))
         return json.loads(answer["Payload"].read() or b"null")
 
-    def post(self, url: str, body: dict[str, Any]) -> None:
-        request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10):
-            pass
-
-    def source(self, faults: dict[str, Any]) -> None:
-        self.post(f"{simulator.url(self.stack)}/_sim/faults", faults)
+    def source(self, **faults: Any) -> None:
+        """Sets the simulated Gazelle's faults."""
+        self.http.post(f"{simulator.url(self.stack)}/_sim/faults", json=faults, timeout=10).raise_for_status()
 
     def fetch(self, entity: str = "users") -> float:
-        """A fetch; answers when it ended. A scheduled one may hold the entity for a moment."""
+        """Fetches, and returns when it began. A scheduled run may hold the entity for a moment."""
+        begin = time.time()
         for _ in range(30):
             runs = self.invoke("Fetcher", {"entity": entity}).get("runs", [])
             if not any(run["status"] == "busy" for run in runs):
                 break
             time.sleep(1)
-        return time.time()
+        return begin
 
-    def secret(self, part: str, value: dict[str, str]) -> None:
-        self.aws["secretsmanager"].put_secret_value(SecretId=deploy.secret_names(self.stack)[part], SecretString=json.dumps(value))
+    def set_key(self, key: str) -> None:
+        name = deploy.secret_names(self.stack)["gazelle"]
+        self.aws["secretsmanager"].put_secret_value(SecretId=name, SecretString=json.dumps({"api_key": key}))
 
-    def bell(self) -> None:
-        self.aws["sqs"].send_message(QueueUrl=self.out["ReconcileQueueUrl"], MessageBody='{"entity":"users"}')
+    def send(self, queue: str) -> float:
+        begin = time.time()
+        self.aws["sqs"].send_message(QueueUrl=self.out[queue], MessageBody='{"entity":"users"}')
+        return begin
 
-    def page(self, entity: str, root: str, record: str) -> float:
-        """A raw page as the fetcher would store it, with one record."""
-        now = time.gmtime()
-        run_id = time.strftime("%Y%m%dT%H%M%S000Z", now) + f"-{uuid.uuid4().hex[:8]}"
-        key = f"raw/{entity}/{time.strftime('%Y/%m/%d', now)}/{run_id}/page-00001.json"
-        metadata = {
-            "schema_version": 1, "entity": entity, "mode": "full", "run_id": run_id, "page": 1, "cursor": None,
-            "fetched_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", now), "endpoint": "http://127.0.0.1", "api_version": "private",
-            "query_sha256": "", "window": None, "record_count": 1, "fetcher_version": "drill",
-        }
-        connection = '{"totalCount":1,"pageInfo":{"hasNextPage":false,"endCursor":null},"nodes":[%s]}' % record
-        body = '{"metadata":%s,"payload":{"data":{"%s":%s}}}' % (json.dumps(metadata), root, connection)
-        return self.put(key, body)
+    def purge_dead_letters(self) -> None:
+        self.aws["sqs"].purge_queue(QueueUrl=self.out[DEAD_LETTERS])
+
+    def promote(self, statement: str) -> float:
+        self.sql(statement)
+        return self.send("ReconcileQueueUrl")
 
     def put(self, key: str, body: str) -> float:
         begin = time.time()
         self.aws["s3"].put_object(Bucket=self.out["RawBucket"], Key=key, Body=body.encode())
         return begin
 
-    def close_actions(self, kind: str) -> None:
-        self.sql(f"update admin_actions set resolved_at = now(), resolved_by = 'drill' where kind = '{kind}' and resolved_at is null")
+    def page(self, entity: str, root: str, **record: Any) -> float:
+        """Stores a raw page as the fetcher would, with one record."""
+        now = time.gmtime()
+        run_id = time.strftime("%Y%m%dT%H%M%S000Z", now) + f"-{uuid.uuid4().hex[:8]}"
+        metadata = {"schema_version": 1, "entity": entity, "mode": "full", "run_id": run_id, "page": 1, "cursor": None}
+        metadata |= {"fetched_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", now), "endpoint": "http://127.0.0.1"}
+        metadata |= {"api_version": "private", "query_sha256": "", "window": None, "record_count": 1}
+        metadata |= {"fetcher_version": "drill"}
+        page_info = {"hasNextPage": False, "endCursor": None}
+        payload = {"data": {root: {"totalCount": 1, "pageInfo": page_info, "nodes": [record]}}}
+        key = f"raw/{entity}/{time.strftime('%Y/%m/%d', now)}/{run_id}/page-00001.json"
+        return self.put(key, json.dumps({"metadata": metadata, "payload": payload}))
 
-    def processes(self, function: str) -> list[tuple[int, bool]]:
-        """The function's processes, and whether each is at work: a waiting one is stopped."""
-        mark = f"AWS_LAMBDA_FUNCTION_NAME={self.out[f'{function}FunctionName']}\0".encode()
-        found = []
-        for place in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                if mark in (place / "environ").read_bytes():
-                    found.append((int(place.name), (place / "stat").read_text().rpartition(")")[2].split()[0] != "T"))
-        return found
+    def close_actions(self, condition: str) -> None:
+        done = "update admin_actions set resolved_at = now(), resolved_by = 'drill'"
+        self.sql(f"{done} where {condition} and resolved_at is null")
 
-    def kill(self, function: str, number: int) -> float:
-        """Sends a signal to the function's process that is at work now."""
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            for process, is_at_work in self.processes(function):
-                if is_at_work:
-                    os.kill(process, number)
-                    return time.time()
-            time.sleep(0.02)
-        raise Failure(f"{function} ne travaille pas.")
-
-    def restart(self, function: str) -> None:
-        """Ends the function's waiting processes: the next invocation is a cold start."""
-        for process, is_at_work in self.processes(function):
-            if not is_at_work:
-                os.kill(process, signal.SIGKILL)
-
-    def hanging_fetch(self) -> None:
-        """A fetch that waits for its answer: something to kill."""
-        self.source({"hang": 1.0, "hang_s": 60.0})
-        threading.Thread(target=self._quiet_fetch, daemon=True).start()
-        time.sleep(1.5)
-
-    def _quiet_fetch(self) -> None:
-        # In a lane of its own: the lease of the dead must not hold up the frequent runs.
-        with contextlib.suppress(Exception):
-            self.invoke("Fetcher", {"entity": "timeline", "lookback_days": 2})
+    def kill(self, function: str, *, at_work: bool) -> bool:
+        """Kills the process of a function that is at work, or all that wait: these are stopped."""
+        name = self.out[f"{function}FunctionName"]
+        for process in psutil.process_iter(["environ", "status"]):
+            is_ours = (process.info["environ"] or {}).get("AWS_LAMBDA_FUNCTION_NAME") == name
+            if is_ours and at_work == (process.info["status"] != psutil.STATUS_STOPPED):
+                process.kill()
+                if at_work:
+                    return True
+        return False
 
     def set_timeout(self, function: str, seconds: int) -> None:
-        self.aws["lambda"].update_function_configuration(FunctionName=self.out[f"{function}FunctionName"], Timeout=seconds)
+        name = self.out[f"{function}FunctionName"]
+        self.aws["lambda"].update_function_configuration(FunctionName=name, Timeout=seconds)
+        self.aws["lambda"].get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
-    def schedule(self, state: str) -> None:
-        """Pauses or resumes the fetcher's frequent schedule, and nothing else."""
-        client = self.aws["scheduler"]
-        for known in client.list_schedules()["Schedules"]:
-            schedule = client.get_schedule(Name=known["Name"], GroupName=known["GroupName"])
-            if schedule["Target"].get("Input") == '{"entity":"all"}':
-                wanted = {key: schedule[key] for key in ("ScheduleExpression", "FlexibleTimeWindow", "Target")}
-                client.update_schedule(Name=known["Name"], GroupName=known["GroupName"], State=state, **wanted)
+    def pause(self, statement: str) -> float:
+        """Stops the frequent schedule, and nothing else."""
+        deploy.set_schedules(self.stack, "DISABLED", FREQUENT)
+        self.sql(statement)
+        return time.time()
 
-    def messages(self, since: float) -> list[dict[str, Any]]:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{letterbox.url(self.stack)}/messages", timeout=10) as answer:
-            return [message for message in json.load(answer) if message["at"] >= since]
+    def resume(self, statement: str = "select 1") -> None:
+        self.sql(statement)
+        deploy.set_schedules(self.stack, "ENABLED", FREQUENT)
+        self.fetch()
 
-    def wait(self, since: float, words: list[str], patience_s: float = PATIENCE_S) -> float | None:
+    def restore_source(self) -> None:
+        self.source()
+        self.set_key(simulator.api_key(self.stack))
+        time.sleep(1.1)
+        self.fetch()
+
+    def restore_functions(self) -> None:
+        """The lease of a killed run holds for three minutes: the next round must find the lane free."""
+        self.source()
+        self.set_timeout("Health", 10)
+        self.aws["s3"].delete_object(Bucket=self.out["RawBucket"], Key="state/timeline/lookback.json")
+
+    def forget_failures(self) -> None:
+        """A failed function has recovered after ten minutes without a failure: the alerter's state says so now."""
+
+        def edit(state: dict[str, Any]) -> None:
+            for key, alert in state["open"].items():
+                if key.startswith("function_failed"):
+                    alert["last"] = "2020-01-01T00:00:00Z"
+
+        self.restore_functions()
+        self.edit_alerts(edit)
+
+    def edit_alerts(self, edit: Callable[[dict[str, Any]], None]) -> None:
+        """Changes the alerter's state, again where it writes at the same moment."""
+        place = {"Bucket": self.out["RawBucket"], "Key": ALERT_STATE}
+        for _ in range(20):
+            held = self.aws["s3"].get_object(**place)
+            book = json.loads(held["Body"].read())
+            edit(book["state"])
+            with contextlib.suppress(self.aws["s3"].exceptions.ClientError):
+                self.aws["s3"].put_object(**place, Body=json.dumps(book).encode(), IfMatch=held["ETag"])
+                return
+            time.sleep(0.2)
+
+    def wait(self, since: float, *words: str, patience_s: float = PATIENCE_S) -> float | None:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            for message in self.messages(since):
-                if any(all(word in line for word in words) for line in message["text"].splitlines()):
+            for message in self.http.get(f"{emulator.inbox(self.stack)}/messages", timeout=10).json():
+                lines = message["text"].splitlines() if message["at"] >= since else []
+                if any(all(word in line for word in words) for line in lines):
                     return float(message["at"])
             time.sleep(0.1)
         return None
 
 
-# ------------------------------------------------------------------------------- faults
+@dataclass
+class Fault:
+    """A fault, and the words of its alert. `cause` returns the time of the fault."""
 
-
-def _bad_answers(drill: Drill) -> float:
-    drill.source({"undefined_field": 1.0, "root_field": "allUsers"})
-    begin = time.time()
-    drill.fetch()
-    return begin
+    name: str
+    words: str
+    cause: Callable[[Drill], float]
+    mend: Callable[[Drill], object]
+    delays: list[float] = field(default_factory=list)
+    resolved: int = 0
 
 
 def _failing_fetch(drill: Drill) -> float:
     """Timed from the end of the failed run: what it tries before may yet succeed."""
-    drill.source({"invalid_json": 1.0, "root_field": "allUsers"})
+    drill.source(invalid_json=1.0, root_field="allUsers")
+    drill.fetch()
+    return time.time()
+
+
+def _unknown_field(drill: Drill) -> float:
+    drill.source(undefined_field=1.0, root_field="allUsers")
     return drill.fetch()
 
 
 def _wrong_key(drill: Drill) -> float:
-    drill.secret("gazelle", {"api_key": "wrong"})
-    drill.restart("Fetcher")
-    begin = time.time()
-    drill.fetch()
-    return begin
-
-
-def _well_again(drill: Drill) -> None:
-    drill.source({})
-    drill.secret("gazelle", {"api_key": simulator.api_key(drill.stack)})
-    time.sleep(1.1)
-    drill.fetch()
+    drill.set_key("wrong")
+    drill.kill("Fetcher", at_work=False)
+    return drill.fetch()
 
 
 def _crash(drill: Drill) -> float:
-    drill.hanging_fetch()
-    return drill.kill("Fetcher", signal.SIGKILL)
+    """Kills a fetch that waits for its answer, in a lane of its own: its lease must not hold up the frequent runs."""
+
+    def fetch() -> None:
+        with contextlib.suppress(Exception):
+            drill.invoke("Fetcher", {"entity": "timeline", "lookback_days": 2})
+
+    drill.source(hang=1.0, hang_s=60.0)
+    threading.Thread(target=fetch, daemon=True).start()
+    deadline = time.monotonic() + 20
+    time.sleep(1.5)
+    while not drill.kill("Fetcher", at_work=True):
+        if time.monotonic() > deadline:
+            raise Failure("Fetcher ne travaille pas.")
+    return time.time()
 
 
 def _timeout(drill: Drill) -> float:
     """The health function waits for a locked table until its three seconds are over."""
     drill.set_timeout("Health", 3)
-    lock = "begin; lock table sync_status in access exclusive mode; select pg_sleep(5)"
-    threading.Thread(target=lambda: drill.sql(lock), daemon=True).start()
+    threading.Thread(target=drill.sql, args=(LOCK_AND_SLEEP,), daemon=True).start()
     time.sleep(0.5)
     begin = time.time()
-    request = {"rawPath": "/healthz", "requestContext": {"http": {"method": "GET"}}}
-    drill.aws["lambda"].invoke(FunctionName=drill.out["HealthFunctionName"], Payload=json.dumps(request))
+    drill.invoke("Health", {"rawPath": "/healthz", "requestContext": {"http": {"method": "GET"}}})
     return begin + 3.0
 
 
-def _forget(drill: Drill) -> None:
-    """A function that failed has recovered after ten minutes without a failure: the book is told so now."""
-    drill.source({})
-    drill.set_timeout("Health", 10)
-    # The lease of the dead holds for three minutes: the next round must find the lane free.
-    drill.aws["s3"].delete_object(Bucket=drill.out["RawBucket"], Key="state/timeline/lookback.json")
-    book = drill.out["RawBucket"]
-    for _ in range(20):
-        held = drill.aws["s3"].get_object(Bucket=book, Key="alerts/book.json")
-        state = json.loads(held["Body"].read())
-        for key, alert in state["state"]["open"].items():
-            if key.startswith("function_failed"):
-                alert["last"] = "2020-01-01T00:00:00Z"
-        try:
-            drill.aws["s3"].put_object(Bucket=book, Key="alerts/book.json", Body=json.dumps(state).encode(), IfMatch=held["ETag"])
-            return
-        except drill.aws["s3"].exceptions.ClientError:
-            time.sleep(0.2)
-
-
-def _garbage(drill: Drill) -> float:
-    return drill.put(f"raw/users/2025/01/01/drill-{uuid.uuid4().hex[:8]}/page-00001.json", "{ no JSON")
-
-
-def _unknown_client(drill: Drill) -> float:
-    unknown = f"cli_{uuid.uuid4().hex[:12]}"
-    return drill.page("pianos", "allPianos", json.dumps({"id": f"pia_{uuid.uuid4().hex[:12]}", "client": {"id": unknown}}))
-
-
-def _no_date(drill: Drill) -> float:
-    return drill.page("timeline", "allTimelineEntries", json.dumps({"id": f"tle_{uuid.uuid4().hex[:12]}", "type": "NOTE", "occurredAt": "soon"}))
-
-
-def _withheld(drill: Drill) -> float:
-    drill.sql("insert into admin_actions (kind, entity, subject, details) values ('deletion_withheld', 'clients', 'drill', '{}')")
-    begin = time.time()
-    drill.bell()
-    return begin
-
-
-def _rate(drill: Drill) -> float:
-    drill.sql("""insert into sync_status (run_id, sync_type, mode, status, started_at, completed_at, fetch_status, records_fetched,
-        records_staged, records_processed, records_failed) values ('drill-' || gen_random_uuid(), 'clients', 'incremental', 'partial',
-        now() - interval '1 second', now(), 'success', 1000000, 1000000, 500000, 500000)""")
-    begin = time.time()
-    drill.bell()
-    return begin
-
-
-def _rate_mended(drill: Drill) -> None:
-    drill.sql("delete from sync_status where run_id like 'drill-%'")
-
-
-def _stale(drill: Drill) -> float:
-    """The last success of the users lies a day back, and no run makes it better."""
-    drill.schedule("DISABLED")
-    drill.sql("""update sync_status set completed_at = completed_at - interval '1 day' where sync_type = 'users' and status = 'success';
-        update staged_pages set staged_at = staged_at - interval '1 day' where entity = 'users'""")
-    return time.time()
-
-
-def _fresh(drill: Drill) -> None:
-    drill.sql("""update sync_status set completed_at = completed_at + interval '1 day' where sync_type = 'users' and status = 'success'
-        and completed_at < started_at; update staged_pages set staged_at = staged_at + interval '1 day' where entity = 'users' and staged_at < now() - interval '20 hours'""")
-    drill.schedule("ENABLED")
-    drill.fetch()
-
-
-def _dead_letter(drill: Drill) -> float:
-    drill.aws["sqs"].send_message(QueueUrl=drill.out["ReconcileDeadLetterQueueUrl"], MessageBody='{"entity":"users"}')
-    return time.time()
-
-
-def _redrive(drill: Drill) -> None:
-    drill.aws["sqs"].purge_queue(QueueUrl=drill.out["ReconcileDeadLetterQueueUrl"])
-
-
-def _database_down(drill: Drill) -> float:
-    """No new connections, and none of the old: an outage as a pooler makes it."""
-    name = drill.sql("select current_database()").strip().splitlines()[-1]
-    other = postgres.url(drill.stack).rsplit("/", 1)[0] + "/template1"
-    drill.stack.section("drill").update(database=name, other=other)
-    _elsewhere(drill, f"alter database {name} with allow_connections false")
-    _elsewhere(drill, f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
-    begin = time.time()
-    drill.bell()
-    return begin
-
-
-def _database_up(drill: Drill) -> None:
-    _elsewhere(drill, f"alter database {drill.stack.section('drill')['database']} with allow_connections true")
-
-
-def _elsewhere(drill: Drill, statement: str) -> None:
-    import tools
-
-    argv = [str(postgres.bin_dir() / "psql"), "--no-psqlrc", "--quiet", "-At", "-d", drill.stack.section("drill")["other"], "-c", statement]
-    tools.output_of(argv, "La base de données a refusé une commande", timeout=30)
+def _outage(drill: Drill) -> float:
+    drill.from_outside(NO_CONNECTIONS)
+    return drill.send("ReconcileQueueUrl")
 
 
 def _silence(drill: Drill) -> float:
-    """The frequent schedule does not fire; it is missed two minutes after the fetcher was last at work."""
-    drill.schedule("DISABLED")
+    """The schedule is missed two minutes after the fetcher was last at work."""
+    drill.pause("select 1")
     drill.fetch()
     return time.time() + 120.0
 
 
-def _sound(drill: Drill) -> None:
-    drill.schedule("ENABLED")
-    drill.fetch()
+def _garbage(drill: Drill) -> float:
+    return drill.put(f"raw/users/2025/01/01/{_new('drill-')}/page-00001.json", "{ no JSON")
+
+
+def _unknown_client(drill: Drill) -> float:
+    return drill.page("pianos", "allPianos", id=_new("pia_"), client={"id": _new("cli_")})
+
+
+def _no_date(drill: Drill) -> float:
+    return drill.page("timeline", "allTimelineEntries", id=_new("tle_"), type="NOTE", occurredAt="soon")
+
+
+def _new(prefix: str) -> str:
+    return f"{prefix}{uuid.uuid4().hex[:12]}"
+
+
+def _close(kind: str) -> Callable[[Drill], None]:
+    return lambda drill: drill.close_actions(f"kind = '{kind}'")
 
 
 QUICK = [
-    Fault("sync_failed", "Synchronisation en échec", _failing_fetch, _well_again),
-    Fault("schema_changed", "Gazelle a changé", _bad_answers, _well_again),
-    Fault("credentials", "Autorisation refusée par Gazelle", _wrong_key, _well_again),
-    Fault("quarantined", "Donnée illisible mise de côté", _garbage, lambda drill: drill.close_actions("quarantined")),
-    Fault("placeholder", "Fiche inconnue", _unknown_client, lambda drill: drill.close_actions("placeholder")),
-    Fault("record_failed", "Enregistrement en échec", _no_date, lambda drill: drill.close_actions("failed")),
-    Fault("deletion_withheld", "Suppressions retenues", _withheld, lambda drill: drill.close_actions("deletion_withheld")),
-    Fault("error_rate", "Trop d'enregistrements en échec", _rate, _rate_mended),
-    Fault("function_failed (crash)", "Une fonction s'est arrêtée", _crash, _forget),
-    Fault("function_failed (délai)", "Une fonction s'est arrêtée", _timeout, _forget),
-    Fault("database_unreachable", "La base de données ne répond pas", _database_down, _database_up),
+    Fault("sync_failed", "Synchronisation en échec", _failing_fetch, Drill.restore_source),
+    Fault("schema_changed", "Gazelle a changé", _unknown_field, Drill.restore_source),
+    Fault("credentials", "Autorisation refusée par Gazelle", _wrong_key, Drill.restore_source),
+    Fault("quarantined", "Donnée illisible mise de côté", _garbage, _close("quarantined")),
+    Fault("placeholder", "Fiche inconnue", _unknown_client, _close("placeholder")),
+    Fault("record_failed", "Enregistrement en échec", _no_date, _close("failed")),
+    Fault("deletion_withheld", "Suppressions retenues", lambda d: d.promote(WITHHOLD), _close("deletion_withheld")),
+    Fault(
+        "error_rate",
+        "Trop d'enregistrements en échec",
+        lambda d: d.promote(FAIL_HALF),
+        lambda d: d.sql(FORGET_RUNS),
+    ),
+    Fault("function_failed (crash)", "Une fonction s'est arrêtée", _crash, Drill.forget_failures),
+    Fault("function_failed (délai)", "Une fonction s'est arrêtée", _timeout, Drill.forget_failures),
+    Fault("database_unreachable", "La base de données ne répond pas", _outage, lambda d: d.from_outside(CONNECTIONS)),
 ]
 SLOW = [
-    Fault("dead_letters", "Messages mis de côté", _dead_letter, _redrive),
-    Fault("entity_stale", "Données en retard", _stale, _fresh),
-    Fault("schedule_silent", "Plus aucune récupération", _silence, _sound),
+    Fault("dead_letters", "Messages mis de côté", lambda d: d.send(DEAD_LETTERS), Drill.purge_dead_letters),
+    # The last success of the users lies a day back, and no run makes it better.
+    Fault("entity_stale", "Données en retard", lambda d: d.pause(DAY_BACK), lambda d: d.resume(DAY_FORTH)),
+    Fault("schedule_silent", "Plus aucune récupération", _silence, Drill.resume),
 ]
 
 
@@ -350,38 +323,36 @@ def run(stack: Stack, rounds: int, only: str | None) -> int:
     if not faults:
         raise Failure(f"Aucune panne « {only} » ; acceptées : {', '.join(fault.name for fault in QUICK + SLOW)}")
     drill = Drill(stack)
-    # What an interrupted drill may have left.
-    _well(drill)
+    # An interrupted drill may have left its faults.
+    drill.restore_functions()
+    drill.restore_source()
+    drill.resume()
     say("Première synchronisation…")
     for entity in ("users", "clients", "pianos", "timeline"):
         drill.fetch(entity)
     time.sleep(15)
     # What the simulated world lacks from the beginning is no fault of the drill.
-    drill.sql("update admin_actions set resolved_at = now(), resolved_by = 'drill' where resolved_at is null")
+    drill.close_actions("true")
     drill.invoke("Alerter", {"task": "look"})
     time.sleep(3)
     for number in range(rounds):
         for fault in faults:
-            _one(drill, fault)
-            delay = f"{fault.delays[-1]:.1f} s" if fault.delays else "aucune alerte"
-            say(f"{number + 1}/{rounds} {fault.name} : {delay}")
-    _print(faults, rounds)
+            say(f"{number + 1}/{rounds} {fault.name} : {_one(drill, fault)}")
+    print("\n| panne | fois | médiane | p99 | max | rétablies |\n|---|---|---|---|---|---|")
+    for fault in faults:
+        ranked = sorted(fault.delays)
+        figures = [statistics.median_high(ranked), ranked[int(len(ranked) * 0.99)], ranked[-1]] if ranked else []
+        times = " | ".join(f"{figure:.1f} s" for figure in figures) or "– | – | –"
+        print(f"| {fault.name} | {len(ranked)}/{rounds} | {times} | {fault.resolved} |")
     return 0 if all(len(fault.delays) == rounds for fault in faults) else 1
 
 
-def _well(drill: Drill) -> None:
-    drill.source({})
-    drill.set_timeout("Health", 10)
-    drill.aws["s3"].delete_object(Bucket=drill.out["RawBucket"], Key="state/timeline/lookback.json")
-    drill.schedule("ENABLED")
-    drill.secret("gazelle", {"api_key": simulator.api_key(drill.stack)})
-
-
-def _one(drill: Drill, fault: Fault) -> None:
+def _one(drill: Drill, fault: Fault) -> str:
+    """Causes and mends a fault; returns its delay for people."""
     since = time.time()
     try:
         begin = fault.cause(drill)
-        at = drill.wait(since, [fault.words])
+        at = drill.wait(since, fault.words)
         if at is not None:
             fault.delays.append(max(at - begin, 0.0))
     finally:
@@ -390,31 +361,9 @@ def _one(drill: Drill, fault: Fault) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         drill.invoke("Alerter", {"task": "look"})
-        if drill.wait(since, ["Rétabli", fault.words], patience_s=2) is not None:
+        if drill.wait(since, "Rétabli", fault.words, patience_s=2) is not None:
             fault.resolved += 1
             break
     # An alert that comes back at once would have to be calm for longer each time: the drill is no such alert.
-    _unlearn(drill)
-
-
-def _unlearn(drill: Drill) -> None:
-    for _ in range(20):
-        held = drill.aws["s3"].get_object(Bucket=drill.out["RawBucket"], Key="alerts/book.json")
-        state = json.loads(held["Body"].read())
-        state["state"]["closed"] = {}
-        state["state"]["redriven_at"] = None
-        with contextlib.suppress(Exception):
-            drill.aws["s3"].put_object(Bucket=drill.out["RawBucket"], Key="alerts/book.json", Body=json.dumps(state).encode(), IfMatch=held["ETag"])
-            return
-        time.sleep(0.2)
-
-
-def _print(faults: list[Fault], rounds: int) -> None:
-    print("\n| panne | fois | médiane | p99 | max | rétablies |\n|---|---|---|---|---|---|")
-    for fault in faults:
-        if not fault.delays:
-            print(f"| {fault.name} | 0/{rounds} | – | – | – | {fault.resolved} |")
-            continue
-        ranked = sorted(fault.delays)
-        p99 = ranked[min(len(ranked) - 1, int(len(ranked) * 0.99))]
-        print(f"| {fault.name} | {len(ranked)}/{rounds} | {ranked[len(ranked) // 2]:.1f} s | {p99:.1f} s | {ranked[-1]:.1f} s | {fault.resolved} |")
+    drill.edit_alerts(lambda state: state.update(closed={}, redriven_at=None))
+    return "aucune alerte" if at is None else f"{fault.delays[-1]:.1f} s"

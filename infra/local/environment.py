@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -10,23 +9,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools import LOCAL, Failure, say
+from tools import LOCAL, Failure, locked, say
 
 
 def enter(folder: Path, requirements: Path) -> None:
-    """Puts the pinned packages in the folder when others are there, and goes on inside it."""
+    """Installs the pinned packages where others are, and continues this program inside the environment."""
     wanted = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()
-    LOCAL.mkdir(exist_ok=True)
     stamp = folder / "stamp"
-    with (LOCAL / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if stamp.exists() and stamp.read_text() == wanted:
-            if sys.prefix == str(folder):
-                return
-        else:
+    with locked(LOCAL / f"{folder.name}.lock"):
+        if not stamp.exists() or stamp.read_text() != wanted:
             _install(folder, requirements)
             stamp.write_text(wanted)
-    os.execv(str(folder / "bin" / "python"), [str(folder / "bin" / "python"), *sys.argv])
+        elif sys.prefix == str(folder):
+            return
+    os.execv(folder / "bin" / "python", [str(folder / "bin" / "python"), *sys.argv])  # noqa: S606 - no shell is meant
 
 
 def _install(folder: Path, requirements: Path) -> None:
@@ -38,7 +34,9 @@ def _install(folder: Path, requirements: Path) -> None:
         venv.create(folder, with_pip=True, symlinks=True)
     except (ImportError, subprocess.CalledProcessError) as error:
         raise Failure(f"Python ne sait pas créer d'environnement (paquet python3-venv ?) : {error}") from error
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    # Wheels only: building one of these from source would need more than a C compiler.
-    if subprocess.run([*pip, "--only-binary", ":all:", "-r", str(requirements)], check=False).returncode != 0:
+    # Wheels only: building one of these from source would need more than a C compiler. The file is complete, and pip
+    # would refuse the newer botocore that requirements.in gives ministack.
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "-r", str(requirements)]
+    argv = [str(folder / "bin" / "python"), "-m", "pip", "install", *options]
+    if subprocess.run(argv, check=False).returncode != 0:
         raise Failure("pip n'a pas pu installer les outils : voir ses messages ci-dessus.")

