@@ -16,7 +16,8 @@ VENV := .local/venv
 PYTHON ?= python3
 STACK := $(PYTHON) infra/local/stack.py
 DEPLOY := $(VENV)/bin/python infra/local/deploy.py
-PAGES := $(PYTHON) tests/page/run.py
+VENV_TEST := .local/venv-test
+PAGES := $(VENV_TEST)/bin/pytest tests/page
 WATCH_PORT ?= 9000
 
 # One target folder and one triple for every cargo call: run, tests and deployment share what was compiled.
@@ -50,7 +51,7 @@ stop: ## Arrête la pile locale
 	@$(STACK) down
 
 .PHONY: test
-test: ## Passe tous les tests, sur une pile à eux
+test: $(VENV_TEST)/stamp ## Passe tous les tests, sur une pile à eux
 	@trap '$(STACK) down --name test --purge' EXIT; \
 	$(STACK) pgbouncer >/dev/null; \
 	$(STACK) up --name test --schedules DISABLED; \
@@ -67,23 +68,23 @@ compat: build ## Passe les tests de la base sur un autre PostgreSQL : make compa
 	@trap '$(STACK) down --name compat --purge' EXIT; \
 	$(STACK) pgbouncer >/dev/null; \
 	export DATABASE_URL="$$(STACK_PG_BIN='$(PG_BIN)' $(STACK) postgres --name compat | tail -n 1)"; \
-	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 parts pooled promotion replaying secured staging windows zero_trust
+	cargo test --release --locked --workspace --test it -- archiving hostile import_v5 incidents matching mirroring odd_v5 parts pooled promotion replaying secured staging statements windows zero_trust
 
 .PHONY: recipe
 recipe: setup ## Suit la recette de CONTRIBUTING.md dans une copie : une entité de plus, construite et synchronisée
 	@$(VENV)/bin/python infra/checks/recipe.py
 
 .PHONY: pages
-pages: ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux
+pages: $(VENV_TEST)/stamp ## Passe la page dans un vrai navigateur et l'API contre son contrat, sur une pile à eux
 	@trap '$(STACK) down --name pages --purge' EXIT; \
 	$(STACK) up --name pages --schedules DISABLED; \
 	$(PAGES) --stack pages
 
 .PHONY: picture
-picture: ## Refait l'image du README
+picture: $(VENV_TEST)/stamp ## Refait l'image du README
 	@trap '$(STACK) down --name picture --purge' EXIT; \
 	$(STACK) up --name picture --schedules DISABLED; \
-	$(PAGES) --stack picture --picture docs/dashboard.png
+	$(PAGES)/picture.py --stack picture
 
 .PHONY: check
 check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn-guard ## Vérifie le style, les lints, les types, la documentation, les dépendances, le gabarit
@@ -93,7 +94,6 @@ check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn
 	cargo deny --locked check bans licenses sources
 	cargo machete
 	AWS_REGION=ca-central-1 sam validate --lint
-	$(VENV)/bin/python infra/checks/template.py
 	$(PYTHON) infra/checks/scan.py
 	ruff check
 	ruff format --check
@@ -183,6 +183,12 @@ clean: ## Arrête et efface les piles locales, les outils et ce qui est compilé
 	done
 	@rm -rf .local .aws-sam
 	@cargo clean
+
+$(VENV_TEST)/stamp: infra/local/requirements-test.txt
+	@echo "▸ Installation des outils des tests de la page dans $(VENV_TEST) (une fois, une minute)…"
+	@rm -rf $(VENV_TEST); $(PYTHON) -m venv $(VENV_TEST)
+	@$(VENV_TEST)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r $<
+	@touch $@
 
 $(TOOLS)/bin/cargo-deny:
 	@echo "▸ Compilation de cargo-deny $(CARGO_DENY) (une fois, quelques minutes)…"

@@ -5,7 +5,7 @@ from playwright.sync_api import FloatRect, Page
 from health_api import HealthApi
 from tools import ROOT
 
-FILE = ROOT / "infra" / "dashboard.png"
+FILE = ROOT / "docs" / "dashboard.png"
 BYTES_MAX = 200 * 1024
 
 
