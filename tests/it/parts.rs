@@ -121,7 +121,7 @@ async fn null_element_costs_only_itself(_: PgPoolOptions, options: PgConnectOpti
         let notes = format!("select note from {} where gazelle_id = 'odd'", entity.staging_table);
         let note = mirror.value(&notes).await.to_string();
         for place in [1, 3, 4, 5] {
-            assert!(note.contains(&format!("{}[{place}] is no object", part.field)), "{note}");
+            assert!(note.contains(&format!("{}[{place}] is not an object", part.field)), "{note}");
         }
         let sql = format!("truncate {} cascade; truncate {}", entity.table, entity.staging_table);
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&mut mirror.connection().await).await.expect("empty");

@@ -158,12 +158,11 @@ fn parse_mode(fields: &Map<String, Value>, target: Target, zone: Tz) -> Result<M
         }
         (None, _) => Err(invalid("end", &format!("mode {mode} takes no dates"), "mode repair, or no end")),
     };
-    let no_lookback = |mode: ModeName| match lookback_days {
-        None => Ok(()),
-        Some(_) => {
-            let problem = format!("mode {mode} takes no look-back");
-            Err(invalid("lookback_days", &problem, "mode incremental"))
+    let no_lookback = |mode: ModeName| {
+        if lookback_days.is_none() {
+            return Ok(());
         }
+        Err(invalid("lookback_days", &format!("mode {mode} takes no look-back"), "mode incremental"))
     };
     // Without a mode, dates mean a repair, and nothing means an incremental run.
     let default = if start.is_some() { ModeName::Repair } else { ModeName::Incremental };
