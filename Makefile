@@ -17,6 +17,8 @@ PYTHON ?= python3
 STACK := $(PYTHON) infra/local/stack.py
 DEPLOY := $(VENV)/bin/python infra/local/deploy.py
 VENV_TEST := .local/venv-test
+# Oldest supported PostgreSQL: every statement is prepared on it, too, where it is installed.
+PG15 ?= /usr/lib/postgresql/15/bin
 PAGES := $(VENV_TEST)/bin/pytest tests/page
 WATCH_PORT ?= 9000
 
@@ -52,11 +54,18 @@ stop: ## Arrête la pile locale
 
 .PHONY: test
 test: $(VENV_TEST)/stamp ## Passe tous les tests, sur une pile à eux
-	@trap '$(STACK) down --name test --purge' EXIT; \
+	@trap '$(STACK) down --name test --purge; $(STACK) down --name test15 --purge >/dev/null' EXIT; \
 	$(STACK) pgbouncer >/dev/null; \
 	$(STACK) up --name test --schedules DISABLED; \
 	variables="$$($(STACK) env --name test)"; eval "$$variables"; \
 	cargo test --release --locked --workspace; \
+	if [ -x '$(PG15)/initdb' ]; then \
+	  echo "▸ Les requêtes, sur PostgreSQL 15…"; \
+	  DATABASE_URL="$$(env -u DATABASE_URL STACK_PG_BIN='$(PG15)' $(STACK) postgres --name test15 | tail -n 1)" \
+	    cargo test --release --locked --workspace --test it -- statements; \
+	else \
+	  echo "▸ Pas de PostgreSQL 15 dans $(PG15) : les requêtes ne sont vérifiées que sur PostgreSQL 18 (PG15=… pour l'indiquer)."; \
+	fi; \
 	$(STACK) counts --name test; \
 	$(VENV)/bin/python infra/checks/update.py --stack test; \
 	$(VENV)/bin/python infra/checks/permissions.py --stack test; \

@@ -14,6 +14,7 @@ use fetcher::job::{Job, RunContext};
 use fetcher::raw_sink::FileRawSink;
 use fetcher::state::Checkpoint;
 use gazelle_client::{Authentication, Credentials, FixedTokenStore, Gazelle, GazelleConfig, TokenStore};
+use i18n::terminal::fetch as texts;
 use indicatif::{ProgressBar, ProgressStyle};
 use model::local_day;
 use object_store::{MemoryObjectStore, ObjectStore};
@@ -23,24 +24,17 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-/// Copie une entité de Gazelle dans un fichier JSON : la liste des pages brutes, octet pour octet.
-///
-/// La clé est lue dans GAZELLE_API_KEY ; avec GAZELLE_AUTH=oauth, les jetons le sont dans GAZELLE_CLIENT_ID,
-/// GAZELLE_CLIENT_SECRET et GAZELLE_REFRESH_TOKEN. GAZELLE_URL, PAGE_SIZE et REQUESTS_PER_SECOND ont le même effet
-/// que pour la fonction.
+/// Arguments of the command.
 #[derive(Parser)]
-#[command(name = "fetch", version)]
+#[command(name = "fetch", version, about = texts::ABOUT, long_about = texts::LONG_ABOUT)]
 struct Arguments {
-    /// users, clients, pianos ou timeline
+    #[arg(help = texts::ENTITY)]
     entity: String,
-    /// Le fichier à écrire
-    #[arg(long)]
+    #[arg(long, help = texts::OUTPUT)]
     output: PathBuf,
-    /// Premier jour, au calendrier de Montréal (timeline seulement)
-    #[arg(long)]
+    #[arg(long, help = texts::START)]
     start: Option<NaiveDate>,
-    /// Dernier jour, inclus
-    #[arg(long)]
+    #[arg(long, help = texts::END)]
     end: Option<NaiveDate>,
 }
 
@@ -83,7 +77,7 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     };
     let sink = FileRawSink::create(&arguments.output)?;
     let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} ({per_sec}, encore {eta})")?);
+        .with_style(ProgressStyle::with_template(texts::PROGRESS)?);
     bar.set_message(entity.name);
     let progress = |checkpoint: &Checkpoint| {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
@@ -97,11 +91,11 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         return Err(report.error.unwrap_or_default().into());
     }
     sink.finish()?;
-    let (entity, file) = (report.entity, arguments.output.display());
-    eprintln!("{entity} : {} enregistrements en {} pages → {file}", report.records, report.pages);
+    let file = arguments.output.display().to_string();
+    eprintln!("{}", texts::summary(report.entity, report.records, report.pages, &file));
     // The reason is in English, as the logs are: it has a line of its own.
     if let Some(reason) = report.error {
-        eprintln!("La copie est partielle, pour cette raison :\n{reason}");
+        eprintln!("{}\n{reason}", texts::PARTIAL);
     }
     Ok(())
 }
