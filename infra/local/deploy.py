@@ -178,6 +178,8 @@ def deploy(stack: Stack, schedules: str) -> bool:
     """Runs `sam build` and `sam deploy` of the root template; False where nothing changed since the last time."""
     store_secrets(stack)
     chosen = parameters(stack, schedules)
+    # As on AWS, mail is only taken from a verified sender.
+    aws(stack, "ses").verify_email_identity(EmailAddress=chosen["AlertEmailFrom"])
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
     for path in [ROOT / "template.yaml", *(binary(name.lower()) for name in FUNCTIONS)]:
         digest.update(path.read_bytes())
