@@ -193,7 +193,7 @@ fn invalid_variable_is_named_with_its_purpose() {
         (
             "fetcher",
             vec![("RAW_BUCKET", "b"), ("GAZELLE_SECRET_ID", "s"), ("PAGE_SIZE", "many")],
-            "PAGE_SIZE is not a valid u32",
+            "PAGE_SIZE is not a valid whole number",
         ),
         ("stager", vec![], "DATABASE_SECRET_ID is missing (the secret with the database's address)"),
         (

@@ -82,7 +82,7 @@ mod tests {
             "GAZELLE_SECRET_ID is missing (the secret",
             "GAZELLE_AUTH is not accepted; accepted: api_key, oauth",
             "REQUESTS_PER_SECOND: expected a number above 0",
-            "TIMEZONE is not a valid Tz",
+            "TIMEZONE is not a valid IANA time zone",
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }

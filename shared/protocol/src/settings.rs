@@ -73,7 +73,12 @@ impl<'a> Settings<'a> {
     // The error never shows the value: it may be a secret put into the wrong variable.
     fn parsed<T: FromStr + Default>(&mut self, name: &str, text: &str, purpose: &str) -> T {
         text.parse().unwrap_or_else(|_| {
-            let kind = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+            let kind = match std::any::type_name::<T>().rsplit("::").next().unwrap_or_default() {
+                "Tz" => "IANA time zone",
+                "u16" | "u32" | "u64" | "usize" | "i32" | "i64" => "whole number",
+                "f64" => "number",
+                other => other,
+            };
             self.problems.push(format!("{name} is not a valid {kind} ({purpose})"));
             T::default()
         })
@@ -99,7 +104,7 @@ mod tests {
         assert_eq!(
             message,
             "invalid environment: RAW_BUCKET is missing (the bucket of raw pages); \
-             RATE is not a valid u32 (requests per second); MODE is not accepted; accepted: session, direct"
+             RATE is not a valid whole number (requests per second); MODE is not accepted; accepted: session, direct"
         );
     }
 }

@@ -76,8 +76,7 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         deadline: Instant::now() + NO_DEADLINE,
     };
     let sink = FileRawSink::create(&arguments.output)?;
-    let bar = ProgressBar::new_spinner()
-        .with_style(ProgressStyle::with_template(texts::PROGRESS)?);
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::with_template(texts::PROGRESS)?);
     bar.set_message(entity.name);
     let progress = |checkpoint: &Checkpoint| {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
