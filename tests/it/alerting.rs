@@ -19,14 +19,14 @@ use crate::deployed::turn;
 /// Delay within which a failure of executing code must be delivered.
 const SOON: Duration = Duration::from_secs(30);
 
-struct Ground {
+struct Environment {
     _turn: MutexGuard<'static, ()>,
     stack: Stack,
     inbox: Inbox,
     begun: f64,
 }
 
-impl Ground {
+impl Environment {
     /// Prepares the stack with an empty alert store and no open action.
     async fn clear() -> Self {
         let (turn, stack) = turn().await;
@@ -40,7 +40,7 @@ impl Ground {
         .execute(&mut connection)
         .await
         .expect("closed");
-        // Bells of what came before may still ring.
+        // Reconcile requests from before may still arrive.
         sleep(Duration::from_secs(3)).await;
         let removed =
             stack.s3.delete_object().bucket(variable("RAW_BUCKET")).key("alerts/book.json").send().await;
@@ -116,24 +116,28 @@ async fn strike(function: &str, number: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundred_identical_failures_are_one_alert() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     for _ in 0..100 {
-        ground.raise(AlertClass::SyncFailed, "users", "HTTP 500").await;
+        environment.raise(AlertClass::SyncFailed, "users", "HTTP 500").await;
     }
-    ground.inbox.wait(ground.begun, &["🟠 Synchronisation en échec · Techniciens", "HTTP 500"], SOON).await;
+    environment
+        .inbox
+        .wait(environment.begun, &["🟠 Synchronisation en échec · Techniciens", "HTTP 500"], SOON)
+        .await;
     // All of them are taken in before it is over.
     sleep(Duration::from_secs(8)).await;
-    ground.stack.sync(&json!({"entity": "users"})).await;
-    ground.look().await;
-    let resolved = ground.inbox.wait(ground.begun, &["✅ Rétabli : Synchronisation en échec"], SOON).await;
+    environment.stack.sync(&json!({"entity": "users"})).await;
+    environment.look().await;
+    let resolved =
+        environment.inbox.wait(environment.begun, &["✅ Rétabli : Synchronisation en échec"], SOON).await;
     assert!(resolved.text.contains("100 fois"), "{}", resolved.text);
-    ground.look().await;
-    assert_eq!(ground.told("Synchronisation en échec").await.len(), 2);
+    environment.look().await;
+    assert_eq!(environment.told("Synchronisation en échec").await.len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_alerts_become_one_digest() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let bodies: Vec<Value> = entity::ALL
         .iter()
         .map(|entity| {
@@ -146,9 +150,9 @@ async fn many_alerts_become_one_digest() {
             json!({"messageId": entity.name, "body": serde_json::to_string(&ping).expect("JSON")})
         })
         .collect();
-    let answer = ground.stack.invoke("ALERTER_FUNCTION", &json!({ "Records": bodies })).await;
+    let answer = environment.stack.invoke("ALERTER_FUNCTION", &json!({ "Records": bodies })).await;
     assert_eq!(answer.expect("taken in"), json!({"batchItemFailures": []}));
-    let told = ground.told("HTTP 503").await;
+    let told = environment.told("HTTP 503").await;
     assert_eq!(told.len(), 1, "{told:#?}");
     for entity in entity::ALL {
         assert!(told[0].contains(entity.title.french), "{}: {}", entity.name, told[0]);
@@ -157,32 +161,35 @@ async fn many_alerts_become_one_digest() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn slack_outage_falls_back_to_email_and_is_alerted() {
-    let ground = Ground::clear().await;
-    ground.inbox.faults(&json!({"status": 500})).await;
+    let environment = Environment::clear().await;
+    environment.inbox.faults(&json!({"status": 500})).await;
     let mark = format!("panne {}", now());
-    ground.raise(AlertClass::SyncFailed, "users", &mark).await;
+    environment.raise(AlertClass::SyncFailed, "users", &mark).await;
     let mut mails = String::new();
     for _ in 0..100 {
-        mails = Value::from(ground.inbox.mails().await).to_string();
+        mails = Value::from(environment.inbox.mails().await).to_string();
         if mails.contains(&mark) && mails.contains("Slack") {
             break;
         }
         sleep(Duration::from_millis(200)).await;
-        ground.look().await;
+        environment.look().await;
     }
     assert!(mails.contains(&mark), "the mail has it");
     assert!(mails.contains("Les alertes ne passent plus par cette voie"), "{mails}");
-    ground.inbox.faults(&json!({})).await;
-    ground.raise(AlertClass::SyncFailed, "clients", "une autre").await;
-    ground.inbox.wait(ground.begun, &["une autre"], SOON).await;
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON).await;
-    assert_eq!(ground.told(&mark).await.len(), 0, "the mail had it: nobody is told twice");
+    environment.inbox.faults(&json!({})).await;
+    environment.raise(AlertClass::SyncFailed, "clients", "une autre").await;
+    environment.inbox.wait(environment.begun, &["une autre"], SOON).await;
+    environment.look().await;
+    environment
+        .inbox
+        .wait(environment.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON)
+        .await;
+    assert_eq!(environment.told(&mark).await.len(), 0, "the mail had it: nobody is told twice");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unreadable_alert_secret_loses_no_alert() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
         secrets.put_secret_value().secret_id(variable("ALERTS_SECRET")).secret_string(text).send().await
@@ -191,10 +198,10 @@ async fn unreadable_alert_secret_loses_no_alert() {
         secrets.get_secret_value().secret_id(variable("ALERTS_SECRET")).send().await.expect("a secret");
     put("no JSON").await.expect("a secret");
     let mark = format!("secret {}", now());
-    ground.raise(AlertClass::SyncFailed, "users", &mark).await;
+    environment.raise(AlertClass::SyncFailed, "users", &mark).await;
     let mut mails = String::new();
     for _ in 0..100 {
-        mails = Value::from(ground.inbox.mails().await).to_string();
+        mails = Value::from(environment.inbox.mails().await).to_string();
         if mails.contains(&mark) && mails.contains("Les alertes ne passent plus par cette voie") {
             break;
         }
@@ -203,17 +210,20 @@ async fn unreadable_alert_secret_loses_no_alert() {
     put(right.secret_string().unwrap_or_default()).await.expect("a secret");
     assert!(mails.contains(&mark), "the mail has it");
     assert!(mails.contains("Les alertes ne passent plus par cette voie"), "and says that Slack has not");
-    ground.raise(AlertClass::SyncFailed, "clients", "une autre").await;
-    ground.inbox.wait(ground.begun, &["une autre"], SOON).await;
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON).await;
+    environment.raise(AlertClass::SyncFailed, "clients", "une autre").await;
+    environment.inbox.wait(environment.begun, &["une autre"], SOON).await;
+    environment.look().await;
+    environment
+        .inbox
+        .wait(environment.begun, &["✅ Rétabli : Les alertes ne passent plus par cette voie"], SOON)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn quarantine_alert_ends_when_its_action_is_closed() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let key = format!("raw/users/2025/01/01/alerting-{}/page-00001.json", now());
-    let put = ground
+    let put = environment
         .stack
         .s3
         .put_object()
@@ -221,8 +231,8 @@ async fn quarantine_alert_ends_when_its_action_is_closed() {
         .key(&key)
         .body(b"{ no JSON".to_vec().into());
     put.send().await.expect("an object");
-    ground.inbox.wait(ground.begun, &["Donnée illisible mise de côté", &key], SOON).await;
-    let mut connection = ground.stack.connection().await;
+    environment.inbox.wait(environment.begun, &["Donnée illisible mise de côté", &key], SOON).await;
+    let mut connection = environment.stack.connection().await;
     let open = rows(
         &mut connection,
         "select id from admin_actions where kind = 'quarantined' and resolved_at is null",
@@ -231,17 +241,18 @@ async fn quarantine_alert_ends_when_its_action_is_closed() {
     let bearer = format!("Bearer {}", variable("HEALTH_TOKEN"));
     for action in open {
         let path = format!("/api/v6/actions/{}/resolve", action["id"].as_str().expect("an id"));
-        let (status, _, _) = ground.stack.ask("POST", &path, &[("authorization", bearer.as_str())]).await;
+        let (status, _, _) =
+            environment.stack.ask("POST", &path, &[("authorization", bearer.as_str())]).await;
         assert_eq!(status, 303);
     }
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["✅ Rétabli : Donnée illisible"], SOON).await;
+    environment.look().await;
+    environment.inbox.wait(environment.begun, &["✅ Rétabli : Donnée illisible"], SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn crash_without_a_message_is_alerted() {
-    let ground = Ground::clear().await;
-    let mut connection = ground.stack.connection().await;
+    let environment = Environment::clear().await;
+    let mut connection = environment.stack.connection().await;
     sqlx::raw_sql(LOCK).execute(&mut connection).await.expect("a lock");
     let waiting = tokio::spawn(async {
         let stack = Stack::connect().await;
@@ -251,25 +262,31 @@ async fn crash_without_a_message_is_alerted() {
     strike("HEALTH_FUNCTION", "-KILL").await;
     assert!(waiting.await.expect("an end").is_err(), "it crashed");
     sqlx::raw_sql("rollback").execute(&mut connection).await.expect("no lock");
-    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée · health", "arrêt brutal"], SOON).await;
+    environment
+        .inbox
+        .wait(environment.begun, &["Une fonction s'est arrêtée · health", "arrêt brutal"], SOON)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn timeout_without_a_message_is_alerted() {
-    let ground = Ground::clear().await;
-    let mut connection = ground.stack.connection().await;
+    let environment = Environment::clear().await;
+    let mut connection = environment.stack.connection().await;
     sqlx::raw_sql(LOCK).execute(&mut connection).await.expect("a lock");
-    ground.stack.set_timeout("HEALTH_FUNCTION", 2).await;
-    let late = ground.stack.invoke("HEALTH_FUNCTION", &liveness()).await;
+    environment.stack.set_timeout("HEALTH_FUNCTION", 2).await;
+    let late = environment.stack.invoke("HEALTH_FUNCTION", &liveness()).await;
     sqlx::raw_sql("rollback").execute(&mut connection).await.expect("no lock");
-    ground.stack.set_timeout("HEALTH_FUNCTION", 10).await;
+    environment.stack.set_timeout("HEALTH_FUNCTION", 10).await;
     assert!(late.is_err(), "it was too late");
-    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée · health", "délai dépassé"], SOON).await;
+    environment
+        .inbox
+        .wait(environment.begun, &["Une fonction s'est arrêtée · health", "délai dépassé"], SOON)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn database_outage_is_alerted_and_resolved() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let secrets = aws_sdk_secretsmanager::Client::new(&lambda::aws_config().await);
     let put = async |text: &str| {
         secrets.put_secret_value().secret_id(variable("DATABASE_SECRET")).secret_string(text).send().await
@@ -278,36 +295,40 @@ async fn database_outage_is_alerted_and_resolved() {
         secrets.get_secret_value().secret_id(variable("DATABASE_SECRET")).send().await.expect("a secret");
     put(r#"{"url": "postgres://nobody:nothing@127.0.0.1:9/none"}"#).await.expect("a secret");
     restart("ALERTER_FUNCTION");
-    ground.look().await;
+    environment.look().await;
     put(right.secret_string().unwrap_or_default()).await.expect("a secret");
     restart("ALERTER_FUNCTION");
-    let told = ground.inbox.wait(ground.begun, &["🔴 La base de données ne répond pas"], SOON).await;
+    let told =
+        environment.inbox.wait(environment.begun, &["🔴 La base de données ne répond pas"], SOON).await;
     assert!(!told.text.contains("nothing"), "no password: {}", told.text);
-    let mails = Value::from(ground.inbox.mails().await).to_string();
+    let mails = Value::from(environment.inbox.mails().await).to_string();
     assert!(mails.contains("La base de données ne répond pas"), "urgent: on every way");
     sleep(Duration::from_secs(31)).await;
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["✅ Rétabli : La base de données ne répond pas"], SOON).await;
+    environment.look().await;
+    environment.inbox.wait(environment.begun, &["✅ Rétabli : La base de données ne répond pas"], SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_are_alerted_and_redriven() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let dead = variable("RECONCILE_DLQ_URL");
-    let letter = ground.stack.sqs.send_message().queue_url(&dead).message_body(r#"{"entity":"users"}"#);
+    let letter = environment.stack.sqs.send_message().queue_url(&dead).message_body(r#"{"entity":"users"}"#);
     letter.send().await.expect("a dead letter");
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["🔴 Messages mis de côté · reconcile", "1 message(s)"], SOON).await;
-    ground.look().await;
-    ground.inbox.wait(ground.begun, &["✅ Rétabli : Messages mis de côté"], SOON).await;
+    environment.look().await;
+    environment
+        .inbox
+        .wait(environment.begun, &["🔴 Messages mis de côté · reconcile", "1 message(s)"], SOON)
+        .await;
+    environment.look().await;
+    environment.inbox.wait(environment.begun, &["✅ Rétabli : Messages mis de côté"], SOON).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn daily_report_covers_every_entity_and_open_action() {
-    let ground = Ground::clear().await;
-    ground.stack.sync(&json!({"entity": "users"})).await;
-    ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "report"})).await.expect("a report");
-    let report = ground.inbox.wait(ground.begun, &["📋 Rapport du"], SOON).await.text;
+    let environment = Environment::clear().await;
+    environment.stack.sync(&json!({"entity": "users"})).await;
+    environment.stack.invoke("ALERTER_FUNCTION", &json!({"task": "report"})).await.expect("a report");
+    let report = environment.inbox.wait(environment.begun, &["📋 Rapport du"], SOON).await.text;
     for entity in entity::ALL {
         assert!(report.contains(entity.title.french), "{}: {report}", entity.name);
     }
@@ -318,11 +339,11 @@ async fn daily_report_covers_every_entity_and_open_action() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn logged_error_reaches_sentry() {
-    let ground = Ground::clear().await;
-    let before = ground.inbox.sentry().await.len();
-    ground.stack.invoke("RECONCILER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
+    let environment = Environment::clear().await;
+    let before = environment.inbox.sentry().await.len();
+    environment.stack.invoke("RECONCILER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
     for _ in 0..100 {
-        let errors = ground.inbox.sentry().await;
+        let errors = environment.inbox.sentry().await;
         if let Some(envelope) = errors
             .iter()
             .skip(before)
@@ -342,9 +363,9 @@ async fn logged_error_reaches_sentry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_event_is_refused_and_invalid_message_alerted() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     let refused =
-        ground.stack.invoke("ALERTER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
+        environment.stack.invoke("ALERTER_FUNCTION", &json!({"task": "dance"})).await.expect_err("refused");
     assert!(
         refused["errorMessage"]
             .as_str()
@@ -352,19 +373,22 @@ async fn invalid_event_is_refused_and_invalid_message_alerted() {
         "{refused}"
     );
     let records = json!({"Records": [{"messageId": "a", "body": "no JSON"}, {"messageId": "b"}]});
-    let answer = ground.stack.invoke("ALERTER_FUNCTION", &records).await.expect("taken in");
+    let answer = environment.stack.invoke("ALERTER_FUNCTION", &records).await.expect("taken in");
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    ground.inbox.wait(ground.begun, &["Une fonction s'est arrêtée", "Demande non livrée"], SOON).await;
+    environment
+        .inbox
+        .wait(environment.begun, &["Une fonction s'est arrêtée", "Demande non livrée"], SOON)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_log_contains_secrets_or_customer_data() {
-    let ground = Ground::clear().await;
+    let environment = Environment::clear().await;
     // Not in full: of those, few are taken for a sweep within half a day, and other tests need them.
     for entity in entity::fetched() {
-        ground.stack.sync(&json!({"entity": entity.name})).await;
+        environment.stack.sync(&json!({"entity": entity.name})).await;
     }
-    ground.look().await;
+    environment.look().await;
     let mut logs = String::new();
     for file in fs::read_dir(variable("STACK_LOGS")).expect("logs").flatten() {
         // Of the functions: what runs around them is no part of what is deployed.
@@ -382,7 +406,7 @@ async fn no_log_contains_secrets_or_customer_data() {
         "/slack/local".to_owned(),
     ]
     .into();
-    let mut connection = ground.stack.connection().await;
+    let mut connection = environment.stack.connection().await;
     for sql in [
         "select email as planted from clients where email like '%@%' limit 500",
         "select email as planted from users where email like '%@%' limit 100",

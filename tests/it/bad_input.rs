@@ -131,8 +131,8 @@ async fn unreadable_reconcile_request_reconciles_everything() {
         let error = stack.invoke(function, &json!({"detail": 1})).await.expect_err("a refusal").to_string();
         assert!(error.contains("`Records` is missing"), "{function}: {error}");
     }
-    let bells = ["no JSON", r#"{"entity":"widgets"}"#, r#"{"entity":"users"}"#].map(str::to_owned);
-    let answer = stack.invoke("RECONCILER_FUNCTION", &sqs(&bells)).await.expect("an answer");
+    let requests = ["no JSON", r#"{"entity":"widgets"}"#, r#"{"entity":"users"}"#].map(str::to_owned);
+    let answer = stack.invoke("RECONCILER_FUNCTION", &sqs(&requests)).await.expect("an answer");
     assert_eq!(answer, json!({"batchItemFailures": []}));
 }
 

@@ -2,9 +2,9 @@
 
 use admin::import_v5::{EntityImport, ImportReport, Reason};
 use model::entity;
-use pipeline_tests::heritage::{DATELESS, DOUBLES, ROWS, apply, dry_run, fingerprint, install, write};
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource};
+use pipeline_tests::v5_data::{DATELESS, DOUBLES, ROWS, apply, dry_run, fingerprint, install, write};
 use protocol::manifest::RunStatus;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;

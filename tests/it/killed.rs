@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gazelle_sim::SimConfig;
 use model::entity::Entity;
 use pipeline_tests::mirror::entity;
-use pipeline_tests::process::{Ended, Ground, Moment, Page, Process, Trap};
+use pipeline_tests::process::{Ended, Environment, Moment, Page, Process, Trap};
 use serde_json::{Value, json};
 
 /// Source size: six pages of clients, five of the timeline.
@@ -36,27 +36,27 @@ impl Scenario {
     }
 
     /// Prepares the source and starts the process that will be killed.
-    async fn prepare(&self, ground: &mut Ground) -> Process {
-        ground.anew().await;
-        let process = ground.start().await;
+    async fn prepare(&self, environment: &mut Environment) -> Process {
+        environment.anew().await;
+        let process = environment.start().await;
         if self.is_repeated {
             let first = process.invoke(&self.request()).await.runs();
             assert!(first.iter().all(|run| run["status"] == "success"), "{first:?}");
             let changes = json!({"edits": 3, "creates": 2, "entity": self.entity});
-            ground.control("/_sim/advance", &changes).await;
+            environment.control("/_sim/advance", &changes).await;
         }
-        ground.proxy.forget();
+        environment.proxy.forget();
         process
     }
 
     /// Kills at every moment of every write, and lets the next tick resume.
     async fn play(self) {
-        let mut ground = Ground::open(small(), &[("PAGE_SIZE", PAGE_SIZE)]).await;
+        let mut environment = Environment::open(small(), &[("PAGE_SIZE", PAGE_SIZE)]).await;
         let entity = entity(self.entity);
-        let process = self.prepare(&mut ground).await;
+        let process = self.prepare(&mut environment).await;
         let quiet = process.invoke(&self.request()).await.runs();
         assert!(quiet.iter().all(|run| run["status"] == "success"), "{quiet:?}");
-        let writes = written(&ground, OF_THE_RUN);
+        let writes = written(&environment, OF_THE_RUN);
         let mut traps: Vec<(u32, Trap)> = Vec::new();
         for moment in Moment::ALL {
             let places = (1..).take(writes.len());
@@ -67,23 +67,23 @@ impl Scenario {
         let count = traps.len();
         for (nth, trap) in traps {
             let told = format!("{} of {}, killed {:?} write {nth}", self.mode, self.entity, trap.moment);
-            let process = self.prepare(&mut ground).await;
-            let before = ground.stat("/requests").await;
-            process.dies_at(&ground.proxy, trap);
+            let process = self.prepare(&mut environment).await;
+            let before = environment.stat("/requests").await;
+            process.dies_at(&environment.proxy, trap);
             let ended = process.invoke(&self.request()).await;
             // Killed after its last write, it may have answered.
-            assert!(!ground.proxy.disarm(), "{told}: it was not killed, {ended:?}");
-            resume(&ground, entity, &self, &told).await;
-            let requests = ground.stat("/requests").await - before;
-            judge(&ground, entity, self.is_repeated, requests, &told).await;
+            assert!(!environment.proxy.disarm(), "{told}: it was not killed, {ended:?}");
+            resume(&environment, entity, &self, &told).await;
+            let requests = environment.stat("/requests").await - before;
+            judge(&environment, entity, self.is_repeated, requests, &told).await;
         }
         let (mode, entity, writes) = (self.mode, self.entity, writes.len());
         println!("{mode} of {entity}: {count} kills at {writes} writes, in {:.1?}", begin.elapsed());
     }
 }
 
-fn written(ground: &Ground, counts: fn(&str) -> bool) -> Vec<String> {
-    let exchanges = ground.proxy.exchanges().into_iter();
+fn written(environment: &Environment, counts: fn(&str) -> bool) -> Vec<String> {
+    let exchanges = environment.proxy.exchanges().into_iter();
     exchanges
         .filter(|exchange| exchange.verb == "PUT" && counts(&exchange.key))
         .map(|write| write.key)
@@ -91,11 +91,11 @@ fn written(ground: &Ground, counts: fn(&str) -> bool) -> Vec<String> {
 }
 
 /// Invokes the next tick after the killed process's lease has expired.
-async fn resume(ground: &Ground, entity: &'static Entity, scenario: &Scenario, told: &str) {
-    ground.let_leases_end(entity).await;
-    let process = ground.start().await;
+async fn resume(environment: &Environment, entity: &'static Entity, scenario: &Scenario, told: &str) {
+    environment.let_leases_end(entity).await;
+    let process = environment.start().await;
     let is_written_down =
-        !ground.keys(&format!("state/{}/{}.json", entity.name, scenario.mode)).await.is_empty();
+        !environment.keys(&format!("state/{}/{}.json", entity.name, scenario.mode)).await.is_empty();
     if !is_written_down {
         // The request was not accepted: Lambda keeps it among the failed ones, to be sent again.
         let again = process.invoke(&scenario.request()).await.runs();
@@ -109,10 +109,16 @@ async fn resume(ground: &Ground, entity: &'static Entity, scenario: &Scenario, t
 }
 
 /// Checks that the bucket holds the whole source, in runs whose counts add up.
-async fn judge(ground: &Ground, entity: &'static Entity, is_repeated: bool, requests: u64, told: &str) {
-    let pages = ground.pages(entity).await;
-    let manifests = ground.objects(&format!("runs/{}/", entity.name)).await;
-    let truth = ground.truth(entity).await;
+async fn judge(
+    environment: &Environment,
+    entity: &'static Entity,
+    is_repeated: bool,
+    requests: u64,
+    told: &str,
+) {
+    let pages = environment.pages(entity).await;
+    let manifests = environment.objects(&format!("runs/{}/", entity.name)).await;
+    let truth = environment.truth(entity).await;
     let mut of_runs: BTreeMap<&str, Vec<&Page>> = BTreeMap::new();
     for page in &pages {
         of_runs.entry(&page.run_id).or_default().push(page);
@@ -152,23 +158,23 @@ async fn judge(ground: &Ground, entity: &'static Entity, is_repeated: bool, requ
         let id = row["id"].as_str().expect("an id");
         assert!(newest.contains_key(id), "{told}: {id} is in no page");
     }
-    for record in listed(ground, entity).await.iter().filter(|record| record["id"].is_string()) {
+    for record in listed(environment, entity).await.iter().filter(|record| record["id"].is_string()) {
         let ours = newest.get(record["id"].as_str().expect("an id"));
         assert_eq!(ours, Some(&record), "{told}: the newest page holds something else");
     }
-    for (key, lane) in ground.objects(&format!("state/{}/", entity.name)).await {
+    for (key, lane) in environment.objects(&format!("state/{}/", entity.name)).await {
         let state = &lane["state"];
         assert!(state["lease"].is_null() && state["checkpoint"].is_null(), "{told}: {key} {state:#}");
     }
-    let mut keys: Vec<String> = written_pages(ground);
+    let mut keys: Vec<String> = written_pages(environment);
     keys.sort_unstable();
     let doubles: Vec<&String> = keys.windows(2).filter(|two| two[0] == two[1]).map(|two| &two[0]).collect();
     assert!(doubles.is_empty(), "{told}: written twice, {doubles:?}");
 }
 
 /// Returns the keys of pages whose write was accepted.
-fn written_pages(ground: &Ground) -> Vec<String> {
-    let exchanges = ground.proxy.exchanges().into_iter();
+fn written_pages(environment: &Environment) -> Vec<String> {
+    let exchanges = environment.proxy.exchanges().into_iter();
     exchanges
         .filter(|exchange| {
             exchange.verb == "PUT" && exchange.key.starts_with("raw/") && exchange.status == 200
@@ -178,10 +184,10 @@ fn written_pages(ground: &Ground) -> Vec<String> {
 }
 
 /// Requests the source's whole list directly.
-async fn listed(ground: &Ground, entity: &Entity) -> Vec<Value> {
+async fn listed(environment: &Environment, entity: &Entity) -> Vec<Value> {
     let document = entity.query().expect("a query").document();
     let answer = reqwest::Client::new()
-        .post(format!("{}/graphql/private", ground.sim.url))
+        .post(format!("{}/graphql/private", environment.sim.url))
         .header("x-gazelle-api-key", "sim-key")
         .body(json!({"query": document, "variables": {"first": 200, "after": null}}).to_string())
         .send()
@@ -215,24 +221,25 @@ async fn full_timeline_run_killed_loses_nothing() {
 #[tokio::test]
 async fn kill_at_page_254_refetches_one_page_at_most() {
     let config = SimConfig { timeline: 100_000, ..SimConfig::default() };
-    let ground = Ground::open(config, &[]).await;
+    let environment = Environment::open(config, &[]).await;
     let timeline = entity("timeline");
     let begin = std::time::Instant::now();
-    let process = ground.start().await;
+    let process = environment.start().await;
     let counts: fn(&str) -> bool = |key| key.ends_with("page-00254.json");
-    process.dies_at(&ground.proxy, Trap { counts, nth: 1, moment: Moment::Before });
+    process.dies_at(&environment.proxy, Trap { counts, nth: 1, moment: Moment::Before });
     let request = json!({"entity": "timeline", "mode": "full"});
     assert_eq!(process.invoke_as("weekly", &request).await, Ended::Died, "{}", process.log());
-    assert_eq!(ground.keys("raw/timeline/").await.len(), 253, "pages stored before");
-    ground.let_leases_end(timeline).await;
+    assert_eq!(environment.keys("raw/timeline/").await.len(), 253, "pages stored before");
+    environment.let_leases_end(timeline).await;
     // Not a tick, which would bring a run of its own: the same request once more finds its run.
-    let ended = ground.start().await.invoke_as("weekly", &request).await;
+    let ended = environment.start().await.invoke_as("weekly", &request).await;
     let Ended::Answered(answer) = &ended else { panic!("{ended:?}") };
     let run = &answer["runs"][0];
     assert_eq!((&run["status"], &run["resumed_from_page"]), (&json!("success"), &json!(254)), "{answer:#}");
-    let (requests, pages) = (ground.stat("/requests").await, ground.keys("raw/timeline/").await.len());
+    let (requests, pages) =
+        (environment.stat("/requests").await, environment.keys("raw/timeline/").await.len());
     assert_eq!((requests, pages), (1_001, 1_000), "{answer:#}");
-    let manifests = ground.objects("runs/timeline/").await;
+    let manifests = environment.objects("runs/timeline/").await;
     let manifest = manifests.values().next().expect("a manifest");
     let count = json!(100_000);
     let counted = [&manifest["distinct"], &manifest["total_count"], &manifest["total_count_first"]];

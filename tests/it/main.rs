@@ -1,5 +1,5 @@
 //! Tests of the pipeline on real parts: PostgreSQL, the simulated Gazelle, the deployed stack.
-#![expect(clippy::expect_used, reason = "a test stops where its ground gives way")]
+#![expect(clippy::expect_used, reason = "a test fails where its environment is missing")]
 
 mod alerting;
 mod any_order;

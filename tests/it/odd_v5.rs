@@ -4,8 +4,8 @@ use std::error::Error as _;
 
 use admin::AdminError;
 use admin::import_v5::{ImportReport, Reason};
-use pipeline_tests::heritage::{apply, dry_run};
 use pipeline_tests::mirror::Mirror;
+use pipeline_tests::v5_data::{apply, dry_run};
 use serde_json::json;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 

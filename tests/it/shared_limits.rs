@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use gazelle_sim::SimConfig;
 use model::entity;
-use pipeline_tests::process::{Exchange, Ground, Process, Proxy};
+use pipeline_tests::process::{Environment, Exchange, Process, Proxy};
 use pipeline_tests::stack::variable;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -33,30 +33,30 @@ fn assert_every_entity_succeeded(runs: &[Value]) {
 }
 
 /// Returns a small source behind OAuth with an expired access token.
-async fn behind_oauth() -> Ground {
+async fn behind_oauth() -> Environment {
     let config = SimConfig { clients: 220, pianos: 230, timeline: 300, ..SimConfig::default() };
     let settings = [("GAZELLE_AUTH", "oauth"), ("PAGE_SIZE", "10"), ("LOOKBACK_DAYS", "3660")];
-    let ground = Ground::open(config, &settings).await;
-    ground.set_secret(&tokens("stale", "sim-refresh-1")).await;
-    ground
+    let environment = Environment::open(config, &settings).await;
+    environment.set_secret(&tokens("stale", "sim-refresh-1")).await;
+    environment
 }
 
 /// Returns whether the secret's refresh token is still valid.
-async fn trades(ground: &Ground) -> bool {
-    let secret = ground.secret().await;
+async fn trades(environment: &Environment) -> bool {
+    let secret = environment.secret().await;
     let form = [
         ("grant_type", "refresh_token"),
         ("client_id", "sim-client"),
         ("client_secret", "sim-secret"),
         ("refresh_token", secret["refresh_token"].as_str().expect("a token")),
     ];
-    let url = format!("{}/developer/oauth/token", ground.sim.url);
+    let url = format!("{}/developer/oauth/token", environment.sim.url);
     reqwest::Client::new().post(url).form(&form).send().await.expect("an answer").status().is_success()
 }
 
 /// Returns the newest manifest of an entity.
-async fn manifest(ground: &Ground, entity: &str) -> Value {
-    let manifests = ground.objects(&format!("runs/{entity}/")).await;
+async fn manifest(environment: &Environment, entity: &str) -> Value {
+    let manifests = environment.objects(&format!("runs/{entity}/")).await;
     manifests.into_values().next_back().expect("a manifest")
 }
 
@@ -69,10 +69,10 @@ struct Worker {
 }
 
 impl Worker {
-    async fn start(ground: &Ground, entity: &'static str) -> Arc<Self> {
-        let source = Proxy::before(&ground.sim.url).await;
+    async fn start(environment: &Environment, entity: &'static str) -> Arc<Self> {
+        let source = Proxy::before(&environment.sim.url).await;
         let own = [("GAZELLE_URL", format!("{}/graphql/private", source.url))];
-        Arc::new(Self { process: ground.start_with(&own).await, source, entity, stop: Arc::default() })
+        Arc::new(Self { process: environment.start_with(&own).await, source, entity, stop: Arc::default() })
     }
 
     /// Invokes the process until the stop flag is set; returns the reports.
@@ -106,24 +106,24 @@ async fn token_is_refreshed_once_per_expiry() {
     const ENDS: u64 = 100;
     let _alone = ALONE.lock().await;
     let begin = Instant::now();
-    let ground = behind_oauth().await;
+    let environment = behind_oauth().await;
     let mut workers = Vec::new();
     for entity in ["clients", "pianos", "timeline"] {
-        workers.push(Worker::start(&ground, entity).await);
+        workers.push(Worker::start(&environment, entity).await);
     }
     let working: Vec<_> = workers.iter().map(|worker| tokio::spawn(Arc::clone(worker).work())).collect();
     for worker in &workers {
         // Whoever begins late finds the token that another has renewed.
         worker.source.wait_for(|exchanges| exchanges.iter().any(|exchange| exchange.status == 200)).await;
     }
-    assert_eq!(ground.stat("/tokens_issued").await, 1, "the first token");
+    assert_eq!(environment.stat("/tokens_issued").await, 1, "the first token");
     for end in 1..=ENDS {
         let since: Vec<usize> = workers.iter().map(|worker| worker.source.exchanges().len()).collect();
-        ground.control("/_sim/expire", &json!({"access": true})).await;
+        environment.control("/_sim/expire", &json!({"access": true})).await;
         for (worker, since) in workers.iter().zip(since) {
             worker.has_met_the_end_of_a_token(since).await;
         }
-        assert_eq!(ground.stat("/tokens_issued").await, 1 + end, "tokens after the {end}. end");
+        assert_eq!(environment.stat("/tokens_issued").await, 1 + end, "tokens after the {end}. end");
     }
     for worker in &workers {
         worker.stop.store(true, Ordering::Relaxed);
@@ -141,80 +141,80 @@ async fn token_is_refreshed_once_per_expiry() {
         begin.elapsed()
     );
     assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(ground.stat("/tokens_refused").await, 0);
-    assert_eq!(ground.secret().await["refresh_token"], format!("sim-refresh-{}", ENDS + 2));
-    assert!(trades(&ground).await, "the stored refresh token is good: {}", ground.secret().await);
+    assert_eq!(environment.stat("/tokens_refused").await, 0);
+    assert_eq!(environment.secret().await["refresh_token"], format!("sim-refresh-{}", ENDS + 2));
+    assert!(trades(&environment).await, "the stored refresh token is good: {}", environment.secret().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expired_refresh_token_opens_an_action() {
-    let ground = behind_oauth().await;
-    let process = ground.start().await;
+    let environment = behind_oauth().await;
+    let process = environment.start().await;
     // A run of each entity meets the token that has ended, all at once: one of them renews it.
     let runs = process.invoke(&json!({"entity": "all"})).await.runs();
     assert_every_entity_succeeded(&runs);
-    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (1, 0));
-    ground.control("/_sim/expire", &json!({"refresh": true, "access": true})).await;
+    assert_eq!((environment.stat("/tokens_issued").await, environment.stat("/tokens_refused").await), (1, 0));
+    environment.control("/_sim/expire", &json!({"refresh": true, "access": true})).await;
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     let error = runs[0]["error"].as_str().unwrap_or_default();
     assert!(
         runs[0]["status"] == "failed" && error.contains("must authorise the application again"),
         "{runs:?}"
     );
-    let manifest = manifest(&ground, "users").await;
+    let manifest = manifest(&environment, "users").await;
     assert_eq!(
         (&manifest["status"], &manifest["action"]),
         (&json!("failed"), &json!("credentials")),
         "{manifest:#}"
     );
     // What the person does: the same process goes on.
-    ground.control("/_sim/reset", &json!({})).await;
-    ground.set_secret(&tokens("stale", "sim-refresh-1")).await;
+    environment.control("/_sim/reset", &json!({})).await;
+    environment.set_secret(&tokens("stale", "sim-refresh-1")).await;
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     assert_eq!(runs[0]["status"], "success", "{runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn incident_07_unreadable_secret_is_not_a_missing_token() {
-    let ground = behind_oauth().await;
-    let process = ground.start().await;
-    ground.proxy.refuse("GetSecretValue", u32::MAX);
+    let environment = behind_oauth().await;
+    let process = environment.start().await;
+    environment.proxy.refuse("GetSecretValue", u32::MAX);
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     let error = runs[0]["error"].as_str().unwrap_or_default();
     assert!(runs[0]["status"] == "failed" && error.contains("could not read the secret"), "{runs:?}");
     assert!(!error.contains("no text") && !error.contains("authorise"), "{error}");
-    let manifest = manifest(&ground, "users").await;
+    let manifest = manifest(&environment, "users").await;
     assert_eq!((&manifest["status"], &manifest["action"]), (&json!("failed"), &Value::Null), "{manifest:#}");
-    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (0, 0));
-    ground.proxy.refuse("GetSecretValue", 0);
+    assert_eq!((environment.stat("/tokens_issued").await, environment.stat("/tokens_refused").await), (0, 0));
+    environment.proxy.refuse("GetSecretValue", 0);
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     assert_eq!(runs[0]["status"], "success", "{runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn unwritable_secret_loses_no_token() {
-    let ground = behind_oauth().await;
-    let process = ground.start().await;
+    let environment = behind_oauth().await;
+    let process = environment.start().await;
     // A short while: the same run waits for it.
-    ground.proxy.refuse("PutSecretValue", 4);
+    environment.proxy.refuse("PutSecretValue", 4);
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     assert_eq!(runs[0]["status"], "success", "{runs:?}");
-    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-2");
+    assert_eq!(environment.secret().await["refresh_token"], "sim-refresh-2");
     // A long while: the run breaks off, the next invocation has the tokens still.
-    ground.control("/_sim/expire", &json!({"access": true})).await;
-    ground.proxy.refuse("PutSecretValue", u32::MAX);
+    environment.control("/_sim/expire", &json!({"access": true})).await;
+    environment.proxy.refuse("PutSecretValue", u32::MAX);
     let begin = Instant::now();
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     let error = runs[0]["error"].as_str().unwrap_or_default();
     assert!(runs[0]["status"] == "failed" && error.contains("could not store the secret"), "{runs:?}");
     println!("a secret that cannot be written: told after {:.1?}", begin.elapsed());
-    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-2", "spent, and still there");
-    ground.proxy.refuse("PutSecretValue", 0);
+    assert_eq!(environment.secret().await["refresh_token"], "sim-refresh-2", "spent, and still there");
+    environment.proxy.refuse("PutSecretValue", 0);
     let runs = process.invoke(&json!({"entity": "users"})).await.runs();
     assert_eq!(runs[0]["status"], "success", "{runs:?}");
-    assert_eq!(ground.secret().await["refresh_token"], "sim-refresh-3");
-    assert_eq!((ground.stat("/tokens_issued").await, ground.stat("/tokens_refused").await), (2, 0));
-    assert!(trades(&ground).await, "the stored refresh token is good: {}", ground.secret().await);
+    assert_eq!(environment.secret().await["refresh_token"], "sim-refresh-3");
+    assert_eq!((environment.stat("/tokens_issued").await, environment.stat("/tokens_refused").await), (2, 0));
+    assert!(trades(&environment).await, "the stored refresh token is good: {}", environment.secret().await);
 }
 
 /// Starts a process without a proxy, which would distort the measurement.
@@ -230,22 +230,22 @@ async fn ticks_keep_their_interval_during_full_runs() {
     let _alone = ALONE.lock().await;
     let pace = PER_SECOND.to_string();
     let config = SimConfig { timeline: ENTRIES, ..SimConfig::default() };
-    let ground = Ground::open(config, &[("REQUESTS_PER_SECOND", &pace)]).await;
+    let environment = Environment::open(config, &[("REQUESTS_PER_SECOND", &pace)]).await;
     // A mirror in its steady state: the timeline has its watermark, the other lists have been read.
     let state = json!({"watermark": chrono::Utc::now(), "asked": [], "served": []});
-    ground.put("state/timeline/incremental.json", &json!({"schema_version": 2, "state": state})).await;
+    environment.put("state/timeline/incremental.json", &json!({"schema_version": 2, "state": state})).await;
     let tick = json!({"entity": "all"});
-    let first = ground.start().await.invoke(&tick).await.runs();
+    let first = environment.start().await.invoke(&tick).await.runs();
     assert_every_entity_succeeded(&first);
-    ground.control("/_sim/reset", &json!({})).await;
-    ground.proxy.forget();
-    let sweep = ground.start().await;
+    environment.control("/_sim/reset", &json!({})).await;
+    environment.proxy.forget();
+    let sweep = environment.start().await;
     let sweeping =
         tokio::spawn(async move { sweep.invoke(&json!({"entity": "all", "mode": "full"})).await.runs() });
     // Each run has begun with a manifest: else the first tick would take up what it finds waiting.
     let is_begun = |exchange: &&Exchange| exchange.verb == "PUT" && exchange.key.starts_with("runs/");
     let entities = entity::fetched().count();
-    ground.proxy.wait_for(|exchanges| exchanges.iter().filter(is_begun).count() >= entities).await;
+    environment.proxy.wait_for(|exchanges| exchanges.iter().filter(is_begun).count() >= entities).await;
     let begin = Instant::now();
     let mut took = Vec::new();
     for count in 0_u32.. {
@@ -254,7 +254,7 @@ async fn ticks_keep_their_interval_during_full_runs() {
             break;
         }
         let due = Instant::now();
-        let runs = ground.start_with(&directly()).await.invoke(&tick).await.runs();
+        let runs = environment.start_with(&directly()).await.invoke(&tick).await.runs();
         took.push(due.elapsed());
         assert!(due.elapsed() < INTERVAL, "tick {count} took {:.1?}: {runs:#?}", due.elapsed());
         assert_every_entity_succeeded(&runs);
@@ -262,10 +262,10 @@ async fn ticks_keep_their_interval_during_full_runs() {
     let swept = sweeping.await.expect("a sweep");
     let lasted = begin.elapsed();
     assert_every_entity_succeeded(&swept);
-    let manifests = ground.objects("runs/timeline/").await;
+    let manifests = environment.objects("runs/timeline/").await;
     let full = manifests.values().find(|manifest| manifest["mode"] == "full").expect("a manifest");
     assert_eq!((&full["distinct"], &full["total_count"]), (&json!(ENTRIES), &json!(ENTRIES)), "{full:#}");
-    let stats = ground.control("/_sim/stats", &Value::Null).await;
+    let stats = environment.control("/_sim/stats", &Value::Null).await;
     println!("{} ticks took {took:.1?} beside a sweep, all over after {lasted:.1?}: {stats}", took.len());
     assert!(took.len() >= 3, "{took:?}");
     assert!(stats["max_per_second"].as_u64().expect("a number") <= PER_SECOND, "{stats}");
@@ -277,8 +277,9 @@ async fn fetcher_memory_does_not_grow_with_the_list() {
     let begin = Instant::now();
     let mut peaks = Vec::new();
     for entries in [5_000, ENTRIES] {
-        let ground = Ground::open(SimConfig { timeline: entries, ..SimConfig::default() }, &[]).await;
-        let process = ground.start_with(&directly()).await;
+        let environment =
+            Environment::open(SimConfig { timeline: entries, ..SimConfig::default() }, &[]).await;
+        let process = environment.start_with(&directly()).await;
         let runs = process.invoke(&json!({"entity": "timeline", "mode": "full"})).await.runs();
         assert_eq!(
             (&runs[0]["status"], &runs[0]["records"]),

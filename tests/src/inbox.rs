@@ -30,7 +30,7 @@ pub struct Inbox {
 
 impl Inbox {
     async fn get(&self, url: String) -> Value {
-        let text = self.http.get(url).send().await.expect("the letter box").text().await.expect("a body");
+        let text = self.http.get(url).send().await.expect("the mailbox").text().await.expect("a body");
         serde_json::from_str(&text).expect("JSON")
     }
 
@@ -59,15 +59,15 @@ impl Inbox {
     /// Sets Slack's response from now on; null restores it.
     pub async fn faults(&self, faults: &Value) {
         let url = format!("{}/faults", variable("INBOX_URL"));
-        self.http.post(url).body(faults.to_string()).send().await.expect("the letter box");
+        self.http.post(url).body(faults.to_string()).send().await.expect("the mailbox");
     }
 
     /// Waits for a message after that moment that contains all the words; returns it.
     ///
     /// # Panics
     /// No such message arrived in time.
-    pub async fn wait(&self, since: f64, words: &[&str], patience: Duration) -> Got {
-        let deadline = Instant::now() + patience;
+    pub async fn wait(&self, since: f64, words: &[&str], timeout: Duration) -> Got {
+        let deadline = Instant::now() + timeout;
         loop {
             let all = self.slack().await;
             let found =
@@ -79,7 +79,7 @@ impl Inbox {
                 all.iter().filter(|got| got.at >= since).map(|got| got.text.as_str()).collect();
             assert!(
                 Instant::now() < deadline,
-                "no message with {words:?} within {patience:?}, but {texts:#?}"
+                "no message with {words:?} within {timeout:?}, but {texts:#?}"
             );
             sleep(Duration::from_millis(100)).await;
         }

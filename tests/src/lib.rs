@@ -2,13 +2,12 @@
 #![expect(
     clippy::expect_used,
     clippy::missing_panics_doc,
-    reason = "a test stops where its ground gives way"
+    reason = "a test fails where its environment is missing"
 )]
 
 pub mod bad_kind;
 pub mod dice;
 pub mod fuzz;
-pub mod heritage;
 pub mod inbox;
 pub mod memory;
 pub mod mirror;
@@ -19,4 +18,5 @@ pub mod process;
 pub mod source;
 pub mod stack;
 pub mod truth;
+pub mod v5_data;
 pub mod work;

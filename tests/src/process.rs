@@ -1,6 +1,6 @@
 //! The compiled fetcher as separate processes, with a simulated Gazelle, a bucket and a secret per test.
 
-mod ground;
+mod environment;
 mod proxy;
 mod runtime_api;
 mod wire;
@@ -15,7 +15,7 @@ use std::thread;
 use serde_json::Value;
 use tokio::sync::watch;
 
-pub use ground::{Ground, Page};
+pub use environment::{Environment, Page};
 pub use proxy::{Exchange, Moment, Proxy, Trap};
 
 use runtime_api::RuntimeApi;

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{Instant, sleep};
 
 /// Timeout for the effect of an event.
-const PATIENCE: Duration = Duration::from_mins(4);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// The stack deployed by `make test`.
 #[derive(Debug)]
@@ -97,7 +97,7 @@ impl Stack {
         let ids: Vec<String> =
             runs.iter().filter_map(|run| run["run_id"].as_str()).map(str::to_owned).collect();
         let mut connection = self.connection().await;
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + WAIT_TIMEOUT;
         loop {
             let open: Vec<String> = sqlx::query_scalar(
                 "select wanted from unnest($1::text[]) as u(wanted) where not exists (select from sync_status where run_id = wanted)
@@ -110,7 +110,7 @@ impl Stack {
             if open.is_empty() {
                 return;
             }
-            assert!(Instant::now() < deadline, "still running after {PATIENCE:?}: {open:?}");
+            assert!(Instant::now() < deadline, "still running after {WAIT_TIMEOUT:?}: {open:?}");
             sleep(Duration::from_millis(300)).await;
         }
     }

@@ -7,7 +7,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::expect_used,
-    reason = "a measurement is printed, and stops where its ground gives way"
+    reason = "a measurement is printed, and stops where its environment gives way"
 )]
 
 use std::fs;

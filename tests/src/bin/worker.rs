@@ -1,6 +1,6 @@
 //! `worker`: stager or reconciler process that can be killed. `worker stage <folder> <seed>`, `worker reconcile <file>`:
 //! the latter ends once the file exists and nothing is pending. Needs `DATABASE_URL` and `WORKER_SCHEMA`.
-#![expect(clippy::expect_used, reason = "a worker stops where its ground gives way")]
+#![expect(clippy::expect_used, reason = "a worker stops where its environment gives way")]
 
 use std::path::Path;
 

@@ -16,7 +16,7 @@ use super::Victim;
 use super::wire::{Message, response};
 
 /// Timeout of every wait in a test.
-const PATIENCE: Duration = Duration::from_mins(3);
+const WAIT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Proxy between a process and a service that it calls.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl Proxy {
     pub async fn wait_for(&self, wanted: impl Fn(&[Exchange]) -> bool) {
         let mut exchanges = self.tap.exchanges.subscribe();
         let waiting = exchanges.wait_for(|so_far| wanted(so_far));
-        let met = timeout(PATIENCE, waiting).await.expect("what was waited for");
+        let met = timeout(WAIT_TIMEOUT, waiting).await.expect("what was waited for");
         drop(met.expect("a proxy that lives"));
     }
 }

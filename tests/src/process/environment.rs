@@ -16,7 +16,7 @@ use crate::stack::variable;
 
 /// Environment of a test.
 #[derive(Debug)]
-pub struct Ground {
+pub struct Environment {
     /// The simulated Gazelle.
     pub sim: RunningSim,
     /// Proxy in front of bucket and secret.
@@ -45,12 +45,12 @@ pub struct Page {
     pub records: Vec<Value>,
 }
 
-impl Ground {
+impl Environment {
     /// Creates a source of this size, an empty bucket, and settings that differ from the defaults.
     pub async fn open(config: SimConfig, settings: &[(&str, &str)]) -> Self {
         let aws = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&aws).force_path_style(is_path_style(&aws)).build();
-        let mut ground = Self {
+        let mut environment = Self {
             sim: serve(config, 0).await.expect("a simulator"),
             proxy: Proxy::before(&variable("AWS_ENDPOINT_URL")).await,
             bucket: String::new(),
@@ -61,13 +61,13 @@ impl Ground {
             http: reqwest::Client::new(),
         };
         let key = json!({"api_key": "sim-key"}).to_string();
-        let secret = ground.secrets.create_secret().name(&ground.secret_id).secret_string(key);
+        let secret = environment.secrets.create_secret().name(&environment.secret_id).secret_string(key);
         secret.send().await.expect("a secret");
-        ground
+        environment
             .settings
             .extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        ground.empty_bucket().await;
-        ground
+        environment.empty_bucket().await;
+        environment
     }
 
     /// Resets the source and uses a new bucket.
@@ -225,5 +225,5 @@ impl Ground {
 fn unique() -> String {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
-    format!("ground-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("environment-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
