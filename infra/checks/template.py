@@ -26,7 +26,7 @@ RUST_SOURCES = ROOT / "shared"
 
 # Hours that a dependency may be down before messages are set aside, with a margin.
 OUTAGE_HOURS = 24
-# These functions put messages off for at most PAUSE_MAX; to all others they come again after the visibility timeout.
+# These functions put messages off for at most REDELIVERY_DELAY_MAX; to all others they come again after the visibility timeout.
 POSTPONING = ("StagerFunction", "ReconcilerFunction")
 # Copies of the health function at once: ten requests a second at most, a few tens of milliseconds each.
 READERS = 2
@@ -68,7 +68,7 @@ def target(value: dict[str, Any]) -> str:
 def findings(template: Template) -> Iterator[tuple[str, str]]:
     """Yields the check and the text of whatever is wrong with the template."""
     copies: Counter[str] = Counter()
-    pause_max, resources = constant("PAUSE_MAX"), template["Resources"]
+    redelivery_delay_max, resources = constant("REDELIVERY_DELAY_MAX"), template["Resources"]
     for name, resource in resources.items():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Lambda::EventSourceMapping":
@@ -78,7 +78,7 @@ def findings(template: Template) -> Iterator[tuple[str, str]]:
             # AWS asks for six timeouts: a slow invocation must not see its own messages come back.
             if hidden < 6 * timeout:
                 yield "visibility", f"{name}: visibility timeout of {hidden} s, expected {6 * timeout} s"
-            pause = pause_max if function in POSTPONING else hidden
+            pause = redelivery_delay_max if function in POSTPONING else hidden
             hours = queue["RedrivePolicy"]["maxReceiveCount"] * pause / 3600
             if hours < OUTAGE_HOURS:
                 yield "retries", f"{name}: set aside after {hours:.1f} h, expected {OUTAGE_HOURS} h"

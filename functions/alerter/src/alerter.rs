@@ -73,7 +73,7 @@ impl Alerter {
         loop {
             let (mut store, unreadable) = self.states.load_or_replace::<AlertStore>(STORE_KEY).await?;
             if let Some(unreadable) = unreadable {
-                error!("The alert store is replaced by a new one: {unreadable}");
+                error!("The alert store is replaced by a new one: {}", lambda::error_chain(&unreadable));
             }
             let before = store.value.clone();
             let changed = change(&mut store.value);

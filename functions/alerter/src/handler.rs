@@ -24,7 +24,7 @@ pub async fn handle(alerter: &Alerter, event: LambdaEvent<Value>) -> Result<Valu
     let notifiers = match Box::pin(serve(alerter, &parsed, now)).await {
         Ok(notifiers) => notifiers,
         Err(failed) => {
-            error!("The alert store cannot be written: {failed}");
+            error!("The alert store cannot be written: {}", lambda::error_chain(&failed));
             if parsed.message_ids.is_empty() {
                 return Err(failed.into());
             }

@@ -8,7 +8,8 @@ use serde_json::Value;
 #[tokio::main]
 async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::init_logging();
-    let alerter =
-        Alerter::from_env().await.inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+    let alerter = Alerter::from_env()
+        .await
+        .inspect_err(|error| tracing::error!("Could not start: {}", lambda::error_chain(error.as_ref())))?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(handle(&alerter, event)))).await
 }

@@ -58,8 +58,8 @@ pub(crate) async fn observe(alerter: &Alerter, transient: &[&Signal]) -> Result<
         Ok(watch) => (Some(watch), None),
         Err(error) => (None, Some(lambda::error_chain(&error))),
     };
-    let fetched_at =
-        fetched_at.inspect_err(|error| warn!("The fetcher's state could not be listed: {error}"));
+    let fetched_at = fetched_at
+        .inspect_err(|error| warn!("Could not list the fetcher's state: {}", lambda::error_chain(error)));
     let fetched_at = fetched_at.ok().flatten();
     let snapshot = Snapshot { at: now, database, database_error, dead_letters, fetched_at };
     let conditions = snapshot.conditions(&alerter.config.thresholds);
@@ -113,7 +113,7 @@ async fn dead_letters(alerter: &Alerter) -> Option<Vec<(&'static str, u64)>> {
         match watched.dead_letters.depth().await {
             Ok(depth) => depths.push((watched.name, depth)),
             Err(error) => {
-                warn!(queue = watched.name, "{error}");
+                warn!(queue = watched.name, "{}", lambda::error_chain(&error));
                 return None;
             }
         }

@@ -42,7 +42,7 @@ pub(crate) async fn redrive(
         match watched.dead_letters.move_to(&watched.queue, REDRIVE_MAX).await {
             Ok(0) => {}
             Ok(moved) => warn!(queue, moved, "{moved} dead letters of {queue} are put back"),
-            Err(error) => warn!(queue, "Dead letters could not be put back: {error}"),
+            Err(error) => warn!(queue, "Dead letters could not be put back: {}", lambda::error_chain(&error)),
         }
     }
     Ok(())

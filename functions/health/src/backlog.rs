@@ -45,8 +45,8 @@ pub async fn backlogs(queues: &[WatchedQueue]) -> Vec<Backlog> {
 async fn depth(name: &str, queue: &Queue) -> Option<u64> {
     match tokio::time::timeout(DEPTH_TIMEOUT, queue.depth()).await {
         Ok(Ok(depth)) => Some(depth),
-        Ok(Err(reason)) => {
-            warn!(queue = name, "{reason}");
+        Ok(Err(error)) => {
+            warn!(queue = name, "{}", lambda::error_chain(&error));
             None
         }
         Err(_) => {

@@ -9,6 +9,6 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda::init_logging();
     let reconciler = Reconciler::from_env()
         .await
-        .inspect_err(|error| tracing::error!(%error, "Could not start: {error}"))?;
+        .inspect_err(|error| tracing::error!("Could not start: {}", lambda::error_chain(error.as_ref())))?;
     run(service_fn(|event: LambdaEvent<Value>| Box::pin(reconciler.handle(event)))).await
 }
