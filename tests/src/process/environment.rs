@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::SystemTime;
 
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::CreateBucketConfiguration;
 use futures::future::join_all;
 use gazelle_sim::{RunningSim, SimConfig, serve};
 use lambda::is_path_style;
@@ -80,7 +81,11 @@ impl Environment {
     /// Uses a new bucket from now on.
     pub async fn empty_bucket(&mut self) {
         self.bucket = unique();
-        self.s3.create_bucket().bucket(&self.bucket).send().await.expect("a bucket");
+        // Outside us-east-1, S3 wants the region in the request, too.
+        let region = variable("AWS_REGION").as_str().into();
+        let place = CreateBucketConfiguration::builder().location_constraint(region).build();
+        let request = self.s3.create_bucket().bucket(&self.bucket).create_bucket_configuration(place);
+        request.send().await.expect("a bucket");
     }
 
     /// Starts a fetcher process.
