@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::config::retry::RetryConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{Instant, sleep};
 
+/// Timeout of an invocation: the longest of the template's functions, and a cold start.
+const INVOCATION_TIMEOUT: Duration = Duration::from_mins(16);
 /// Timeout for the effect of an event.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(4);
 
@@ -31,13 +35,23 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: run the tests by `make test`"))
 }
 
+/// Returns a client that waits as long as a function may run and never invokes it a second time.
+fn invoker(config: &aws_config::SdkConfig) -> aws_sdk_lambda::Client {
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION_TIMEOUT).build();
+    let config = aws_sdk_lambda::config::Builder::from(config)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::disabled())
+        .build();
+    aws_sdk_lambda::Client::from_conf(config)
+}
+
 impl Stack {
     /// Connects to the stack of the environment.
     pub async fn connect() -> Self {
         let config = lambda::aws_config().await;
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
         Self {
-            lambda: aws_sdk_lambda::Client::new(&config),
+            lambda: invoker(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sqs: aws_sdk_sqs::Client::new(&config),
             // What it is sent elsewhere for is looked at, not followed.
