@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_lambda::client::Waiters;
+use aws_sdk_lambda::config::StalledStreamProtectionConfig;
+use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
@@ -10,6 +14,12 @@ use tokio::time::{Instant, sleep};
 
 /// Timeout for the effect of an event.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(4);
+
+/// Timeout for an invocation that is not repeated: the longest that Lambda lets a function run.
+const INVOCATION_TIMEOUT: Duration = Duration::from_mins(15);
+
+/// Timeout for a function's new configuration.
+const UPDATE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The stack deployed by `make test`.
 #[derive(Debug)]
@@ -40,12 +50,24 @@ impl Stack {
             lambda: aws_sdk_lambda::Client::new(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sqs: aws_sdk_sqs::Client::new(&config),
-            // What it is sent elsewhere for is looked at, not followed.
+            // What it is sent elsewhere for is looked at, not followed; a proxy of the operator's shell has no part in it.
             http: reqwest::Client::builder()
+                .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .expect("a client"),
         }
+    }
+
+    /// Returns a stack whose invocations are waited for to their end: repeated ones would be other events.
+    #[must_use]
+    pub fn without_repetition(self) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION_TIMEOUT).build();
+        let mut config = self.lambda.config().to_builder();
+        config = config.retry_config(RetryConfig::disabled()).timeout_config(timeouts);
+        // A response that takes minutes to begin is no stalled one.
+        config = config.stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        Self { lambda: aws_sdk_lambda::Client::from_conf(config.build()), ..self }
     }
 
     /// Opens a connection to the mirror's schema.
@@ -77,10 +99,12 @@ impl Stack {
         if answer.function_error().is_some() { Err(body) } else { Ok(body) }
     }
 
-    /// Sets the timeout of a function.
+    /// Sets the timeout of a function, and waits until it applies.
     pub async fn set_timeout(&self, function: &str, seconds: i32) {
         let change = self.lambda.update_function_configuration().function_name(variable(function));
         change.timeout(seconds).send().await.expect("a change");
+        let updated = self.lambda.wait_until_function_updated_v2().function_name(variable(function));
+        updated.wait(UPDATE_TIMEOUT).await.expect("an updated function");
     }
 
     /// Invokes the fetcher as Scheduler does and waits until every record is settled;
