@@ -66,7 +66,7 @@ test: $(VENV_TEST)/stamp ## Passe tous les tests, sur une pile à eux
 	else \
 	  echo "▸ Pas de PostgreSQL 15 dans $(PG15) : les requêtes ne sont vérifiées que sur PostgreSQL 18 (PG15=… pour l'indiquer)."; \
 	fi; \
-	$(STACK) counts --name test; \
+	target/$(CARGO_BUILD_TARGET)/release/counts; \
 	$(VENV)/bin/python infra/checks/update.py --stack test; \
 	$(VENV)/bin/python infra/checks/permissions.py --stack test; \
 	$(PAGES) --stack test; \
@@ -142,7 +142,8 @@ status: ## Dit l'état dans le terminal ; HEALTH_URL et HEALTH_TOKEN pour une pi
 drill: build ## Exercice d'alerte : chaque panne dix fois, et le délai jusqu'à l'alerte (deux heures)
 	@trap '$(STACK) down --name drill --purge' EXIT; \
 	$(STACK) up --name drill --schedules ENABLED; \
-	$(STACK) drill --name drill --rounds $(or $(ROUNDS),10) $(if $(ONLY),--only '$(ONLY)')
+	variables="$$($(STACK) env --name drill)"; eval "$$variables"; \
+	target/$(CARGO_BUILD_TARGET)/release/drill --rounds $(or $(ROUNDS),10) $(if $(ONLY),--only '$(ONLY)')
 
 .PHONY: watch
 watch: setup ## Recharge les fonctions à chaque modification (la pile doit tourner : make run)

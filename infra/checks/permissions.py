@@ -6,6 +6,7 @@ CloudTrail: here the calls are those of `.local/NAME/log/calls.jsonl`. permissio
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,9 +19,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "local"))
 
 import deploy
 import emulator
-from drill import QUICK, Drill
 from results import Results, finish_on_stack
-from tools import REGION, Failure, Stack, say
+from tools import REGION, Failure, Stack, output_of, say
 
 # The last calls may still be on their way through a queue.
 SETTLE_SECONDS_MAX = 60.0
@@ -189,31 +189,35 @@ def wait_until(holds: Callable[[], Any], limit_s: float) -> bool:
 
 def exercise(stack: Stack, has_called: Callable[[str, str], bool]) -> None:
     """Causes the calls that the tests do not: by the drill's faults, which are mended, and by rare tasks."""
-    drill, faults = Drill(stack), {fault.name: fault for fault in QUICK}
+    sqs, env = deploy.aws(stack, "sqs"), dict(os.environ) | deploy.exports(stack)
+
+    def drill(verb: str, fault: str) -> None:
+        output_of([str(deploy.binary("drill")), f"--{verb}", fault], f"drill --{verb} {fault} a échoué", env=env)
+
     say("Panne de la base de données…")
-    faults["database_unreachable"].cause(drill)
+    drill("cause", "database_unreachable")
     try:
-        faults["record_failed"].cause(drill)
+        drill("cause", "record_failed")
         # While the database is down, stager and reconciler put their messages off.
         done = wait_until(lambda: has_called("StagerFunction", "sqs:ChangeMessageVisibility"), OUTAGE_SECONDS_MAX)
         done &= wait_until(lambda: has_called("ReconcilerFunction", "sqs:ChangeMessageVisibility"), OUTAGE_SECONDS_MAX)
     finally:
-        faults["database_unreachable"].mend(drill)
+        drill("mend", "database_unreachable")
     say("Enregistrements en échec, reprise, relecture…")
     # The entry without a date fails once the database is back; a retry rings for it.
     retry = {"task": "retry", "entity": "timeline"}
-    done &= wait_until(lambda: drill.invoke("Reconciler", retry)["retried"]["timeline"] > 0, RETURN_SECONDS_MAX)
-    faults["record_failed"].mend(drill)
+    done &= wait_until(lambda: deploy.invoke(stack, "Reconciler", retry)["retried"]["timeline"] > 0, RETURN_SECONDS_MAX)
+    drill("mend", "record_failed")
     if not done:
         raise Failure("Aucun message remis à plus tard, ou aucune reprise : voir les journaux des fonctions.")
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    drill.invoke("Stager", {"task": "replay", "entity": "users", "start": today, "end": today})
+    deploy.invoke(stack, "Stager", {"task": "replay", "entity": "users", "start": today, "end": today})
     say("Panne de Gazelle, messages mis de côté…")
-    faults["schema_changed"].cause(drill)
-    faults["schema_changed"].mend(drill)
+    drill("cause", "schema_changed")
+    drill("mend", "schema_changed")
     for queue, body in DATA["harmless"].items():
-        drill.aws["sqs"].send_message(QueueUrl=drill.out[f"{queue}DeadLetterQueueUrl"], MessageBody=json.dumps(body))
-    drill.invoke("Alerter", {"task": "redrive"})
+        sqs.send_message(QueueUrl=stack.data["outputs"][f"{queue}DeadLetterQueueUrl"], MessageBody=json.dumps(body))
+    deploy.invoke(stack, "Alerter", {"task": "redrive"})
 
 
 def results(stack: Stack, recorded: bool) -> Results:

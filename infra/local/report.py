@@ -6,16 +6,11 @@ import json
 import re
 import threading
 import time
-from concurrent.futures import Future
 from typing import Any
 
 import deploy
-import emulator
 import postgres
 from tools import Failure, Stack, say
-
-FETCH_LIMIT_S = 910
-"""A little more than the fetcher's own timeout, so that its answer is what ends the wait."""
 
 DRAIN_LIMIT_S = 900
 """Limit for staging and promotion after the last page; they run alongside the fetch, so minutes are generous."""
@@ -66,18 +61,15 @@ def run(stack: Stack, schedules: str) -> int:
         rows = _wait_for_the_rest(stack, ids, condition)
     finally:
         deploy.set_schedules(stack, schedules)
-    print("\n" + postgres.table(stack, TABLE % {"condition": condition, "seconds": time.monotonic() - started}))
+    table = TABLE % {"condition": condition, "seconds": time.monotonic() - started}
+    print("\n" + postgres.query(stack, table, words=("--pset=border=0", "--pset=footer=off")))
     failed = [run for run in runs if run["status"] == "failed"]
     for run in failed:
         print(f"  ✗ {run['entity']} : {run.get('error', 'échec sans explication')}")
     option = "" if stack.name == "dev" else f" --name {stack.name}"
-    words = {
-        "option": option,
-        "port": emulator.endpoint(stack).rsplit(":", 1)[-1],
-        "ticking": "actives (toutes les 2 minutes)" if schedules == "ENABLED" else "arrêtées",
-        "stop": f"python3 infra/local/stack.py down{option}" if option else "make stop",
-    }
-    print(ADDRESSES.format(**deploy.exports(stack), **words))
+    stop, port = f"python3 infra/local/stack.py down{option}" if option else "make stop", stack.section("ports")["aws"]
+    ticking = "actives (toutes les 2 minutes)" if schedules == "ENABLED" else "arrêtées"
+    print(ADDRESSES.format(**deploy.exports(stack), option=option, port=port, ticking=ticking, stop=stop))
     return 1 if failed or not rows or any(row[2] in ("failed", "running") for row in rows) else 0
 
 
@@ -99,27 +91,18 @@ def _fetch_everything(stack: Stack) -> list[dict[str, Any]]:
 def _fetch_watched(stack: Stack, entity: str) -> list[dict[str, Any]]:
     """Invokes the fetcher and reports meanwhile the counts of the database."""
     since = postgres.query(stack, "select now() - interval '1 second'").strip()
-    client, name = (
-        deploy.aws(stack, "lambda", read_timeout_s=FETCH_LIMIT_S),
-        stack.data["outputs"]["FetcherFunctionName"],
-    )
-    printed: dict[str, list[str]] = {}
-    answer = Future[Any]()
+    is_over = threading.Event()
 
-    def invoke() -> None:
-        try:
-            payload = client.invoke(FunctionName=name, Payload=json.dumps({"entity": entity, "mode": "full"}))[
-                "Payload"
-            ]
-            answer.set_result(json.loads(payload.read() or b"null"))
-        except Exception as error:  # Reported below, in the thread that can stop.
-            answer.set_result(str(error))
+    def watch() -> None:
+        printed = set[str]()
+        while not is_over.wait(2):
+            _progress(stack, f"started_at >= '{since}'", printed)
 
-    threading.Thread(target=invoke, daemon=True).start()
-    while not answer.done():
-        time.sleep(2)
-        _print_changes(_rows(stack, f"started_at >= '{since}'"), printed)
-    runs = answer.result()
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        runs = deploy.invoke(stack, "Fetcher", {"entity": entity, "mode": "full"})
+    finally:
+        is_over.set()
     if not isinstance(runs, dict) or "runs" not in runs:
         raise Failure(f"Le fetcher a échoué : {json.dumps(runs, ensure_ascii=False)}\nJournaux : stack.py logs")
     return list(runs["runs"])
@@ -128,11 +111,9 @@ def _fetch_watched(stack: Stack, entity: str) -> list[dict[str, Any]]:
 def _wait_for_the_rest(stack: Stack, ids: list[str], condition: str) -> list[list[str]]:
     """Waits only: S3 events and queue messages alone bring every record home."""
     say("Tout est récupéré ; dépôt et promotion suivent par les événements…")
-    deadline = time.monotonic() + DRAIN_LIMIT_S
-    printed: dict[str, list[str]] = {}
+    deadline, printed = time.monotonic() + DRAIN_LIMIT_S, set[str]()
     while True:
-        rows = _rows(stack, condition)
-        _print_changes(rows, printed)
+        rows = _progress(stack, condition, printed)
         if {row[1] for row in rows} >= set(ids) and all(row[2] != "running" for row in rows):
             return rows
         if time.monotonic() > deadline:
@@ -141,15 +122,12 @@ def _wait_for_the_rest(stack: Stack, ids: list[str], condition: str) -> list[lis
         time.sleep(1)
 
 
-def _rows(stack: Stack, condition: str) -> list[list[str]]:
-    answer = postgres.query(stack, f"{ROWS} where {condition} order by started_at, sync_type")
-    return [row.split("\t") for row in answer.splitlines() if row]
-
-
-def _print_changes(rows: list[list[str]], printed: dict[str, list[str]]) -> None:
-    """Prints the counts of a run when they changed, and only then."""
-    for row in rows:
-        entity, run_id, status, fetched, staged, promoted = row
-        if printed.get(run_id) != row:
-            printed[run_id] = row
+def _progress(stack: Stack, condition: str, printed: set[str]) -> list[list[str]]:
+    """Returns the runs, and prints those whose state or counts are new."""
+    lines = postgres.query(stack, f"{ROWS} where {condition} order by started_at, sync_type").splitlines()
+    for line in lines:
+        if line not in printed:
+            printed.add(line)
+            entity, _, status, fetched, staged, promoted = line.split("\t")
             say(f"  {entity:<12} {fetched:>7} récupérés {staged:>7} déposés {promoted:>7} promus   {status}")
+    return [line.split("\t") for line in lines]

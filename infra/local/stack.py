@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import debian
 import deploy
@@ -32,19 +33,10 @@ USAGE = """La pile locale : AWS, PostgreSQL et Gazelle simulés, le vrai templat
   env        écrit les variables d'environnement, pour eval
   logs       montre et suit les journaux
   postgres   démarre seulement PostgreSQL et écrit son adresse
-  drill      cause chaque panne plusieurs fois et mesure le délai jusqu'à l'alerte
-  counts     vérifie que les comptes de chaque exécution s'additionnent
+  schedules  met la planification fréquente dans l'état de --schedules
   pgbouncer  installe PgBouncer, pour les tests, et écrit où il est
   setup      installe seulement les outils
 """
-
-COUNTS = f"""
-    select count(*), count(*) filter (where records_fetched <> records_staged + records_duplicate + records_quarantined
-        or records_staged <> records_processed + records_unchanged + records_skipped + records_failed + records_pending
-        or records_pending < 0 or (status = 'success' and records_pending > 0)
-        or (status <> 'running' and completed_at is null))
-    from {deploy.DATABASE_SCHEMA}.sync_status"""
-"""Number of runs, and of those whose counts do not add up."""
 
 
 def main() -> int:
@@ -53,14 +45,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=USAGE, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=COMMANDS, metavar="commande")
     parser.add_argument("--name", default="dev", help="nom de la pile (dev)")
-    states = "up, run : planifications (dev : ENABLED, autres : DISABLED)"
+    states = "up, run, schedules : planifications (dev : ENABLED, autres : DISABLED)"
     parser.add_argument("--schedules", choices=("ENABLED", "DISABLED"), help=states)
     parser.add_argument("--sim-args", metavar="MOTS", help="up, run : monde simulé, --sim-args='--clients 50'")
     parser.add_argument("--purge", action="store_true", help="down : efface aussi les données")
     parser.add_argument("--lambda", dest="for_lambda", action="store_true", help="env : pour cargo lambda watch")
     parser.add_argument("--no-follow", action="store_true", help="logs : montre sans suivre")
-    parser.add_argument("--rounds", type=int, default=10, help="drill : fois par panne (10)")
-    parser.add_argument("--only", metavar="PANNES", help="drill : dont le nom contient un de ces mots, à virgules")
     args = parser.parse_args()
     args.schedules = args.schedules or ("ENABLED" if args.name == "dev" else "DISABLED")
     try:
@@ -69,8 +59,7 @@ def main() -> int:
         environment.enter(VENV, HERE / "requirements.txt")
         return COMMANDS[args.command](Stack(args.name).load(), args) or 0
     except Failure as failure:
-        print(f"\n✗ {failure}", file=sys.stderr)
-        return 1
+        sys.exit(f"\n✗ {failure}")
     except KeyboardInterrupt:
         print("\n✗ Interrompu.", file=sys.stderr)
         return 130
@@ -141,30 +130,14 @@ def only_postgres(stack: Stack, _: argparse.Namespace) -> None:
     print(postgres.url(stack))
 
 
-def counts(stack: Stack, _: argparse.Namespace) -> None:
-    runs, wrong = map(int, postgres.query(stack, COUNTS).split("\t"))
-    if wrong or not runs:
-        raise Failure(f"Les comptes de {wrong} exécutions sur {runs} ne s'additionnent pas : voir sync_status.")
-    say(f"Les comptes des {runs} exécutions s'additionnent.")
-
-
-def drill(stack: Stack, args: argparse.Namespace) -> int:
-    import drill
-
-    if not stack.data.get("outputs"):
-        raise Failure(f"La pile « {stack.name} » n'est pas déployée : stack.py up --name {stack.name}")
-    return drill.run(stack, args.rounds, args.only)
-
-
-COMMANDS = {
+COMMANDS: dict[str, Callable[[Stack, argparse.Namespace], int | None]] = {
     "up": up,
     "run": run,
     "down": down,
     "env": env,
     "logs": logs,
     "postgres": only_postgres,
-    "drill": drill,
-    "counts": counts,
+    "schedules": lambda stack, args: deploy.set_schedules(stack, args.schedules, '{"entity":"all"}'),
     "pgbouncer": lambda *_: print(debian.pgbouncer()),
     "setup": lambda *_: None,
 }

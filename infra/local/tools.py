@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 LOCAL = ROOT / ".local"
 VENV = LOCAL / "venv"
-VENV_TEST = LOCAL / "venv-test"
 VENV_CHECK = LOCAL / "venv-check"
 
 REGION = "ca-central-1"
@@ -49,14 +48,12 @@ def tail(path: Path, lines: int = 25) -> str:
 def output_of(argv: list[str], what: str, **options: Any) -> str:
     """Runs a short command and returns its output; a failure shows the command's own words."""
     try:
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            argv, capture_output=True, text=True, check=False, **options
-        )
+        done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failure(f"{what} : {error}") from error
     if done.returncode != 0:
         raise Failure(f"{what} (code {done.returncode}) :\n{(done.stderr or done.stdout).strip()}")
-    return done.stdout
+    return str(done.stdout)
 
 
 @contextlib.contextmanager

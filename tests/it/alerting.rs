@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use model::entity;
+use pipeline_tests::function_process::{kill_idle, kill_running};
 use pipeline_tests::inbox::{Inbox, now};
 use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::{Stack, variable};
@@ -75,43 +75,6 @@ const LOCK: &str = "begin; lock table sync_status in access exclusive mode";
 /// Returns an API request that queries the database.
 fn liveness() -> Value {
     json!({"rawPath": "/healthz", "requestContext": {"http": {"method": "GET"}}})
-}
-
-/// Returns the processes of a function, each with whether it is running: an idle one is frozen.
-fn processes(function: &str) -> Vec<(String, bool)> {
-    let mark = format!("AWS_LAMBDA_FUNCTION_NAME={}\0", variable(function));
-    let mut found = Vec::new();
-    for place in fs::read_dir("/proc").expect("/proc").flatten() {
-        let Ok(environ) = fs::read(place.path().join("environ")) else { continue };
-        if String::from_utf8_lossy(&environ).contains(&mark) {
-            let stat = fs::read_to_string(place.path().join("stat")).unwrap_or_default();
-            let state = stat.rsplit(')').next().unwrap_or_default().trim_start().to_owned();
-            found.push((place.file_name().to_string_lossy().into_owned(), !state.starts_with('T')));
-        }
-    }
-    found
-}
-
-fn signal(number: &str, process: &str) {
-    Command::new("kill").args([number, process]).status().expect("kill");
-}
-
-/// Kills the idle processes of a function: the next invocation is a cold start.
-fn restart(function: &str) {
-    for (process, _) in processes(function).iter().filter(|(_, is_at_work)| !is_at_work) {
-        signal("-KILL", process);
-    }
-}
-
-/// Sends a signal to the running process of a function.
-async fn strike(function: &str, number: &str) {
-    for _ in 0..400 {
-        if let Some((process, _)) = processes(function).iter().find(|(_, is_at_work)| *is_at_work) {
-            return signal(number, process);
-        }
-        sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{function} is not at work");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +222,7 @@ async fn crash_without_a_message_is_alerted() {
         stack.invoke("HEALTH_FUNCTION", &liveness()).await
     });
     sleep(Duration::from_secs(1)).await;
-    strike("HEALTH_FUNCTION", "-KILL").await;
+    kill_running("HEALTH_FUNCTION").await;
     assert!(waiting.await.expect("an end").is_err(), "it crashed");
     sqlx::raw_sql("rollback").execute(&mut connection).await.expect("no lock");
     environment
@@ -294,10 +257,10 @@ async fn database_outage_is_alerted_and_resolved() {
     let right =
         secrets.get_secret_value().secret_id(variable("DATABASE_SECRET")).send().await.expect("a secret");
     put(r#"{"url": "postgres://nobody:nothing@127.0.0.1:9/none"}"#).await.expect("a secret");
-    restart("ALERTER_FUNCTION");
+    kill_idle("ALERTER_FUNCTION");
     environment.look().await;
     put(right.secret_string().unwrap_or_default()).await.expect("a secret");
-    restart("ALERTER_FUNCTION");
+    kill_idle("ALERTER_FUNCTION");
     let told =
         environment.inbox.wait(environment.begun, &["🔴 La base de données ne répond pas"], SOON).await;
     assert!(!told.text.contains("nothing"), "no password: {}", told.text);

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,10 +37,9 @@ class HealthApi:
     def schema(self) -> Iterator[None]:
         """Migrates the schema and points the function at it; afterwards both are as the deployment left them."""
         drop = f"set client_min_messages to warning; drop schema if exists {SCHEMA} cascade"
-        env = dict(os.environ) | {"DATABASE_URL": postgres.url(self.stack), "DATABASE_SCHEMA": SCHEMA}
         try:
             postgres.query(self.stack, drop)
-            tools.output_of([str(deploy.binary("gazelle-admin")), "migrate"], "gazelle-admin migrate", env=env)
+            deploy.admin(self.stack, "migrate", schema=SCHEMA)
             self._configure(self._database, SCHEMA)
             yield
         finally:

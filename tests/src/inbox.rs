@@ -23,9 +23,16 @@ pub fn now() -> f64 {
 }
 
 /// Connects to the mailbox of the deployed stack.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inbox {
     http: reqwest::Client,
+}
+
+impl Default for Inbox {
+    /// Creates a client that passes any proxy of the operator's shell.
+    fn default() -> Self {
+        Self { http: reqwest::Client::builder().no_proxy().build().expect("a client") }
+    }
 }
 
 impl Inbox {
@@ -60,6 +67,21 @@ impl Inbox {
     pub async fn faults(&self, faults: &Value) {
         let url = format!("{}/faults", variable("INBOX_URL"));
         self.http.post(url).body(faults.to_string()).send().await.expect("the mailbox");
+    }
+
+    /// Waits for a message after that moment of which one line contains all the words; returns its time, or none
+    /// where no such message arrived in time.
+    pub async fn find_line(&self, since: f64, words: &[&str], timeout: Duration) -> Option<f64> {
+        let deadline = Instant::now() + timeout;
+        while Instant::now() < deadline {
+            let matches = |line: &str| words.iter().all(|word| line.contains(word));
+            let all = self.slack().await;
+            if let Some(found) = all.iter().find(|got| got.at >= since && got.text.lines().any(matches)) {
+                return Some(found.at);
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        None
     }
 
     /// Waits for a message after that moment that contains all the words; returns it.

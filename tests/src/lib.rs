@@ -7,6 +7,8 @@
 
 pub mod bad_kind;
 pub mod dice;
+pub mod drill;
+pub mod function_process;
 pub mod fuzz;
 pub mod inbox;
 pub mod memory;

@@ -80,8 +80,13 @@ impl HandRun {
     /// Creates a run of the entity; `minute` orders runs.
     #[must_use]
     pub fn new(entity: &'static Entity, minute: i64) -> Self {
-        let started_at = DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minute);
-        Self { run_id: RunId::new(started_at, 1), entity, started_at, pages: 0, records: 0 }
+        Self::started(entity, DateTime::UNIX_EPOCH + TimeDelta::days(20_000) + TimeDelta::minutes(minute), 1)
+    }
+
+    /// Creates a run of the entity that started at this instant; `salt` tells it from others of that instant.
+    #[must_use]
+    pub fn started(entity: &'static Entity, started_at: DateTime<Utc>, salt: u32) -> Self {
+        Self { run_id: RunId::new(started_at, salt), entity, started_at, pages: 0, records: 0 }
     }
 
     /// Writes the run's next page into the bucket; returns the key.

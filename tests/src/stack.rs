@@ -3,17 +3,23 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_config::timeout::TimeoutConfig;
+use aws_sdk_lambda::client::Waiters;
+use aws_sdk_lambda::config::StalledStreamProtectionConfig;
 use aws_sdk_lambda::config::retry::RetryConfig;
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use tokio::time::{Instant, sleep};
 
-/// Timeout of an invocation: the longest of the template's functions, and a cold start.
-const INVOCATION_TIMEOUT: Duration = Duration::from_mins(16);
 /// Timeout for the effect of an event.
 const WAIT_TIMEOUT: Duration = Duration::from_mins(4);
+
+/// Timeout of an invocation: the longest that Lambda lets a function run, and a cold start.
+const INVOCATION_TIMEOUT: Duration = Duration::from_mins(16);
+
+/// Timeout for a function's new configuration.
+const UPDATE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The stack deployed by `make test`.
 #[derive(Debug)]
@@ -35,12 +41,15 @@ pub fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is missing: run the tests by `make test`"))
 }
 
-/// Returns a client that waits as long as a function may run and never invokes it a second time.
+/// Returns a client that waits as long as a function may run, and never invokes it a second time: a repeated
+/// invocation would be another event.
 fn invoker(config: &aws_config::SdkConfig) -> aws_sdk_lambda::Client {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(INVOCATION_TIMEOUT).build();
     let config = aws_sdk_lambda::config::Builder::from(config)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::disabled())
+        // A response that takes minutes to begin is no stalled one.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     aws_sdk_lambda::Client::from_conf(config)
 }
@@ -54,8 +63,9 @@ impl Stack {
             lambda: invoker(&config),
             s3: aws_sdk_s3::Client::from_conf(s3),
             sqs: aws_sdk_sqs::Client::new(&config),
-            // What it is sent elsewhere for is looked at, not followed.
+            // What it is sent elsewhere for is looked at, not followed; a proxy of the operator's shell has no part in it.
             http: reqwest::Client::builder()
+                .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .expect("a client"),
@@ -91,10 +101,12 @@ impl Stack {
         if answer.function_error().is_some() { Err(body) } else { Ok(body) }
     }
 
-    /// Sets the timeout of a function.
+    /// Sets the timeout of a function, and waits until it applies.
     pub async fn set_timeout(&self, function: &str, seconds: i32) {
         let change = self.lambda.update_function_configuration().function_name(variable(function));
         change.timeout(seconds).send().await.expect("a change");
+        let updated = self.lambda.wait_until_function_updated_v2().function_name(variable(function));
+        updated.wait(UPDATE_TIMEOUT).await.expect("an updated function");
     }
 
     /// Invokes the fetcher as Scheduler does and waits until every record is settled;
