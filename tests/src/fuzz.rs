@@ -198,7 +198,7 @@ fn events(input: &[u8]) {
             assert!(!refused.to_string().is_empty());
         }
         if let Err(refused) = Task::parse(&value) {
-            assert!(refused.to_string().contains("accepted"));
+            assert!(refused.to_string().contains("expected"));
         }
     }
 }
