@@ -108,6 +108,10 @@ check: setup $(TOOLS)/bin/cargo-deny $(TOOLS)/bin/cargo-machete $(TOOLS)/bin/cfn
 	ruff format --check
 	mypy
 
+.PHONY: figures
+figures: ## Affiche les chiffres de style du code (REV=… pour ceux d'une version d'avant)
+	@$(PYTHON) infra/checks/style_figures.py $(if $(REV),--rev '$(REV)')
+
 .PHONY: audit
 audit: $(TOOLS)/bin/cargo-deny ## Cherche les failles connues des dépendances (demande le réseau)
 	cargo deny --locked check advisories

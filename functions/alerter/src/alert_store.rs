@@ -30,7 +30,7 @@ pub struct AlertStore {
     pub open: BTreeMap<String, Alert>,
     /// Notices that no channel has accepted yet, oldest first.
     pub outbox: Vec<Notice>,
-    /// Alerts resolved within [`FLAP_MEMORY`].
+    /// Alerts resolved within the last 30 minutes.
     pub closed: BTreeMap<String, ResolvedAlert>,
     /// Times at which functions could not reach the database although the alerter could.
     #[serde(rename = "blips")]
@@ -210,7 +210,7 @@ impl AlertStore {
         });
     }
 
-    /// Claims the notices that no other invocation delivers now, for [`CLAIM`].
+    /// Claims the notices that no other invocation delivers now, for a minute.
     pub fn claim(&mut self, now: DateTime<Utc>) -> Vec<Notice> {
         let free = |notice: &&mut Notice| notice.claimed_until.is_none_or(|until| until <= now);
         self.outbox

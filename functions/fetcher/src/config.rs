@@ -41,7 +41,7 @@ impl FetcherConfig {
     /// Reads the settings; `lookup` returns the value of a variable.
     ///
     /// # Errors
-    /// [`BadSettings`], which names every setting that is missing or malformed.
+    /// [`InvalidSettings`], which names every setting that is missing or malformed.
     pub fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, InvalidSettings> {
         let mut settings = Settings::new(lookup);
         let raw_bucket = settings.required("RAW_BUCKET", "the bucket of raw pages, manifests and state");
