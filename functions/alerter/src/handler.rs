@@ -24,8 +24,10 @@ pub async fn handle(alerter: &Alerter, event: LambdaEvent<Value>) -> Result<Valu
     let notifiers = match Box::pin(serve(alerter, &parsed, now)).await {
         Ok(notifiers) => notifiers,
         Err(failed) => {
-            error!("The alert store cannot be written: {}", lambda::error_chain(&failed));
+            let failed = lambda::error_chain(&failed);
+            error!("The alert store cannot be written: {failed}");
             if parsed.message_ids.is_empty() {
+                // Lambda shows the text of an error alone: it gets the whole chain.
                 return Err(failed.into());
             }
             return Ok(message::batch_failures(parsed.message_ids.iter().map(String::as_str)));

@@ -17,8 +17,9 @@ fn filter() -> EnvFilter {
 /// Of a panic only its source location is logged: its message may quote a customer's data.
 pub fn init_logging() {
     std::panic::set_hook(Box::new(|panic| {
-        let location = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(location, "A panic at {location}");
+        // The alerter passes this field on to Sentry under the same name.
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "A panic");
     }));
     let _ = tracing_subscriber::fmt()
         .json()
