@@ -138,7 +138,7 @@ async fn doctor_finds_each_planted_fault_and_no_other() {
         (
             "DATABASE_SECRET_ID",
             "first-day/plain",
-            "sslmode=disable is for this machine",
+            "sslmode=disable is accepted for loopback hosts only",
             "gazelle-admin login app",
         ),
         ("DATABASE_SECRET_ID", "first-day/none", "✗ base de données", "gazelle-admin login app"),
