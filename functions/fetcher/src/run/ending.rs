@@ -26,7 +26,7 @@ pub(super) enum RunEnd {
 impl<S: RawSink> ActiveRun<'_, S> {
     /// Writes the manifest and the state of the run, and returns its report.
     pub(super) async fn close(mut self, end: Result<RunEnd, FetchError>) -> RunReport {
-        // After a conflict the run is in another invocation's hands: this one must write nothing more.
+        // After a conflict, or with a full queue, this invocation must write nothing more.
         let is_overtaken = matches!(&end, Err(FetchError::State(_) | FetchError::QueueFull { .. }));
         let is_cursor_in_doubt = end.as_ref().err().is_some_and(FetchError::is_cursor_in_doubt);
         let action = end.as_ref().err().and_then(FetchError::action);
