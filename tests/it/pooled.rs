@@ -199,7 +199,9 @@ async fn only_a_valid_certificate_and_name_is_accepted(_: PgPoolOptions, options
     assert!(answer != "connected", "{answer}");
     let bad =
         DatabaseConfig::new("postgres://a:b@db.example.org/x?sslmode=disable", SCHEMA, PoolMode::Session);
-    assert!(bad.is_err_and(|error| error.to_string().contains("sslmode=disable is accepted for loopback hosts only")));
+    assert!(bad.is_err_and(|error| {
+        error.to_string().contains("sslmode=disable is accepted for loopback hosts only")
+    }));
     let bad = DatabaseConfig::new("postgres://a:b@db.example.org/x", SCHEMA, PoolMode::Session)
         .and_then(|config| config.trusting("not a certificate"));
     assert!(bad.is_err_and(|error| error.to_string().contains("PEM")));
