@@ -173,7 +173,7 @@ async fn only_a_valid_certificate_and_name_is_accepted(_: PgPoolOptions, options
             connection.close().await.expect("an end");
             "connected".to_owned()
         }
-        Err(error) => error.to_string(),
+        Err(error) => lambda::error_chain(&error),
     };
     assert_eq!(connect(config(&pooler, "localhost", PoolMode::Session)).await, "connected");
     let refused = |answer: &str| answer.contains("certificate") || answer.contains("UnknownIssuer");
