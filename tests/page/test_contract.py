@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 import schemathesis
 from schemathesis.config import SchemathesisConfig
@@ -43,7 +44,9 @@ def test_linked_operations_conform(health: HealthApi, monkeypatch: pytest.Monkey
     machine = contract.as_state_machine()
     monkeypatch.setattr(machine, "setup", lambda _: health.query(reopen))
     monkeypatch.setattr(machine, "get_call_kwargs", lambda *_: health.address(health.token))
-    machine.run(settings=contract.config.get_hypothesis_settings(phase="stateful"))
+    # As many steps as schemathesis' own runner takes; hypothesis' default is fifty.
+    settings = hypothesis.settings(contract.config.get_hypothesis_settings(phase="stateful"), stateful_step_count=6)
+    machine.run(settings=settings)
 
 
 @valid_requests.parametrize()
