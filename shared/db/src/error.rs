@@ -15,14 +15,6 @@ pub enum Error {
         /// Error of the driver or of the server.
         source: sqlx::Error,
     },
-    /// The server returned JSON that does not have the expected shape.
-    #[error("could not decode the result of the operation: {operation}")]
-    Decode {
-        /// Work that the result was meant for.
-        operation: &'static str,
-        /// Error of the JSON parser.
-        source: serde_json::Error,
-    },
     /// The address of the database could not be had.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -48,7 +40,7 @@ impl Error {
             Self::Migrate(MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)) => {
                 Some(source)
             }
-            Self::Decode { .. } | Self::Connect(_) | Self::Migrate(_) => None,
+            Self::Connect(_) | Self::Migrate(_) => None,
         }
     }
 
@@ -65,7 +57,7 @@ impl Error {
     }
 }
 
-/// Names the operation that an error of the driver or of the JSON parser belongs to.
+/// Names the operation that an error of the driver belongs to.
 pub(crate) trait During<T> {
     /// Converts the error into one that names the operation, as a verb and its object: `claim staged records`.
     fn during(self, operation: &'static str) -> Result<T, Error>;
@@ -74,12 +66,6 @@ pub(crate) trait During<T> {
 impl<T> During<T> for Result<T, sqlx::Error> {
     fn during(self, operation: &'static str) -> Result<T, Error> {
         self.map_err(|source| Error::Query { operation, source })
-    }
-}
-
-impl<T> During<T> for Result<T, serde_json::Error> {
-    fn during(self, operation: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Decode { operation, source })
     }
 }
 
