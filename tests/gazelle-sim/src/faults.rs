@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::rng::SeededRng;
+use crate::{record_faults::RecordFaults, rng::SeededRng};
 
 /// Delay of a hanging response unless `hang_s` is set.
 const HANG_DEFAULT_S: f64 = 120.0;
@@ -23,12 +23,17 @@ pub(crate) struct FaultConfig {
     invalid_json: f64,
     graphql_error: f64,
     undefined_field: f64,
+    body_error: f64,
     null_nodes: f64,
     shift_pages: f64,
     lost_cursor: f64,
     circling_cursor: f64,
     token_status_500: f64,
     hang_s: Option<f64>,
+    /// Code of the errors that `body_error` puts into a response of status 200; `THROTTLED` by default.
+    pub(crate) body_error_code: Option<String>,
+    /// Faults of records that last until they are removed.
+    pub(crate) records: RecordFaults,
     /// Lifetime of tokens issued from now on.
     pub(crate) token_ttl_s: Option<u64>,
     /// Value of `Retry-After` in a 429.
@@ -61,6 +66,8 @@ pub(crate) enum Fault {
     GraphqlError,
     /// Query is rejected because the schema lacks one of its fields.
     UndefinedField,
+    /// Status is 200, and the body has an error and no data.
+    BodyError,
 }
 
 impl Fault {
@@ -75,6 +82,7 @@ impl Fault {
             Self::InvalidJson => "invalid_json",
             Self::GraphqlError => "graphql_error",
             Self::UndefinedField => "undefined_field",
+            Self::BodyError => "body_error",
         }
     }
 }
@@ -171,6 +179,9 @@ impl FaultInjector {
         // Drawn only if configured, so that runs of earlier versions are reproduced.
         if self.config.undefined_field > 0.0 && self.rng.chance(self.config.undefined_field) {
             fault = fault.or(Some(Fault::UndefinedField));
+        }
+        if self.config.body_error > 0.0 && self.rng.chance(self.config.body_error) {
+            fault = fault.or(Some(Fault::BodyError));
         }
         if self.is_exempt(root_fields) {
             return RequestFaults::default();

@@ -14,6 +14,7 @@ mod graphql;
 mod mirror;
 mod model;
 mod record;
+mod record_faults;
 mod rng;
 mod server;
 mod state;

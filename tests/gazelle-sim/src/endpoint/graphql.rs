@@ -22,6 +22,7 @@ use crate::{
         error::{self, GraphqlError},
         request::{GraphqlRequest, ParsedRequest},
     },
+    record_faults::Served,
     state::SimState,
     tcp::WriteLimit,
 };
@@ -82,6 +83,11 @@ async fn respond(
     let dataset = sim.snapshot();
     let mut text = sim.api.execute(&request, &dataset, faults.page).await;
     drop(dataset);
+    let lasting = sim.faults().config().records.clone();
+    text = match lasting.apply(text) {
+        Served::Body(text) => text,
+        Served::BadGateway => return (response::json(StatusCode::BAD_GATEWAY, String::new()), None),
+    };
     if faults.shift_pages && request.requests_timeline() {
         sim.change(advance::shift_timeline);
     }
@@ -96,6 +102,12 @@ async fn respond(
                 "Field 'gone' doesn't exist on type 'PrivateUser'",
                 "undefinedField",
             )]);
+        }
+        Some(Fault::BodyError) => {
+            let code = sim.faults().config().body_error_code.clone();
+            let code = code.as_deref().unwrap_or("THROTTLED");
+            text = error::body(&[GraphqlError::new("Something went wrong", code)]);
+            text.insert_str(1, "\"data\":null,");
         }
         Some(Fault::InvalidJson) => {
             text = format!("<!-- cache -->{}", text.get(..text.len() / 2).unwrap_or_default());
@@ -126,7 +138,11 @@ async fn fault_response(sim: &SimState, write_limit: &WriteLimit, faults: Reques
             response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
             Some(response)
         }
-        Fault::Truncate | Fault::InvalidJson | Fault::GraphqlError | Fault::UndefinedField => None,
+        Fault::Truncate
+        | Fault::InvalidJson
+        | Fault::GraphqlError
+        | Fault::UndefinedField
+        | Fault::BodyError => None,
     }
 }
 

@@ -133,3 +133,56 @@ async fn stats_count_by_operation_field_and_status() {
     assert!((1..=2).contains(&stats["max_per_second"].as_u64().unwrap()));
     assert_eq!(session.get("/_sim/health").await, json!({"ok": true}));
 }
+
+async fn body(response: reqwest::Response) -> Value {
+    serde_json::from_str(&response.text().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn lasting_faults_follow_their_records() {
+    let session = Session::start(small_config()).await;
+    let listing = "{ allClients(first: 20) { totalCount nodes { id } } }";
+    let page = session.query(listing, json!({})).await;
+    let nodes = page["allClients"]["nodes"].as_array().unwrap();
+    let ids: Vec<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
+    let lookup =
+        format!("{{ a: client(id: \"{}\") {{ id }} b: client(id: \"{}\") {{ id }} }}", ids[0], ids[1]);
+    session.post("/_sim/faults", json!({"records": {"unservable": [ids[0]]}})).await;
+    assert_eq!(session.graphql(listing, json!({})).await.status(), 502);
+    assert_eq!(session.graphql(&lookup, json!({})).await.status(), 502);
+    session.post("/_sim/faults", json!({"records": {"unanswered": [ids[0]], "count_cap": 2}})).await;
+    let answer = body(session.graphql(&lookup, json!({})).await).await;
+    assert_eq!(answer["data"], json!({"a": null, "b": {"id": ids[1]}}));
+    assert_eq!(answer["errors"][0]["path"], json!(["a"]));
+    assert_eq!(session.query(listing, json!({})).await["allClients"]["totalCount"], 2);
+    session.post("/_sim/faults", json!({"records": {"restricted": [ids[0]]}})).await;
+    assert_eq!(session.query(listing, json!({})).await["allClients"]["nodes"][place], Value::Null);
+    assert_eq!(session.query(&lookup, json!({})).await["a"], Value::Null);
+}
+
+#[tokio::test]
+async fn value_faults_change_the_form_and_not_the_value() {
+    let session = with_faults(json!({
+        "records": {"text_numbers": true, "long_instants": true, "malformed_errors": true},
+    }))
+    .await;
+    let answer = session.graphql("{ allPianos(first: 20) { nodes { id year createdAt } } }", json!({})).await;
+    let answer = body(answer).await;
+    let nodes = answer["data"]["allPianos"]["nodes"].as_array().unwrap();
+    assert!(nodes.iter().all(|node| !node["year"].is_number()));
+    assert!(nodes.iter().any(|node| node["year"].is_string()));
+    assert!(
+        nodes.iter().any(|node| node["createdAt"].as_str().is_some_and(|text| text.ends_with(".0000000Z")))
+    );
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn body_error_has_status_200_and_its_code() {
+    let session = with_faults(json!({"body_error": 1.0, "body_error_code": "UNAUTHENTICATED"})).await;
+    let response = session.graphql(PAGE, json!({})).await;
+    assert_eq!(response.status(), 200);
+    let body = body(response).await;
+    assert_eq!(body["data"], Value::Null);
+    assert_eq!(body["errors"][0]["extensions"]["code"], "UNAUTHENTICATED");
+}
