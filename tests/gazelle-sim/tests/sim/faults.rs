@@ -145,6 +145,7 @@ async fn lasting_faults_follow_their_records() {
     let page = session.query(listing, json!({})).await;
     let nodes = page["allClients"]["nodes"].as_array().unwrap();
     let ids: Vec<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
+    let place = nodes.iter().position(|node| node["id"] == ids[0]).unwrap();
     let lookup =
         format!("{{ a: client(id: \"{}\") {{ id }} b: client(id: \"{}\") {{ id }} }}", ids[0], ids[1]);
     session.post("/_sim/faults", json!({"records": {"unservable": [ids[0]]}})).await;
