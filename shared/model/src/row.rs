@@ -1,5 +1,7 @@
 //! Records as rows: one cell per column, the rows of child tables, and the reasons for which a record is refused.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::cell::cell_text;
@@ -62,6 +64,18 @@ pub struct Row {
     pub child_rows: Vec<ChildRows>,
     /// Notes on fields that could not be read and were left empty, and on repaired values.
     pub notes: Vec<String>,
+    /// Fields that hold a value which could not be read, each once: the index of the column, or the path of a field
+    /// inside a list.
+    pub unreadable: BTreeSet<Unreadable>,
+}
+
+/// Field of a record whose value could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Unreadable {
+    /// Column of the entity, by its index.
+    Column(usize),
+    /// Column of a child table, by the indices of both.
+    ChildColumn(usize, usize),
 }
 
 /// List inside a record, as rows of a child table.
@@ -82,8 +96,12 @@ pub struct ChildRow {
     pub cells: Vec<Option<String>>,
 }
 
-/// Key of the wrapper object that replaces a record which `jsonb` cannot hold.
+/// Key of the object that keeps the text of a record which `jsonb` cannot hold: beside the fields of the repaired
+/// record, or alone where no repair is certain.
 pub const WRAPPER_KEY: &str = "$unrepresentable";
+
+/// Note on a record that was repaired before it was stored.
+pub const REPAIRED_NOTE: &str = "the record was repaired; its text as received is kept in raw_data";
 
 impl Row {
     /// Reads every mapped column from the record. Derived columns are left empty.
@@ -101,15 +119,27 @@ impl Row {
             Value::Object(fields) => fields,
             _ => return Err(Rejection::NotAnObject),
         };
-        if let Some(wrapper) = fields.get(WRAPPER_KEY) {
+        let wrapper = fields.get(WRAPPER_KEY);
+        if let Some(wrapper) = wrapper.filter(|_| fields.len() == 1) {
             let reason = wrapper.get("reason").and_then(Value::as_str).unwrap_or("unknown").to_owned();
             return Err(Rejection::Unrepresentable { reason });
         }
         let id = id_of(fields.get("id")).ok_or(Rejection::NoId)?;
         let mut notes = Vec::new();
-        let cells = read_cells(raw, parent_id, columns, "", &mut notes);
-        let child_rows = child_tables.iter().map(|table| read_child_rows(raw, table, &mut notes)).collect();
-        Ok(Self { id, cells, child_rows, notes })
+        if wrapper.is_some() {
+            notes.push(REPAIRED_NOTE.to_owned());
+        }
+        let mut unreadable = BTreeSet::new();
+        let mut read = read_cells(raw, parent_id, columns, "", &mut notes);
+        unreadable.extend(read.unreadable.drain(..).map(Unreadable::Column));
+        let cells = read.cells;
+        let mut child_rows = Vec::with_capacity(child_tables.len());
+        for (index, table) in child_tables.iter().enumerate() {
+            let (list, columns) = read_child_rows(raw, table, &mut notes);
+            unreadable.extend(columns.into_iter().map(|column| Unreadable::ChildColumn(index, column)));
+            child_rows.push(list);
+        }
+        Ok(Self { id, cells, child_rows, notes, unreadable })
     }
 
     /// Returns the cell of the column with that name.
@@ -129,6 +159,13 @@ impl Row {
 /// Upper bound for the notes on unreadable fields of one record; a list of garbage would have thousands.
 const NOTES_MAX: usize = 50;
 
+/// Cells of a record, or of an element of a list inside it.
+struct ReadCells {
+    cells: Vec<Option<String>>,
+    /// Indices of the columns whose value could not be read.
+    unreadable: Vec<usize>,
+}
+
 /// Reads one cell per column; leaves an unreadable one empty, with a note. `prefix` precedes the field's path in notes.
 fn read_cells(
     raw: &Value,
@@ -136,21 +173,26 @@ fn read_cells(
     columns: &[Column],
     prefix: &str,
     notes: &mut Vec<String>,
-) -> Vec<Option<String>> {
-    let mut read = |column: &Column| {
+) -> ReadCells {
+    let mut unreadable = Vec::new();
+    let mut read = |(index, column): (usize, &Column)| {
         if column.path == PARENT_ID_PATH {
             return parent_id.map(str::to_owned);
         }
         let value = if column.path.is_empty() { &Value::Null } else { field(raw, column.path) };
         let cell = if is_empty(value) { None } else { cell_text(value, column.column_type) };
         let cell = cell.filter(|id| column.references.is_none() || is_usable_id(id));
-        if cell.is_none() && !is_empty(value) && notes.len() < NOTES_MAX {
-            let sql_type = column.column_type.sql_type();
-            notes.push(format!("{prefix}{} is not a valid {sql_type}", column.path.join(".")));
+        if cell.is_none() && !is_empty(value) {
+            unreadable.push(index);
+            if notes.len() < NOTES_MAX {
+                let sql_type = column.column_type.sql_type();
+                notes.push(format!("{prefix}{} is not a valid {sql_type}", column.path.join(".")));
+            }
         }
         cell.or_else(|| (column.column_type == ColumnType::TextArray).then(|| "{}".to_owned()))
     };
-    columns.iter().map(&mut read).collect()
+    let cells = columns.iter().enumerate().map(&mut read).collect();
+    ReadCells { cells, unreadable }
 }
 
 /// Returns the elements of the list in that field: of an array, or of a connection's `nodes`.
@@ -160,7 +202,11 @@ pub fn elements<'a>(raw: &'a Value, field: &str) -> &'a [Value] {
     list.as_array().or_else(|| list.get("nodes")?.as_array()).map_or(&[], Vec::as_slice)
 }
 
-fn read_child_rows(raw: &Value, table: &ChildTable, notes: &mut Vec<String>) -> ChildRows {
+/// Reads the list of a child table; returns it with the indices of the columns that could not be read in an element.
+///
+/// An element that is not an object, or in which no column has a value, says nothing of its line: a row that is there
+/// stays as it is, and so do those of the lines after the list, because the source has not answered in full.
+fn read_child_rows(raw: &Value, table: &ChildTable, notes: &mut Vec<String>) -> (ChildRows, BTreeSet<usize>) {
     let list = raw.get(table.field).unwrap_or(&Value::Null);
     let is_list = list.is_array() || list.get("nodes").is_some_and(Value::is_array);
     if !is_list && !list.is_null() {
@@ -177,15 +223,27 @@ fn read_child_rows(raw: &Value, table: &ChildTable, notes: &mut Vec<String>) -> 
         notes.push(format!("{} has {count} elements, of which {CHILD_ROWS_MAX} are kept", table.field));
     }
     let mut rows = Vec::new();
+    let mut unreadable = BTreeSet::new();
+    let mut has_unknown_element = false;
+    let mapped = table.columns.iter().filter(|column| !column.path.is_empty());
     for (element, line) in elements.iter().take(CHILD_ROWS_MAX).zip(1..) {
         let prefix = format!("{}[{line}].", table.field);
         if element.is_object() {
-            rows.push(ChildRow { line, cells: read_cells(element, None, table.columns, &prefix, notes) });
-        } else if notes.len() < NOTES_MAX {
-            notes.push(format!("{}[{line}] is not an object", table.field));
+            let read = read_cells(element, None, table.columns, &prefix, notes);
+            unreadable.extend(read.unreadable);
+            rows.push(ChildRow { line, cells: read.cells });
+        }
+        if mapped.clone().any(|column| !is_empty(field(element, column.path))) {
+            continue;
+        }
+        has_unknown_element = true;
+        if notes.len() < NOTES_MAX {
+            let problem = if element.is_object() { "has no known field" } else { "is not an object" };
+            notes.push(format!("{}[{line}] {problem}", table.field));
         }
     }
-    ChildRows { rows, is_complete: is_list && !is_truncated && !exceeds_limit }
+    let is_complete = is_list && !is_truncated && !exceeds_limit && !has_unknown_element;
+    (ChildRows { rows, is_complete }, unreadable)
 }
 
 /// Upper bound for the rows of one list: ten times what a query requests, so that a source which ignores `first` does
@@ -201,8 +259,14 @@ pub fn is_usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.contains('\0')
 }
 
+/// Returns a usable id, also from a whole number, which is read as its digits.
 fn id_of(value: Option<&Value>) -> Option<String> {
-    value.and_then(Value::as_str).filter(|id| is_usable_id(id)).map(str::to_owned)
+    let id = match value? {
+        Value::String(id) => id.clone(),
+        Value::Number(number) if number.is_i64() || number.is_u64() => number.to_string(),
+        _ => return None,
+    };
+    is_usable_id(&id).then_some(id)
 }
 
 /// Returns the value at that path; null where the path does not exist.
@@ -247,8 +311,20 @@ mod tests {
                     "year is not a valid int".to_owned(),
                     "at is not a valid timestamptz".to_owned()
                 ],
+                unreadable: [0, 1, 2].map(Unreadable::Column).into(),
             })
         );
+    }
+
+    #[test]
+    fn repaired_record_is_read_and_a_bare_wrapper_is_not() {
+        let wrapper = json!({"reason": "\u{fffd}", "json": "{}"});
+        let row = read(&json!({"id": "x", "year": 1900, WRAPPER_KEY: wrapper})).ok();
+        assert_eq!(
+            row.map(|row| (row.cells[1].clone(), row.notes)),
+            Some((Some("1900".to_owned()), vec![REPAIRED_NOTE.to_owned()]))
+        );
+        assert!(matches!(read(&json!({WRAPPER_KEY: wrapper})), Err(Rejection::Unrepresentable { .. })));
     }
 
     #[test]
@@ -260,9 +336,11 @@ mod tests {
 
     #[test]
     fn record_without_usable_id_is_rejected() {
-        for raw in [json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": 7})] {
+        for raw in [json!({}), json!({"id": null}), json!({"id": ""}), json!({"id": 7.5}), json!({"id": {}})]
+        {
             assert_eq!(read(&raw), Err(Rejection::NoId), "{raw}");
         }
+        assert_eq!(read(&json!({"id": 7})).map(|row| row.id), Ok("7".to_owned()));
         assert_eq!(read(&Value::Null), Err(Rejection::NullNode));
         assert_eq!(read(&json!([1])), Err(Rejection::NotAnObject));
     }
@@ -288,7 +366,10 @@ mod tests {
         let one = |line| vec![(line, Some("7".to_owned()))];
         for (list, expected) in [
             (json!([{"n": 7}]), (one(1), true, 0)),
-            (json!({"nodes": [null, {"n": 7}], "pageInfo": {"hasNextPage": false}}), (one(2), true, 1)),
+            // An element that is null, or that says nothing, may be a line that is there.
+            (json!({"nodes": [null, {"n": 7}], "pageInfo": {"hasNextPage": false}}), (one(2), false, 1)),
+            (json!([{"n": null}, {"n": 7}]), (vec![(1, None), (2, Some("7".to_owned()))], false, 1)),
+            (json!([{"n": 7}, {}, []]), (vec![(1, Some("7".to_owned())), (2, None)], false, 2)),
             (json!({"nodes": [{"n": 7}], "pageInfo": {"hasNextPage": true}}), (one(1), false, 1)),
             (json!({"nodes": []}), (vec![], true, 0)),
             (json!([{"n": "seven"}]), (vec![(1, None)], true, 1)),

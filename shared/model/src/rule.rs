@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use crate::column::{ChildTable, Column, ColumnType, column_index};
+use crate::fold::{is_invisible, without_invisible};
 use crate::row::{self, Record, Rejection, Row};
 
 /// Named rule of an entity.
@@ -110,6 +111,21 @@ impl<'a> RowDraft<'a> {
     /// Returns the record's own cells in the form of an element's.
     pub fn own_cells(&mut self) -> ChildRowDraft<'_> {
         ChildRowDraft { raw: self.record.raw, columns: self.columns, cells: &mut self.row.cells }
+    }
+
+    /// Removes the characters that nobody sees from the texts of these columns, with a note. A text of which nothing is
+    /// left becomes empty.
+    pub fn remove_invisible(&mut self, columns: &[&str]) {
+        let mut has_changed = false;
+        for name in columns {
+            let Some(text) = self.get(name).filter(|text| text.chars().any(is_invisible)) else { continue };
+            let visible = without_invisible(text).trim().to_owned();
+            self.set(name, Some(visible).filter(|text| !text.is_empty()));
+            has_changed = true;
+        }
+        if has_changed {
+            self.note("removed invisible characters from a name or an e-mail");
+        }
     }
 
     /// Adds a note on a repair. Never quotes a customer's text, because operators read the notes.

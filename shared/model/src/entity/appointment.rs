@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::definition::{
-    BoundType, DeletionPolicy, Entity, IncrementalReach, Query, Shape, Source, TimeFilter, Title,
+    BoundType, DeletionPolicy, Entity, IncrementalReach, PlaceholderNotice, Query, Shape, Source, TimeFilter,
+    Title,
 };
 use crate::cell::{date_text, instant_text, parse_instant};
 use crate::column::{ChildTable, Column, ColumnType};
@@ -47,6 +48,7 @@ pub(super) static APPOINTMENT: Entity = Entity {
     }],
     rules: RULES,
     placeholder: &[],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     // It is unknown whether a cancelled appointment stays listed, and one that was moved out of the period leaves the
     // listing without being deleted: only a lookup by id tells.
     deletion_policy: DeletionPolicy::LookupById { root: "event", argument: "eventId" },

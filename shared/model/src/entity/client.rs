@@ -1,8 +1,8 @@
 //! Clients: households and institutions, each with its default contact.
 
-use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
+use super::definition::{DeletionPolicy, Entity, PlaceholderNotice, Query, Shape, Source, Title};
 use crate::column::{Column, ColumnType};
-use crate::matching::{Matching, Relation, client};
+use crate::matching::{DuplicateRule, Matching, Relation, client};
 use crate::normalize;
 use crate::rule::{Effect, RowDraft, Rule};
 
@@ -28,6 +28,7 @@ pub(super) static CLIENT: Entity = Entity {
     child_tables: &[],
     rules: RULES,
     placeholder: &[("company_name", "Inconnu ({id})"), ("display_name", "Inconnu ({id})")],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     deletion_policy: DeletionPolicy::LookupById { root: "client", argument: "id" },
     duplicate_ids: None,
     matching: Some(Matching {
@@ -36,7 +37,12 @@ pub(super) static CLIENT: Entity = Entity {
         score: client::score,
         threshold: 0.85,
         margin: 0.0,
-        relation: Relation::ProbableDuplicate,
+        relation: Relation::ProbableDuplicate(DuplicateRule {
+            certain: client::CERTAIN,
+            evidence: client::evidence,
+            label: client::label,
+            contact: client::contact,
+        }),
     }),
 };
 
@@ -72,6 +78,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 const RULES: &[Rule] = &[
+    Rule::new("a client's names and e-mail hold no invisible character", Effect::Repairs(clean_names)),
     Rule::new("an e-mail has no spaces around it", Effect::Repairs(trim_email)),
     Rule::new(
         "a client's display name is its company, else its contact",
@@ -80,6 +87,10 @@ const RULES: &[Rule] = &[
     Rule::new("a complete phone number is in E.164", Effect::Derives(derive_phone)),
     Rule::new("the language is that of the locale", Effect::Derives(derive_language)),
 ];
+
+fn clean_names(draft: &mut RowDraft<'_>) {
+    draft.remove_invisible(&["company_name", "first_name", "last_name", "email"]);
+}
 
 fn trim_email(draft: &mut RowDraft<'_>) {
     let trimmed = draft.get("email").map(|email| (email.trim().to_owned(), email.len()));
@@ -143,6 +154,17 @@ mod tests {
             (Some("(514) 555-0123"), Some("+15145550123"), Some("fr"), Some("a@example.org"))
         );
         assert_eq!(row.map(|row| row.notes.len()), Some(1));
+    }
+
+    #[test]
+    fn invisible_characters_hide_no_name() {
+        let raw = json!({"id": "x", "companyName": "\u{200b}\u{feff}", "noContactUntil": "-5000-01-01", "defaultContact": {
+            "firstName": "Zo\u{ad}é", "lastName": "\u{202a}Lebrun\u{200f}",
+            "defaultEmail": {"email": "\u{feff}a\u{200b}@example.org\u{2060}"}}});
+        let row = CLIENT.transform(Record { raw: &raw, parent_id: None }).ok();
+        let get = |name| row.as_ref().and_then(|row| row.get(COLUMNS, name));
+        assert_eq!((get("company_name"), get("display_name")), (None, Some("Zoé Lebrun")));
+        assert_eq!((get("email"), get("no_contact_until")), (Some("a@example.org"), None));
     }
 
     #[test]

@@ -33,6 +33,8 @@ pub struct Entity {
     /// Columns and values of the row that stands for an unknown id; `{id}` is replaced by the id. Empty: the entity
     /// never has placeholders.
     pub placeholder: &'static [(&'static str, &'static str)],
+    /// Moment at which people are told of a placeholder.
+    pub placeholder_notice: PlaceholderNotice,
     /// Policy for a record that a complete listing does not hold any more.
     pub deletion_policy: DeletionPolicy,
     /// Rule that recognises one record under two ids, if that happens.
@@ -61,6 +63,16 @@ pub struct DuplicateIdRule {
     pub day: &'static str,
     /// Texts in which both records agree, but for spaces and case.
     pub texts: &'static [&'static str],
+}
+
+/// Moment at which people are told that a record refers to one which the source has not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlaceholderNotice {
+    /// At once: such records are few, and a new one changes how others are read.
+    Immediate,
+    /// Only if the record is still unknown after the run that refers to it, and the next listing of the entity, have
+    /// ended: as a rule the record is on its way.
+    AfterListing,
 }
 
 /// Policy for a record that a complete listing does not hold any more. The source never reports a deletion.

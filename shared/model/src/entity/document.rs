@@ -33,8 +33,31 @@ impl Query {
     /// and `$inner` for the lists inside a record.
     #[must_use]
     pub fn document(&self) -> String {
-        let Self { root, selection, shape } = self;
+        self.document_of(self.selection)
+    }
+
+    /// Returns a document like [`Query::document`] with another selection on one record; with an empty one for the
+    /// position of the page alone. None for a plain list, which has no positions.
+    #[must_use]
+    pub fn outline_document(&self, selection: &str) -> Option<String> {
+        matches!(self.shape, Shape::Connection { .. }).then(|| self.document_of(selection))
+    }
+
+    /// Returns a document like [`Query::outline_document`] for a page from the end of the listing; its variables are
+    /// `$last` and `$before` in place of `$first` and `$after`.
+    #[must_use]
+    pub fn backward_document(&self, selection: &str) -> Option<String> {
+        let forward = self.outline_document(selection)?;
+        let backward = forward
+            .replace("$first: Int!, $after: String", "$last: Int!, $before: String")
+            .replace("first: $first, after: $after", "last: $last, before: $before");
+        Some(backward.replacen("hasNextPage endCursor", "hasNextPage endCursor startCursor", 1))
+    }
+
+    fn document_of(&self, selection: &str) -> String {
+        let Self { root, shape, .. } = self;
         let inner = inner_declaration(selection);
+        let nodes = if selection.is_empty() { String::new() } else { format!(" nodes {{ {selection} }}") };
         match shape {
             Shape::List if inner.is_empty() => format!("query {root} {{ {root} {{ {selection} }} }}"),
             Shape::List => format!("query {root}({}) {{ {root} {{ {selection} }} }}", &inner[2..]),
@@ -43,7 +66,7 @@ impl Query {
                 format!(
                     "query {root}($first: Int!, $after: String{variables}{inner}) {{ \
                      {root}(first: $first, after: $after{bounds}{arguments}) {{ \
-                     totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {selection} }} }} }}"
+                     totalCount pageInfo {{ hasNextPage endCursor }}{nodes} }} }}"
                 )
             }
         }

@@ -1,7 +1,7 @@
 //! Invoices, with their items and payments. Amounts are in units of their currency.
 
-use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
-use crate::cell::{date_text, parse_instant};
+use super::definition::{DeletionPolicy, Entity, PlaceholderNotice, Query, Shape, Source, Title};
+use crate::cell::{date_text, parse_instant, whole_number};
 use crate::column::{ChildTable, Column, ColumnType};
 use crate::local_day;
 use crate::money::in_units;
@@ -49,6 +49,7 @@ pub(super) static INVOICE: Entity = Entity {
     ],
     rules: RULES,
     placeholder: &[],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     deletion_policy: DeletionPolicy::LookupById { root: "invoice", argument: "id" },
     duplicate_ids: None,
     matching: None,
@@ -133,6 +134,7 @@ const PAYMENT_COLUMNS: &[Column] = &[
 ];
 
 const RULES: &[Rule] = &[
+    Rule::new("a billing name or e-mail holds no invisible character", Effect::Repairs(clean_names)),
     Rule::new("an invoice's totals are the sums of its items and payments", Effect::Repairs(check_sums)),
     Rule::new("an amount is in units of its currency", Effect::Repairs(convert_to_units)),
     Rule::new("a payment belongs to its day in Montréal", Effect::Derives(derive_days)),
@@ -170,6 +172,15 @@ fn sum(rows: &[ChildRowDraft<'_>], name: &str, counts: impl Fn(&ChildRowDraft<'_
     rows.iter().filter(|row| counts(row)).try_fold(0_i64, |sum, row| sum.checked_add(row.whole_number(name)?))
 }
 
+fn clean_names(draft: &mut RowDraft<'_>) {
+    draft.remove_invisible(&[
+        "alt_billing_company_name",
+        "alt_billing_first_name",
+        "alt_billing_last_name",
+        "alt_billing_email",
+    ]);
+}
+
 fn convert_to_units(draft: &mut RowDraft<'_>) {
     let divisor = divisor(draft.record.raw);
     let currency = field(draft.record.raw, &["currency", "code"]).as_str();
@@ -193,7 +204,7 @@ fn convert_to_units(draft: &mut RowDraft<'_>) {
 }
 
 fn divisor(raw: &serde_json::Value) -> Option<i64> {
-    field(raw, &["currency", "divisor"]).as_i64().filter(|divisor| *divisor > 0)
+    whole_number(field(raw, &["currency", "divisor"])).filter(|divisor| *divisor > 0)
 }
 
 fn derive_days(draft: &mut RowDraft<'_>) {

@@ -1,6 +1,6 @@
 //! Measurements of a piano: climate, pitch and sustain. They are nested in the piano.
 
-use super::definition::{DeletionPolicy, Entity, Source, Title};
+use super::definition::{DeletionPolicy, Entity, PlaceholderNotice, Source, Title};
 use crate::cell::number_text;
 use crate::column::{Column, ColumnType};
 use crate::reading::celsius_of_unmarked;
@@ -17,6 +17,7 @@ pub(super) static MEASUREMENT: Entity = Entity {
     child_tables: &[],
     rules: RULES,
     placeholder: &[],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     deletion_policy: DeletionPolicy::LookupById { root: "pianoMeasurement", argument: "id" },
     duplicate_ids: None,
     matching: None,

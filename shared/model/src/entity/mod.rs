@@ -11,8 +11,8 @@ mod timeline_entry;
 mod user;
 
 pub use definition::{
-    BoundType, DeletionPolicy, DuplicateIdRule, Entity, IncrementalReach, Query, Shape, Source, TimeFilter,
-    Title,
+    BoundType, DeletionPolicy, DuplicateIdRule, Entity, IncrementalReach, PlaceholderNotice, Query, Shape,
+    Source, TimeFilter, Title,
 };
 pub use document::INNER;
 

@@ -1,6 +1,6 @@
 //! Pianos, with their nested measurements.
 
-use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
+use super::definition::{DeletionPolicy, Entity, PlaceholderNotice, Query, Shape, Source, Title};
 use crate::column::{Column, ColumnType};
 use crate::matching::{Matching, Relation, piano};
 use crate::rule::{Effect, RowDraft, Rule};
@@ -31,6 +31,7 @@ pub(super) static PIANO: Entity = Entity {
     child_tables: &[],
     rules: &[Rule::new("a piano was built between 1700 and 2100", Effect::Repairs(clear_impossible_year))],
     placeholder: &[("make", "Inconnu"), ("model", "({id})")],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     deletion_policy: DeletionPolicy::LookupById { root: "piano", argument: "id" },
     duplicate_ids: None,
     matching: Some(Matching {

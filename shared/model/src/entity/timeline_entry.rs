@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::definition::{
-    BoundType, DeletionPolicy, DuplicateIdRule, Entity, IncrementalReach, Query, Shape, Source, TimeFilter,
-    Title,
+    BoundType, DeletionPolicy, DuplicateIdRule, Entity, IncrementalReach, PlaceholderNotice, Query, Shape,
+    Source, TimeFilter, Title,
 };
 use crate::cell::{date_text, number_text, parse_instant};
 use crate::column::{Column, ColumnType};
@@ -42,6 +42,7 @@ pub(super) static TIMELINE_ENTRY: Entity = Entity {
     child_tables: &[],
     rules: RULES,
     placeholder: &[],
+    placeholder_notice: PlaceholderNotice::AfterListing,
     // The source offers no lookup of one entry by its id.
     deletion_policy: DeletionPolicy::TwoFullSyncs,
     duplicate_ids: Some(DuplicateIdRule {

@@ -1,8 +1,9 @@
 //! Users: technicians and office staff. Never deleted at the source, only made inactive.
 
-use super::definition::{DeletionPolicy, Entity, Query, Shape, Source, Title};
+use super::definition::{DeletionPolicy, Entity, PlaceholderNotice, Query, Shape, Source, Title};
 use crate::column::{Column, ColumnType};
 use crate::matching::{Matching, Relation, person};
+use crate::rule::{Effect, RowDraft, Rule};
 
 pub(super) static USER: Entity = Entity {
     name: "users",
@@ -18,8 +19,9 @@ pub(super) static USER: Entity = Entity {
     columns: COLUMNS,
     partitioned_by: None,
     child_tables: &[],
-    rules: &[],
+    rules: RULES,
     placeholder: &[("first_name", "Inconnu"), ("last_name", "({id})")],
+    placeholder_notice: PlaceholderNotice::Immediate,
     // The source only makes a user INACTIVE, and it is unknown whether the list still holds inactive ones.
     deletion_policy: DeletionPolicy::Never,
     duplicate_ids: None,
@@ -45,3 +47,10 @@ const COLUMNS: &[Column] = &[
     Column::new("gazelle_created_at", ColumnType::Timestamp, &["createdAt"]),
     Column::new("gazelle_updated_at", ColumnType::Timestamp, &["updatedAt"]),
 ];
+
+const RULES: &[Rule] =
+    &[Rule::new("a user's names and e-mail hold no invisible character", Effect::Repairs(clean_names))];
+
+fn clean_names(draft: &mut RowDraft<'_>) {
+    draft.remove_invisible(&["first_name", "last_name", "email"]);
+}
