@@ -1,11 +1,14 @@
 //! Precision and recall of the reading extractor and the matcher on labelled sets; mutated input breaks
 //! nothing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use model::matching::{MatchProfile, Matching, TRIGRAM, choose};
 use model::reading::readings;
 use pipeline_tests::fuzz::fuzz;
-use pipeline_tests::mirror::entity;
+use pipeline_tests::mirror::{Mirror, entity};
 use serde_json::Value;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 fn cases(file: &str) -> Vec<Value> {
     let path = format!("{}/corpus/{file}", env!("CARGO_MANIFEST_DIR"));
@@ -31,11 +34,11 @@ impl Score {
     }
 }
 
-#[test]
+/// Compares the readings of each note with its labels; prints the figures, and returns them with what went wrong.
 #[expect(clippy::print_stdout, reason = "figures are for people")]
-fn readings_precision_and_recall() {
-    let cases = cases("readings.jsonl");
-    assert!(cases.len() >= 150, "{} cases", cases.len());
+fn score_readings(file: &str, cases_min: usize) -> (Score, String) {
+    let cases = cases(file);
+    assert!(cases.len() >= cases_min, "{} cases", cases.len());
     let mut score = Score::default();
     let mut misses = Vec::new();
     for case in &cases {
@@ -70,9 +73,22 @@ fn readings_precision_and_recall() {
         score.wrong += u32::try_from(found.len()).unwrap_or(u32::MAX);
         misses.extend(found.iter().map(|found| format!("invented {found:?} in {note:?}")));
     }
-    println!("readings: precision {:.3}, recall {:.3}, {score:?}", score.precision(), score.recall());
-    println!("{}", misses.join("\n"));
-    assert!(score.precision() >= 0.99 && score.recall() >= 0.98, "{score:?}\n{}", misses.join("\n"));
+    println!("{file}: precision {:.3}, recall {:.3}, {score:?}", score.precision(), score.recall());
+    let misses = misses.join("\n");
+    println!("{misses}");
+    (score, misses)
+}
+
+#[test]
+fn readings_precision_and_recall() {
+    let (score, misses) = score_readings("readings.jsonl", 150);
+    assert!(score.precision() >= 0.99 && score.recall() >= 0.98, "{score:?}\n{misses}");
+}
+
+#[test]
+fn readings_of_notes_by_a_third_hand() {
+    let (score, misses) = score_readings("readings-third.jsonl", 150);
+    assert!(score.precision() >= 0.97 && score.recall() >= 0.97, "{score:?}\n{misses}");
 }
 
 fn card(matching: &Matching, value: &Value) -> MatchProfile {
@@ -142,6 +158,77 @@ fn matching_precision_and_recall() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Returns the connected sets of pairs of ids.
+fn connected(pairs: &[(String, String)]) -> Vec<BTreeSet<String>> {
+    let mut sets: Vec<BTreeSet<String>> = Vec::new();
+    for (one, other) in pairs {
+        let (mut joined, apart): (Vec<_>, Vec<_>) =
+            sets.into_iter().partition(|set| set.contains(one) || set.contains(other));
+        joined.push(BTreeSet::from([one.clone(), other.clone()]));
+        sets = apart;
+        sets.push(joined.into_iter().flatten().collect());
+    }
+    sets
+}
+
+fn pairs_of(sets: &[BTreeSet<String>]) -> BTreeSet<(String, String)> {
+    let of_set = |set: &BTreeSet<String>| {
+        let ids: Vec<String> = set.iter().cloned().collect();
+        let pair = |index: usize| {
+            ids[index + 1..].iter().map(|other| (ids[index].clone(), other.clone())).collect::<Vec<_>>()
+        };
+        (0..ids.len()).flat_map(pair).collect::<Vec<_>>()
+    };
+    sets.iter().flat_map(of_set).collect()
+}
+
+#[sqlx::test(migrations = false)]
+#[expect(clippy::print_stdout, reason = "figures are for people")]
+async fn duplicates_of_hostile_clients(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    let cases = cases("duplicates.jsonl");
+    assert!(cases.len() >= 200, "{} clients", cases.len());
+    let sql = "insert into clients (id, company_name, first_name, last_name, email, phone, street1, city, postal_code)
+        select c ->> 'id', c ->> 'company_name', c ->> 'first_name', c ->> 'last_name', c ->> 'email', c ->> 'phone',
+            c ->> 'street', c ->> 'city', c ->> 'postal_code'
+        from jsonb_array_elements($1::text::jsonb) c";
+    let done = sqlx::query(sql).bind(Value::from(cases.clone()).to_string());
+    done.execute(&mut mirror.connection().await).await.expect("clients");
+    while db::matching::match_changed(&mirror.db, entity("clients")).await.expect("a database").rows > 0 {}
+    let rows = mirror.rows("select one, other from duplicate_pairs").await;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let linked: Vec<(String, String)> =
+        rows.iter().map(|row| (text(&row["one"]), text(&row["other"]))).collect();
+    let found = pairs_of(&connected(&linked));
+    let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for case in cases.iter().filter(|case| !text(&case["group"]).is_empty()) {
+        labels.entry(text(&case["group"])).or_default().insert(text(&case["id"]));
+    }
+    let expected = pairs_of(&labels.into_values().collect::<Vec<_>>());
+    let count = |pairs: usize| u32::try_from(pairs).unwrap_or(u32::MAX);
+    let score = Score {
+        right: count(found.intersection(&expected).count()),
+        wrong: count(found.difference(&expected).count()),
+        missed: count(expected.difference(&found).count()),
+    };
+    let card = |id: &String| cases.iter().find(|case| text(&case["id"]) == *id).map(ToString::to_string);
+    let list = |word: &str, pairs: Vec<&(String, String)>| {
+        let line = |pair: &&(String, String)| format!("{word} {:?}\n    {:?}", card(&pair.0), card(&pair.1));
+        pairs.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let misses = [
+        list("invented", found.difference(&expected).collect()),
+        list("missed", expected.difference(&found).collect()),
+    ]
+    .join("\n");
+    println!(
+        "duplicates: precision {:.3}, recall {:.3}, {score:?}\n{misses}",
+        score.precision(),
+        score.recall()
+    );
+    assert!(score.precision() >= 0.95 && score.recall() >= 0.9, "{score:?}\n{misses}");
 }
 
 #[test]

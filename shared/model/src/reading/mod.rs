@@ -1,12 +1,19 @@
 //! Readings in technicians' notes, French and English: room temperature, relative humidity, pitch.
 //!
 //! `Accord 440Hz, 21C, 39%` holds all three. A number that could be a price, a discount, a time, a date, a key of the
-//! piano or advice is no reading: a missed reading costs less than an invented one.
+//! piano, a road, cents, advice, a set-point, the weather or an earlier visit is no reading: a missed reading costs less
+//! than an invented one. A range is one reading, with the midpoint for its value.
 
+mod clause;
 mod context;
+mod humidity;
+mod labels;
 mod note;
+mod pitch;
 mod quantity;
 mod scan;
+mod series;
+mod temperature;
 mod token;
 mod words;
 

@@ -18,19 +18,34 @@ pub fn readings(note: &str) -> Vec<Reading> {
     }
     let scan = Scan::of(&note[..end]);
     let mut found: Vec<Found> = Vec::new();
+    let mut index = 0;
     // A percentage is recognised by the readings beside it, so humidities come last.
-    for index in 0..scan.len() {
-        if let Some(reading) = scan.temperature(index).or_else(|| scan.pitch(index))
-            && found.last().is_none_or(|(tokens, _)| tokens.end <= reading.0.start)
-        {
-            found.push(reading);
+    while index < scan.len() {
+        let series = scan.series(index);
+        let readings = if series.is_empty() {
+            scan.temperature(index).or_else(|| scan.pitch(index)).into_iter().collect()
+        } else {
+            series
+        };
+        let end = found.iter().map(|(tokens, _)| tokens.end).max().unwrap_or(0);
+        let is_free = readings.first().is_some_and(|(tokens, _)| tokens.start >= end);
+        if is_free {
+            index = readings.iter().map(|(tokens, _)| tokens.end).max().unwrap_or(index).max(index + 1);
+            found.extend(readings);
+        } else {
+            index += 1;
         }
     }
-    for index in 0..scan.len() {
-        if let Some(reading) = scan.humidity(index, &found)
-            && found.iter().all(|(tokens, _)| !tokens.contains(&index))
-        {
-            found.push(reading);
+    let mut index = 0;
+    while index < scan.len() {
+        let humidity = scan.humidity(index, &found);
+        let is_free = |(tokens, _): &Found| {
+            found.iter().all(|(other, _)| tokens.end <= other.start || other.end <= tokens.start)
+        };
+        index += 1;
+        if let Some(humidity) = humidity.filter(is_free) {
+            index = humidity.0.end.max(index);
+            found.push(humidity);
         }
     }
     found.sort_by_key(|(tokens, _)| tokens.start);

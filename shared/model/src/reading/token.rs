@@ -14,6 +14,10 @@ pub(super) struct Token {
     folded: Range<usize>,
     /// States that no space separates the token from the one before.
     pub(super) is_glued: bool,
+    /// States that the token begins with a capital letter.
+    pub(super) is_capital: bool,
+    /// States that the token is a word in capital letters.
+    pub(super) is_shouted: bool,
 }
 
 /// Kind of a token.
@@ -43,7 +47,8 @@ impl Tokens {
         let mut characters = text.char_indices().peekable();
         let mut end_before = 0;
         while let Some((start, character)) = characters.next() {
-            if character.is_whitespace() && character != '\n' {
+            // The variation selector of a pictogram is no character of its own.
+            if (character.is_whitespace() && character != '\n') || character == '\u{fe0f}' {
                 continue;
             }
             let folded_start = all.folded.len();
@@ -64,6 +69,10 @@ impl Tokens {
             } else {
                 match character {
                     '°' | 'º' | '˚' | '∘' => TokenKind::Degree,
+                    // `21*C` and `21^C` are typed where a keyboard has no degree sign.
+                    '*' | '^' if is_after_digit(text, start) && is_before_unit(text, end) => {
+                        TokenKind::Degree
+                    }
                     '％' => TokenKind::Sign('%'),
                     '–' | '—' | '−' => TokenKind::Sign('-'),
                     other => TokenKind::Sign(other),
@@ -71,7 +80,10 @@ impl Tokens {
             };
             let folded = folded_start..all.folded.len();
             let is_glued = start == end_before && start > 0;
-            all.tokens.push(Token { kind, span: start..end, folded, is_glued });
+            let is_capital = character.is_uppercase();
+            let is_shouted =
+                is_capital && end - start > 1 && !text[start..end].chars().any(char::is_lowercase);
+            all.tokens.push(Token { kind, span: start..end, folded, is_glued, is_capital, is_shouted });
             end_before = end;
         }
         all
@@ -116,14 +128,38 @@ impl Tokens {
     pub(super) fn is_glued(&self, index: usize) -> bool {
         self.get(index).is_some_and(|token| token.is_glued)
     }
+
+    pub(super) fn is_capital(&self, index: usize) -> bool {
+        self.get(index).is_some_and(|token| token.is_capital)
+    }
+}
+
+fn is_after_digit(text: &str, at: usize) -> bool {
+    text[..at].ends_with(|character: char| character.is_ascii_digit())
+}
+
+fn is_before_unit(text: &str, at: usize) -> bool {
+    let mut rest = text[at..].chars();
+    matches!(rest.next(), Some('c' | 'C' | 'f' | 'F')) && !rest.next().is_some_and(char::is_alphanumeric)
 }
 
 /// Returns the end of the number that begins at `start`: digits, and one or two decimals after a dot or a comma.
 fn number_end(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |from: usize| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
     let end = start + digits(start);
+    let decimals = digits(end + 1);
+    let is_list = bytes.get(end) == Some(&b',')
+        && decimals == 2
+        && (430..=446).contains(&text[start..end].parse().unwrap_or(0))
+        && (bytes.get(end + 3).is_some_and(|next| b",/cC".contains(next))
+            || text[end + 3..].starts_with('°'));
     match bytes.get(end) {
+        // `440,21,40` and `440,21C` are a pitch and what follows it.
+        _ if is_list => end,
         // More than two digits after a comma are thousands: `1,200`.
         Some(b'.' | b',') => match digits(end + 1) {
             1 | 2 => end + 1 + digits(end + 1),
