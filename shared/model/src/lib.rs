@@ -11,6 +11,7 @@ pub mod matching;
 pub mod money;
 pub mod normalize;
 pub mod reading;
+pub mod repair;
 pub mod row;
 pub mod rule;
 pub mod unresolved;

@@ -23,17 +23,31 @@ pub struct Matching {
 }
 
 /// Relation between two matching records of one entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Relation {
     /// Matches among the entity's own records are ignored.
     None,
     /// The records may be duplicates: a person decides, the pipeline never merges.
-    ProbableDuplicate,
+    ProbableDuplicate(DuplicateRule),
     /// The younger record continues the older one, and is linked to it.
     Predecessor {
         /// Column with the instant at which a record began.
         since: &'static str,
     },
+}
+
+/// Properties of probable duplicates that a person is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct DuplicateRule {
+    /// Lowest score of a certain duplicate; below it, a duplicate is likely.
+    pub certain: f64,
+    /// Returns the names of the fields in which two profiles agree.
+    pub evidence: fn(&MatchProfile, &MatchProfile) -> Vec<&'static str>,
+    /// Returns the name of a record for people.
+    pub label: fn(&MatchProfile) -> String,
+    /// Returns the person of a record that has one beside its name, such as the contact of a company: empty without one,
+    /// none where the record is a person itself. Where a group has several, each of them is a record of its own.
+    pub contact: fn(&MatchProfile) -> Option<String>,
 }
 
 impl Matching {

@@ -3,12 +3,14 @@
 //! A false link costs more than a missing one.
 
 pub mod client;
+mod client_evidence;
 mod definition;
+mod given_names;
 pub mod person;
 pub mod piano;
 mod profile;
 mod similarity;
 
-pub use definition::{Matching, Relation, ScoredCandidate, choose};
-pub use profile::{MatchKey, MatchProfile, TRIGRAM, trigrams};
+pub use definition::{DuplicateRule, Matching, Relation, ScoredCandidate, choose};
+pub use profile::{MatchKey, MatchProfile, NAME, TRIGRAM, trigrams};
 pub use similarity::{given_name_similarity, similarity};

@@ -10,6 +10,8 @@ pub struct MatchProfile {
     /// Id of the record; empty for a reference that is not resolved yet.
     pub id: String,
     fields: Vec<(&'static str, String)>,
+    /// Kinds of the keys that records with many other names have, too.
+    shared: Vec<&'static str>,
 }
 
 impl MatchProfile {
@@ -23,13 +25,27 @@ impl MatchProfile {
             })
             .filter(|(_, value)| !value.is_empty())
             .collect();
-        Self { id: id.to_owned(), fields }
+        Self { id: id.to_owned(), fields, shared: Vec::new() }
     }
 
     /// Returns the field with that name; none where it is unknown.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the profile with the kinds of those of its keys that many other names have, such as the phone of a
+    /// reception: they prove little.
+    #[must_use]
+    pub fn with_shared(mut self, kinds: Vec<&'static str>) -> Self {
+        self.shared = kinds;
+        self
+    }
+
+    /// Reports whether many other names have the profile's key of that kind.
+    #[must_use]
+    pub fn is_shared(&self, kind: &str) -> bool {
+        self.shared.contains(&kind)
     }
 
     /// Reports whether the profile has no field at all.
@@ -51,7 +67,7 @@ const FIELD_CHARACTERS_MAX: usize = 200;
 /// Key by which profiles are found. Profiles that share an exact key, or enough trigrams, are compared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MatchKey {
-    /// Kind of the key: `email`, `phone`, `street`, `serial`, `initial` or [`TRIGRAM`].
+    /// Kind of the key: `email`, `phone`, `street`, `serial`, `initial`, [`NAME`] or [`TRIGRAM`].
     pub kind: &'static str,
     /// Value in its normal form, see [`crate::normalize`].
     pub value: String,
@@ -67,6 +83,9 @@ impl MatchKey {
 
 /// Kind of the keys that prove nothing alone: only many shared ones make a candidate.
 pub const TRIGRAM: &str = "trigram";
+
+/// Kind of the key that is a record's whole name: the number of names behind a phone says how many share it.
+pub const NAME: &str = "name";
 
 /// Upper bound for the letters of a word that become trigrams.
 const WORD_CHARACTERS_MAX: usize = 40;
