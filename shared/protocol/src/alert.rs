@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::action::ActionKind;
+use crate::lane::Lane;
 
 /// Upper bound for the length of a detail, which people read on a phone.
 const DETAIL_CHARACTERS_MAX: usize = 400;
@@ -26,12 +27,24 @@ pub enum AlertClass {
     SyncFailed,
     /// Readers of an entity see outdated data.
     EntityStale,
+    /// Runs of a lane end again and again without the proof that they hold everything.
+    RunPartial,
+    /// No full run has proven for more than a week which records exist.
+    SweepOverdue,
+    /// The database lacks runs that it held before: it was restored from a backup.
+    DatabaseRestored,
     /// The share of failed records exceeds its threshold.
     ErrorRate,
+    /// A field cannot be read in many records: the source seems to write it in another way.
+    SourceDrift,
     /// A large share of a table is missing at the source: deletions wait for a person's confirmation.
     DeletionWithheld,
+    /// Gazelle counts other records than stand here or are explained.
+    Incomplete,
     /// Messages reached a dead-letter queue.
     DeadLetters,
+    /// Gazelle does not serve a record, or a part of a listing.
+    Unserved,
     /// An object or a message cannot be read and was set aside.
     Quarantined,
     /// A record could not be promoted to its production table.
@@ -44,7 +57,7 @@ pub enum AlertClass {
 
 impl AlertClass {
     /// Every class, the most serious first.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 20] = [
         Self::DatabaseUnreachable,
         Self::FunctionFailed,
         Self::ScheduleSilent,
@@ -52,9 +65,15 @@ impl AlertClass {
         Self::SchemaChanged,
         Self::SyncFailed,
         Self::EntityStale,
+        Self::RunPartial,
+        Self::SweepOverdue,
+        Self::DatabaseRestored,
         Self::ErrorRate,
+        Self::SourceDrift,
         Self::DeletionWithheld,
+        Self::Incomplete,
         Self::DeadLetters,
+        Self::Unserved,
         Self::Quarantined,
         Self::RecordFailed,
         Self::Placeholder,
@@ -72,9 +91,15 @@ impl AlertClass {
             Self::SchemaChanged => "schema_changed",
             Self::SyncFailed => "sync_failed",
             Self::EntityStale => "entity_stale",
+            Self::RunPartial => "run_partial",
+            Self::SweepOverdue => "sweep_overdue",
+            Self::DatabaseRestored => "database_restored",
             Self::ErrorRate => "error_rate",
+            Self::SourceDrift => "source_drift",
             Self::DeletionWithheld => "deletion_withheld",
+            Self::Incomplete => "incomplete",
             Self::DeadLetters => "dead_letters",
+            Self::Unserved => "unserved",
             Self::Quarantined => "quarantined",
             Self::RecordFailed => "record_failed",
             Self::Placeholder => "placeholder",
@@ -89,12 +114,37 @@ impl AlertClass {
             ActionKind::Credentials => Self::Credentials,
             ActionKind::Schema => Self::SchemaChanged,
             ActionKind::DeletionWithheld => Self::DeletionWithheld,
+            ActionKind::Unserved => Self::Unserved,
+            ActionKind::Drift => Self::SourceDrift,
+            ActionKind::Incomplete => Self::Incomplete,
             ActionKind::Quarantined => Self::Quarantined,
             ActionKind::Failed => Self::RecordFailed,
             ActionKind::Placeholder => Self::Placeholder,
             ActionKind::Duplicate | ActionKind::ProbableDuplicate | ActionKind::Unmatched => return None,
         })
     }
+}
+
+/// Separator of entity and lane in the subject of an alert.
+const LANE_SEPARATOR: char = '/';
+
+/// Returns the subject of an alert on a lane: the entity alone for the incremental lane, as the stored alerts of every
+/// version have it, else `clients/full`.
+#[must_use]
+pub fn lane_subject(entity: &str, lane: Lane) -> String {
+    match lane {
+        Lane::Incremental => entity.to_owned(),
+        lane => format!("{entity}{LANE_SEPARATOR}{lane}"),
+    }
+}
+
+/// Returns the entity and the lane of a subject; the incremental lane where the subject names none.
+#[must_use]
+pub fn parse_lane_subject(subject: &str) -> (&str, Lane) {
+    let named = subject.rsplit_once(LANE_SEPARATOR);
+    named
+        .and_then(|(entity, lane)| Some((entity, lane.parse().ok()?)))
+        .unwrap_or((subject, Lane::Incremental))
 }
 
 /// Signal of a problem, from the function that met it.
@@ -168,6 +218,16 @@ mod tests {
             serde_json::from_str::<AlertMessage>(r#"{"class":"nonsense","at":"2026-01-01T00:00:00Z"}"#)
                 .is_err()
         );
+    }
+
+    #[test]
+    fn subject_of_a_lane_round_trips() {
+        for lane in Lane::ALL {
+            let subject = lane_subject("clients", lane);
+            assert_eq!(parse_lane_subject(&subject), ("clients", lane), "{subject}");
+        }
+        assert_eq!(lane_subject("clients", Lane::Incremental), "clients", "as former versions stored it");
+        assert_eq!(parse_lane_subject("raw/users/x.json"), ("raw/users/x.json", Lane::Incremental));
     }
 
     #[test]

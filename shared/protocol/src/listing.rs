@@ -1,14 +1,12 @@
 //! Listings: the records of a response to an entity's query, and the way to the next page.
 
-use std::borrow::Cow;
-
 use model::entity::{Query, Shape};
 use model::row::is_usable_id;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 pub use crate::response::InvalidPage;
-use crate::response::Response;
+use crate::response::{Response, id_text};
 
 /// Records of one page of a listing.
 #[derive(Debug)]
@@ -29,11 +27,11 @@ impl Listing<'_> {
         #[derive(Deserialize)]
         struct Identified<'a> {
             #[serde(borrow)]
-            id: Option<Cow<'a, str>>,
+            id: Option<&'a RawValue>,
         }
         self.nodes.iter().map(|node| {
             let identified: Identified<'_> = serde_json::from_str(node.get()).ok()?;
-            identified.id.filter(|id| is_usable_id(id)).map(Cow::into_owned)
+            identified.id.and_then(id_text).filter(|id| is_usable_id(id))
         })
     }
 }
@@ -46,6 +44,9 @@ pub struct PageInfo {
     pub has_next_page: bool,
     /// Cursor after which the next page begins.
     pub end_cursor: Option<String>,
+    /// Cursor before which the page to the front ends; requested of pages from the end alone.
+    #[serde(default)]
+    pub start_cursor: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +55,9 @@ struct Connection<'a> {
     #[serde(borrow)]
     nodes: Option<Vec<&'a RawValue>>,
     page_info: Option<PageInfo>,
-    total_count: Option<u64>,
+    /// Of any form: a count that cannot be read proves nothing, and costs no record.
+    #[serde(borrow)]
+    total_count: Option<&'a RawValue>,
 }
 
 /// Parses a response to the query.
@@ -64,7 +67,7 @@ struct Connection<'a> {
 pub fn parse_listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>, InvalidPage> {
     let root = query.root;
     let response: Response<'a> = serde_json::from_str(response).map_err(InvalidPage::Response)?;
-    let errors = response.errors.unwrap_or_default().into_iter().map(|error| error.message).collect();
+    let errors = response.errors().into_iter().map(|error| error.message).collect();
     let value = *response
         .data
         .as_ref()
@@ -82,11 +85,16 @@ pub fn parse_listing<'a>(query: &Query, response: &'a str) -> Result<Listing<'a>
             Ok(Listing {
                 nodes: connection.nodes.unwrap_or_default(),
                 page_info: connection.page_info,
-                total_count: connection.total_count,
+                total_count: connection.total_count.and_then(count_of),
                 errors,
             })
         }
     }
+}
+
+/// Returns a count that is a whole number.
+fn count_of(count: &RawValue) -> Option<u64> {
+    serde_json::from_str(count.get()).ok()
 }
 
 #[cfg(test)]
@@ -95,6 +103,19 @@ mod tests {
 
     use super::*;
     use model::entity::find;
+
+    #[test]
+    fn malformed_error_or_count_costs_no_record() {
+        let Some(query) = find("timeline").and_then(|timeline| timeline.query()) else { panic!() };
+        for (errors, count) in [("[null]", "1"), (r#"[{"message":null}]"#, "\"1\""), (r#"["text"]"#, "-1")] {
+            let response = format!(
+                r#"{{"errors":{errors},"data":{{"allTimelineEntries":{{"totalCount":{count},"nodes":[{{"id":"a"}}]}}}}}}"#
+            );
+            let Ok(listing) = parse_listing(query, &response) else { panic!("{response}") };
+            assert_eq!((listing.nodes.len(), listing.errors.len()), (1, 1), "{response}");
+            assert_eq!(listing.total_count, (count == "1").then_some(1));
+        }
+    }
 
     #[test]
     fn response_without_its_list_names_the_field() {

@@ -30,7 +30,7 @@ pub struct LookupResponse<'a> {
 /// The response is not a GraphQL response with `data`.
 pub fn parse_lookup<'a>(response: &'a str, ids: &[String]) -> Result<LookupResponse<'a>, InvalidPage> {
     let response: Response<'a> = serde_json::from_str(response).map_err(InvalidPage::Response)?;
-    let has_errors = !response.errors.unwrap_or_default().is_empty();
+    let has_errors = !response.errors().is_empty();
     let data = response.data.ok_or(InvalidPage::NoRoot { root: "r0" })?;
     let mut parsed = LookupResponse { elements: Vec::new(), results: Vec::with_capacity(ids.len()) };
     for (index, id) in ids.iter().enumerate() {
@@ -57,6 +57,10 @@ pub fn parse_lookup<'a>(response: &'a str, ids: &[String]) -> Result<LookupRespo
 mod tests {
     use super::*;
 
+    fn expected_unclear(ids: &[String]) -> Vec<(String, LookupResult)> {
+        ids.iter().map(|id| (id.clone(), LookupResult::Unclear)).collect()
+    }
+
     #[test]
     fn lookup_distinguishes_found_gone_and_unclear() {
         use LookupResult::{Found, Gone, Unclear};
@@ -70,6 +74,12 @@ mod tests {
             results(r#"{"data":{"r0":{"id":"a"},"r1":null,"r2":null},"errors":[{"message":"non"}]}"#);
         let expected = [("a", Found), ("b", Unclear), ("c", Unclear)];
         assert_eq!(partial, expected.map(|(id, result)| (id.to_owned(), result)));
+        // An error of any form is no answer.
+        for errors in ["[null]", "[{}]", r#"["text"]"#] {
+            let errored =
+                results(&format!(r#"{{"data":{{"r0":null,"r1":null,"r2":null}},"errors":{errors}}}"#));
+            assert_eq!(errored, expected_unclear(&ids), "{errors}");
+        }
         assert!(parse_lookup(r#"{"data":null}"#, &ids).is_err());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Each message is read on its own: an invalid one never costs the others of its batch.
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -118,6 +118,16 @@ fn decode_key(key: &str) -> String {
     percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
+/// Encodes a key as S3 does in its notifications, so that [`notification`] decodes it to the same key.
+#[must_use]
+pub fn encode_key(key: &str) -> String {
+    percent_encode(key.as_bytes(), KEY_ESCAPES).to_string().replace(' ', "+")
+}
+
+/// Bytes that S3 encodes in a key: all but letters, digits and the marks of a path. The space becomes a plus.
+const KEY_ESCAPES: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b' ').remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// Request to reconcile: records of an entity wait in staging. The work itself is read from the staging table, so a
 /// request may be lost or repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,6 +145,18 @@ mod tests {
         let body = json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": "raw/a+b%2Bc%C3%A9.json"}}}]});
         let Ok(Notification::Objects(objects)) = notification(&body.to_string()) else { panic!() };
         assert_eq!(objects, [ObjectRef { bucket: "b".to_owned(), key: "raw/a b+cé.json".to_owned() }]);
+    }
+
+    #[test]
+    fn encoded_key_decodes_to_itself() {
+        for key in
+            ["raw/clients/2026/01/31/r/page-00001.json", "raw/a+b c%2B%/é&\"\n\u{0}🎹?#=.json", "+", "%"]
+        {
+            let body =
+                json!({"Records": [{"s3": {"bucket": {"name": "b"}, "object": {"key": encode_key(key)}}}]});
+            let Ok(Notification::Objects(objects)) = notification(&body.to_string()) else { panic!("{key}") };
+            assert_eq!(objects[0].key, key);
+        }
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub enum ObjectKind {
 /// Returns the kind of the object with that key; none for a key that the stager does not read.
 #[must_use]
 pub fn object_kind(key: &str) -> Option<ObjectKind> {
-    let (prefix, rest) = key.split_once('/')?;
+    // The database holds keys, and no text with NUL; the fetcher writes none with any control character.
+    let (prefix, rest) = key.split_once('/').filter(|_| !key.contains(char::is_control))?;
     let file = rest.rsplit('/').next()?;
     match prefix {
         "raw" if file.starts_with("page-") && file.ends_with(".json") => Some(ObjectKind::RawPage),

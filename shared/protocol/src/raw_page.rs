@@ -1,7 +1,10 @@
 //! Raw pages: a response of the source, byte for byte, in an envelope that says what was requested and when.
 
-use chrono::{DateTime, Utc};
+use std::ops::RangeInclusive;
+
+use chrono::{DateTime, Datelike as _, Utc};
 use model::entity::Entity;
+use model::row::is_usable_id;
 use model::window::Window;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -58,12 +61,63 @@ pub struct Metadata {
     pub fetcher_version: String,
 }
 
+/// Years in which a page can have been fetched, or a run have started.
+pub(crate) const YEARS: RangeInclusive<i32> = 1970..=2199;
+
+/// Upper bound for the length of a run id or of a mode.
+const NAME_BYTES_MAX: usize = 100;
+
+/// Reports whether a text can be a run id, a mode or the like: short, and without control characters.
+pub(crate) fn is_usable_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains(char::is_control)
+}
+
+/// Reports whether a count fits the database's columns.
+pub(crate) fn is_storable_count(count: u64) -> bool {
+    i32::try_from(count).is_ok()
+}
+
+/// Reports whether the database can hold both ends of a period.
+pub(crate) fn is_storable_window(window: Option<Window>) -> bool {
+    let is_storable = |at: DateTime<Utc>| (-4_711..=9_999).contains(&at.year());
+    window.is_none_or(|window| is_storable(window.start) && window.end.is_none_or(is_storable))
+}
+
+impl Metadata {
+    /// Checks every field that is stored. The page is not at fault for a cursor, an endpoint or a version: they are not.
+    ///
+    /// # Errors
+    /// Names the first field whose value no fetcher writes.
+    pub fn check(&self) -> Result<(), PageNodesError> {
+        let ids_are_usable = self.asked.iter().flatten().all(|id| is_usable_id(id));
+        let checks = [
+            ("run_id", is_usable_name(self.run_id.as_str())),
+            ("mode", is_usable_name(&self.mode)),
+            ("page", i32::try_from(self.page).is_ok()),
+            ("fetched_at", YEARS.contains(&self.fetched_at.year())),
+            ("window", is_storable_window(self.window)),
+            ("asked", ids_are_usable),
+            ("record_count", is_storable_count(self.record_count)),
+        ];
+        match checks.into_iter().find(|(_, is_valid)| !is_valid) {
+            Some((field, _)) => Err(PageNodesError::Metadata { field }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Error for an object that cannot be split into records.
 #[derive(Debug, thiserror::Error)]
 pub enum PageNodesError {
     /// The object is not the envelope of a raw page.
     #[error("invalid raw page")]
     Envelope(#[source] serde_json::Error),
+    /// A field of the metadata has a value that no fetcher writes.
+    #[error("invalid metadata: `{field}` is out of range")]
+    Metadata {
+        /// Name of the field.
+        field: &'static str,
+    },
     /// The entity is not in the registry, or has no pages of its own.
     #[error("unknown entity")]
     UnknownEntity,
@@ -81,6 +135,8 @@ pub struct Node<'a> {
     pub parent_id: Option<String>,
     /// JSON of the element, byte for byte.
     pub json: &'a str,
+    /// Bytes of the element as received, where they are no UTF-8 and `json` has U+FFFD for what is broken.
+    pub original: Option<&'a [u8]>,
 }
 
 /// Elements of a page: those of the entity itself, and those nested in them.
@@ -114,6 +170,12 @@ fn is_truncated(entity: &Entity, fields: &RawFields<'_>) -> bool {
         let inner = list.and_then(|list| serde_json::from_str::<InnerList>(list.get()).ok());
         inner.and_then(|inner| inner.page_info).is_some_and(|info| info.has_next_page)
     })
+}
+
+/// Returns the usable id of an element; none where it has none, or is not an object.
+#[must_use]
+pub fn id_of_element(element: &RawValue) -> Option<String> {
+    id_of_json(element.get())
 }
 
 /// Returns the ids of the truncated records, which [`nodes`] leaves out of a listing.
@@ -184,9 +246,10 @@ fn split<'a>(
                 id: id_of_json(nested.get()),
                 parent_id: id.clone(),
                 json: nested.get(),
+                original: None,
             }));
         }
-        nodes.own.push(Node { id, parent_id: None, json });
+        nodes.own.push(Node { id, parent_id: None, json, original: None });
     }
     nodes
 }
@@ -220,6 +283,35 @@ mod tests {
     }
 
     #[test]
+    fn metadata_that_no_fetcher_writes_names_its_field() {
+        let valid = serde_json::json!({"schema_version": 1, "entity": "clients", "mode": "full", "run_id": "r", "page": 1,
+            "cursor": "\u{0}", "fetched_at": "2026-01-31T23:59:01Z", "endpoint": "", "api_version": "",
+            "query_sha256": "", "window": null, "record_count": 1, "fetcher_version": "", "asked": ["a"]});
+        let check = |metadata: serde_json::Value| {
+            let metadata: Metadata =
+                serde_json::from_value(metadata).unwrap_or_else(|error| panic!("{error}"));
+            metadata.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(check(valid.clone()), Ok(()));
+        for (field, value) in [
+            ("fetched_at", "+262142-01-01T00:00:00Z".into()),
+            ("fetched_at", "-0044-03-15T00:00:00Z".into()),
+            ("fetched_at", "1969-12-31T23:59:59Z".into()),
+            ("run_id", "a\u{0}".into()),
+            ("run_id", "".into()),
+            ("mode", "m".repeat(101).into()),
+            ("page", u32::MAX.into()),
+            ("record_count", u64::MAX.into()),
+            ("asked", serde_json::json!(["a\u{0}"])),
+            ("window", serde_json::json!({"start": "-200000-01-01T00:00:00Z", "end": null})),
+        ] {
+            let mut metadata = valid.clone();
+            metadata[field] = value;
+            assert_eq!(check(metadata), Err(format!("invalid metadata: `{field}` is out of range")));
+        }
+    }
+
+    #[test]
     fn element_of_any_shape_becomes_a_node() {
         let response = r#"{"data":{"allTimelineEntries":{"totalCount":5,"pageInfo":{"hasNextPage":true,"endCursor":"x"},
             "nodes":[null,{"id":"a"},{"id":null},7,{"id":"a\u0000"}]}}}"#;
@@ -229,7 +321,7 @@ mod tests {
         assert_eq!(listing.total_count, Some(5));
         assert_eq!(
             listing.page_info,
-            Some(PageInfo { has_next_page: true, end_cursor: Some("x".to_owned()) })
+            Some(PageInfo { has_next_page: true, end_cursor: Some("x".to_owned()), start_cursor: None })
         );
         let nodes = nodes(timeline(), None, &listing.nodes).own;
         let seen: Vec<_> = nodes.iter().map(|node| (node.id.as_deref(), node.json)).collect();

@@ -1,4 +1,7 @@
 //! GraphQL responses, read without copying the records.
+//!
+//! The data is read strictly, the errors beside it leniently: the specification makes almost everything in them
+//! optional, and a malformed error must not cost the data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,6 +9,8 @@ use std::collections::BTreeMap;
 use model::row::is_usable_id;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::graphql_error::{GraphqlError, parse_errors};
 
 /// Fields of a JSON object, each value byte for byte.
 pub(crate) type RawFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -15,15 +20,15 @@ pub(crate) type RawFields<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 pub(crate) struct Response<'a> {
     #[serde(borrow, default)]
     pub(crate) data: Option<RawFields<'a>>,
-    #[serde(default)]
-    pub(crate) errors: Option<Vec<GraphqlError>>,
+    #[serde(borrow, default)]
+    errors: Option<&'a RawValue>,
 }
 
-/// Element of a response's `errors`.
-#[derive(Deserialize)]
-pub(crate) struct GraphqlError {
-    #[serde(default)]
-    pub(crate) message: String,
+impl Response<'_> {
+    /// Returns the errors, of whatever form they have.
+    pub(crate) fn errors(&self) -> Vec<GraphqlError> {
+        parse_errors(self.errors)
+    }
 }
 
 /// Error for a response that does not have the shape of its query.
@@ -50,7 +55,16 @@ pub enum InvalidPage {
 
 /// Returns the usable id of a record; none where it has none.
 pub(crate) fn id_of(fields: &RawFields<'_>) -> Option<String> {
-    fields.get("id").and_then(|id| text_of(id)).filter(|id| is_usable_id(id))
+    fields.get("id").and_then(|id| id_text(id)).filter(|id| is_usable_id(id))
+}
+
+/// Returns the text of an id: a JSON string, or the digits of a whole number.
+pub(crate) fn id_text(value: &RawValue) -> Option<String> {
+    let digits = value.get().strip_prefix('-').unwrap_or(value.get());
+    if (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(value.get().to_owned());
+    }
+    text_of(value)
 }
 
 /// Returns the usable id of a record in JSON; none where it has none, or is not an object.

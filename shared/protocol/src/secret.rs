@@ -17,7 +17,13 @@ pub trait ReadSecret: Debug + Send + Sync {
 /// Error for a secret that cannot be used. Never contains its value.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// The store did not respond, or has no such secret.
+    /// The store has no such secret.
+    #[error("the secret {id} does not exist")]
+    Missing {
+        /// Name of the secret.
+        id: String,
+    },
+    /// The store did not respond, or refused.
     #[error("could not read the secret {id}: {reason}")]
     Read {
         /// Name of the secret.
