@@ -169,7 +169,7 @@ impl Credentials {
                     }
                     let expires_at = expires_at(&refreshed).unwrap_or_default();
                     info!("Refreshed the access token, which expires at {expires_at}");
-                    return usable_token(&refreshed, None).ok_or(TokenError::RefreshExpired);
+                    return usable_token(&refreshed, None).ok_or(TokenError::RefreshUnusable);
                 }
                 Err(TokenError::NeedsPerson { .. }) => {
                     // The refresh token that was read may be older than the one that another invocation just stored.

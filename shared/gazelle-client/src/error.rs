@@ -1,5 +1,7 @@
 //! Errors of the client: of a request, of one attempt at it, of its credentials.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use object_store::StateError;
 use protocol::secret::SecretError;
@@ -35,9 +37,9 @@ pub enum ApiError {
     },
     /// Gazelle refuses the key or token, and a renewed one too.
     #[error(
-        "Gazelle refuses the credentials (401): check the key or authorise again; its user must be an ADMIN"
+        "Gazelle refuses the credentials ({0}): check the key or authorise again; its user must be an ADMIN"
     )]
-    Unauthorized,
+    Unauthorized(Refusal),
     /// The document does not fit Gazelle's schema: the schema has changed, or the document is wrong.
     #[error("Gazelle's schema refuses the query ({code}): {message}")]
     Schema {
@@ -46,9 +48,6 @@ pub enum ApiError {
         /// Message of the GraphQL error, which names the field, shortened.
         message: String,
     },
-    /// The response holds errors and no data; the text is the first error's message, shortened.
-    #[error("Gazelle answered with errors and no data: {0}")]
-    NoData(String),
     /// The response has a status that no further attempt would change.
     #[error("Gazelle answered {0}")]
     Status(StatusCode),
@@ -61,6 +60,37 @@ pub enum ApiError {
         #[source]
         last: Option<AttemptError>,
     },
+}
+
+/// Sign by which Gazelle refuses a key or token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Status of the response, such as 401 or 403.
+    Status(StatusCode),
+    /// Redirect to a login.
+    Redirect(StatusCode),
+    /// Code of a GraphQL error, such as `UNAUTHENTICATED`, beside this status.
+    Code(StatusCode),
+    /// Page on which a person would log in, with the status of success.
+    LoginPage,
+}
+
+impl Refusal {
+    /// Returns whether it can mean nothing else: the others are tried again first.
+    pub(crate) fn is_certain(self) -> bool {
+        matches!(self, Self::Status(StatusCode::UNAUTHORIZED) | Self::Code(_))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{}", status.as_u16()),
+            Self::Redirect(status) => write!(f, "{}, a redirect to the login", status.as_u16()),
+            Self::Code(status) => write!(f, "UNAUTHENTICATED, with the status {}", status.as_u16()),
+            Self::LoginPage => f.write_str("a login page instead of data"),
+        }
+    }
 }
 
 /// Error of one attempt, after which another may succeed.
@@ -78,6 +108,15 @@ pub enum AttemptError {
     /// Gazelle is overloaded or has an error of its own (429 or 5xx).
     #[error("Gazelle answered {0}")]
     Status(StatusCode),
+    /// There is nothing at this address (404 or 410), as for a moment during a deployment of Gazelle.
+    #[error("Gazelle answered {0}")]
+    Missing(StatusCode),
+    /// The response holds errors and no data; the text is the first error's code and message, shortened.
+    #[error("Gazelle answered with errors and no data: {0}")]
+    NoData(String),
+    /// Gazelle refused the key or token.
+    #[error("Gazelle refuses the credentials ({0})")]
+    Refused(Refusal),
     /// The response is larger than any page can be.
     #[error("the response is larger than {max} bytes")]
     TooLarge {
@@ -111,6 +150,14 @@ pub enum TokenError {
         /// Example of a complete secret.
         accepted: &'static str,
     },
+    /// The secret holds a character that no HTTP header may hold. The text names the field, never its content.
+    #[error("`{field}` in the secret {id} holds a character that a key cannot have; store it again")]
+    Illegal {
+        /// Name of the secret.
+        id: String,
+        /// Name of the field.
+        field: &'static str,
+    },
     /// Gazelle refuses the refresh token: a person must authorise the application again.
     #[error(
         "Gazelle refuses the refresh token (invalid_grant): access and refresh token have both expired. A person \
@@ -136,13 +183,13 @@ pub enum TokenError {
     /// The token endpoint could not be reached.
     #[error("could not refresh the token")]
     RefreshRequest(#[source] reqwest::Error),
-    /// The token endpoint is overloaded or has an error of its own (429 or 5xx).
+    /// The token endpoint is overloaded or has an error of its own.
     #[error("could not refresh the token: the token endpoint answered {0}")]
     RefreshStatus(StatusCode),
     /// The token endpoint's response holds no token. The parser's message is dropped: it may quote the token.
     #[error("could not refresh the token: the token endpoint's response holds no token")]
     RefreshBody,
-    /// The new token cannot be used, because it has expired already or lacks its expiry.
-    #[error("could not refresh the token: the new token has already expired")]
-    RefreshExpired,
+    /// The new token cannot be used.
+    #[error("could not refresh the token: the new token cannot be used")]
+    RefreshUnusable,
 }

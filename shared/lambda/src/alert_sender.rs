@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use protocol::alert::{AlertClass, AlertMessage, Signal};
 use tracing::error;
 
@@ -31,7 +31,12 @@ impl AlertSender {
     /// Sends a signal: something of class `class` went wrong with `subject`, such as an entity's name.
     /// `detail` must hold no customer data.
     pub async fn send_signal(&self, class: AlertClass, subject: &str, detail: &str) {
-        self.send(&AlertMessage::Signal(Signal::new(class, subject, detail, Utc::now()))).await;
+        self.send_signal_at(class, subject, detail, Utc::now()).await;
+    }
+
+    /// Sends a signal like [`Self::send_signal`] about something that went wrong at `at`.
+    pub async fn send_signal_at(&self, class: AlertClass, subject: &str, detail: &str, at: DateTime<Utc>) {
+        self.send(&AlertMessage::Signal(Signal::new(class, subject, detail, at))).await;
     }
 
     /// Asks the alerter to check the database now instead of at its next minute.

@@ -2,6 +2,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use protocol::secret::{ReadFields, ReadSecret, SecretError};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,11 +26,17 @@ impl Secrets {
     /// Reads the fields of the secret `id`. `accepted` shows the expected JSON in the error for a malformed one.
     ///
     /// # Errors
-    /// [`SecretError::Read`]: Secrets Manager did not return it. [`SecretError::Shape`]: it is no JSON object.
+    /// [`SecretError::Missing`] or [`SecretError::Read`]: Secrets Manager did not return it. [`SecretError::Shape`]: it is no JSON object.
     pub async fn read(&self, id: &str, accepted: &'static str) -> Result<Map<String, Value>, SecretError> {
         let response = self.client.get_secret_value().secret_id(id).send().await;
-        let response =
-            response.map_err(|error| SecretError::Read { id: id.to_owned(), reason: error_chain(&error) })?;
+        let response = response.map_err(|error| {
+            let id = id.to_owned();
+            if error.as_service_error().is_some_and(GetSecretValueError::is_resource_not_found_exception) {
+                SecretError::Missing { id }
+            } else {
+                SecretError::Read { id, reason: error_chain(&error) }
+            }
+        })?;
         match response.secret_string().map(serde_json::from_str) {
             Some(Ok(Value::Object(fields))) => Ok(fields),
             _ => Err(SecretError::Shape { id: id.to_owned(), accepted }),

@@ -7,11 +7,13 @@
 mod error;
 mod jitter;
 mod memory;
+mod put;
 mod s3;
 mod store;
 
 pub use error::{MalformedState, StateError};
 pub use jitter::jitter;
 pub use memory::MemoryObjectStore;
-pub use s3::{S3ObjectStore, is_precondition_failed};
+pub use put::{PutRefusal, put_decided, put_refusal};
+pub use s3::S3ObjectStore;
 pub use store::{Object, ObjectStore, SCHEMA_VERSION};

@@ -49,9 +49,10 @@ impl MemoryObjectStore {
         Ok(version.to_string())
     }
 
-    pub(crate) fn last_written(&self, prefix: &str) -> Option<DateTime<Utc>> {
+    pub(crate) fn last_written(&self, prefix: &str, suffix: &str) -> Option<DateTime<Utc>> {
         let objects = self.lock();
-        objects.iter().filter(|(key, _)| key.starts_with(prefix)).map(|(_, object)| object.written_at).max()
+        let is_wanted = |key: &str| key.starts_with(prefix) && key.ends_with(suffix);
+        objects.iter().filter(|(key, _)| is_wanted(key)).map(|(_, object)| object.written_at).max()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, MemoryObject>> {

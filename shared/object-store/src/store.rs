@@ -81,9 +81,22 @@ impl ObjectStore {
     /// # Errors
     /// [`StateError::List`].
     pub async fn last_written(&self, prefix: &str) -> Result<Option<DateTime<Utc>>, StateError> {
+        self.last_written_of(prefix, "").await
+    }
+
+    /// Returns the time at which an object below `prefix` was last written whose key ends with `suffix`, of the first
+    /// thousand.
+    ///
+    /// # Errors
+    /// [`StateError::List`].
+    pub async fn last_written_of(
+        &self,
+        prefix: &str,
+        suffix: &str,
+    ) -> Result<Option<DateTime<Utc>>, StateError> {
         match self {
-            Self::S3(store) => store.last_written(prefix).await,
-            Self::Memory(store) => Ok(store.last_written(prefix)),
+            Self::S3(store) => store.last_written(prefix, suffix).await,
+            Self::Memory(store) => Ok(store.last_written(prefix, suffix)),
         }
     }
 
