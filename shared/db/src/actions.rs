@@ -1,4 +1,4 @@
-//! `admin_actions`: findings that a person has to decide on. No other file writes this table.
+//! `admin_actions`: findings that a person has to decide on. Only this file and `follow_up` write this table.
 
 use model::entity::Entity;
 use protocol::action::ActionKind;
@@ -13,11 +13,12 @@ use crate::pool::{Db, Tx};
 pub(crate) const STATEMENTS: &[(&str, &str)] = &[
     ("open_actions", OPEN),
     ("open_or_update_action", OPEN_OR_UPDATE),
-    ("propose_pairs", PROPOSE_PAIRS),
+    ("replace_open_actions", REPLACE_OPEN),
     ("resolve_actions", RESOLVE),
     ("resolve_actions_of_entity", RESOLVE_OF_ENTITY),
     ("resolve_withheld_deletions", RESOLVE_WITHHELD_DELETIONS),
     ("resolve_action_by_id", RESOLVE_BY_ID),
+    ("resolve_quarantined", RESOLVE_QUARANTINED),
 ];
 
 /// Finding that a person has to decide on.
@@ -44,7 +45,7 @@ pub(crate) enum Resolver {
 
 impl Resolver {
     /// Returns the value of the column `resolved_by`.
-    const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Fetcher => "fetcher",
             Self::Stager => "stager",
@@ -104,6 +105,30 @@ pub(crate) async fn open_counted(
     Ok(opened.rows_affected())
 }
 
+const RESOLVE_QUARANTINED: &str = r"
+    with readable as (
+        update quarantine set resolved_at = now() where source_key = $1 and resolved_at is null returning source_key
+    )
+    update admin_actions a set resolved_at = now(), resolved_by = $3
+    from readable r
+    where a.kind = $2 and a.subject = r.source_key and a.resolved_at is null
+    ";
+
+/// Ends the quarantine of an object that can be read now, and resolves the action about it.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub(crate) async fn resolve_quarantined(tx: &mut Tx, source_key: &str) -> Result<(), Error> {
+    tx.query(RESOLVE_QUARANTINED)
+        .bind(source_key)
+        .bind(ActionKind::Quarantined.as_str())
+        .bind(Resolver::Stager.as_str())
+        .execute(tx.connection())
+        .await
+        .during("end a quarantine")?;
+    Ok(())
+}
+
 const OPEN_OR_UPDATE: &str = r"
     insert into admin_actions (kind, entity, subject, details)
     values ($1, $2, $3, $4::text::jsonb)
@@ -131,49 +156,43 @@ pub(crate) async fn open_or_update(
     Ok(())
 }
 
-/// Two records that may be the same, for a person to decide.
-#[derive(Debug)]
-pub(crate) struct ProposedPair<'a> {
-    /// Id of the one record, the smaller of the two.
-    pub(crate) one: &'a str,
-    /// Id of the other record.
-    pub(crate) other: &'a str,
-    /// Similarity of the two, from 0 to 1.
-    pub(crate) score: f64,
-}
-
-const PROPOSE_PAIRS: &str = r"
-    insert into admin_actions (kind, entity, subject, details)
-    select $1, $2, u.one || ' ' || u.other,
-        jsonb_build_object('one', u.one, 'other', u.other, 'score', u.score)
-    from unnest($3::text[], $4::text[], $5::float8[]) as u(one, other, score)
-    where not exists (
-        select from admin_actions a
-        where a.kind = $1 and a.entity = $2 and a.subject = u.one || ' ' || u.other
+const REPLACE_OPEN: &str = r"
+    with wanted as (
+        select subject, details::jsonb as details from unnest($3::text[], $4::text[]) as u(subject, details)
+    ), resolved as (
+        update admin_actions a set resolved_at = now(), resolved_by = $5
+        where a.kind = $1 and a.entity = $2 and a.resolved_at is null
+            and not exists (select from wanted w where w.subject = a.subject)
     )
+    insert into admin_actions as a (kind, entity, subject, details)
+    select $1, $2, subject, details from wanted
+    on conflict (kind, entity, subject) where resolved_at is null
+        do update set details = excluded.details where a.details is distinct from excluded.details
+    returning xmax = 0 as is_new
     ";
 
-/// Opens an action for each pair that was never proposed before, whatever a person decided on it then. Returns how
-/// many were opened.
+/// Replaces the open actions of one kind about an entity by these: opens those that are new, updates those that are open
+/// already, and resolves the others. Returns how many were opened.
 ///
 /// # Errors
 /// The database refused or was out of reach.
-pub(crate) async fn propose_pairs(
+pub(crate) async fn replace_open(
     tx: &mut Tx,
+    kind: ActionKind,
     entity: &Entity,
-    pairs: &[ProposedPair<'_>],
+    actions: &[NewAction<'_>],
 ) -> Result<u64, Error> {
-    let proposed = tx
-        .query(PROPOSE_PAIRS)
-        .bind(ActionKind::ProbableDuplicate.as_str())
+    let changed: Vec<bool> = tx
+        .query_scalar(REPLACE_OPEN)
+        .bind(kind.as_str())
         .bind(entity.name)
-        .bind(pairs.iter().map(|pair| pair.one).collect::<Vec<_>>())
-        .bind(pairs.iter().map(|pair| pair.other).collect::<Vec<_>>())
-        .bind(pairs.iter().map(|pair| pair.score).collect::<Vec<_>>())
-        .execute(tx.connection())
+        .bind(actions.iter().map(|action| action.subject).collect::<Vec<_>>())
+        .bind(actions.iter().map(|action| action.details.to_string()).collect::<Vec<_>>())
+        .bind(Resolver::Reconciler.as_str())
+        .fetch_all(tx.connection())
         .await
-        .during("propose pairs of duplicates")?;
-    Ok(proposed.rows_affected())
+        .during("replace open actions")?;
+    Ok(u64::try_from(changed.iter().filter(|is_new| **is_new).count()).unwrap_or(0))
 }
 
 const RESOLVE: &str = r"
@@ -249,6 +268,65 @@ pub(crate) async fn resolve_withheld_deletions(tx: &mut Tx, entity: &Entity) -> 
     Ok(())
 }
 
+/// Records and lanes that a run was served.
+#[derive(Debug)]
+pub(crate) struct ServedRecords<'a> {
+    /// Subjects of the actions that stay open, because the run was not served them either.
+    pub(crate) subjects_left: &'a [String],
+    /// Ids that the run has got a clear answer for.
+    pub(crate) ids: &'a [String],
+    /// Lane of a run that read its listing to the end: whatever it names no more was served, where no id is known.
+    pub(crate) lane: Option<&'a str>,
+    /// The run has listed everything.
+    pub(crate) is_full: bool,
+}
+
+/// Resolves the open actions about records of an entity that were served since they were opened.
+///
+/// # Errors
+/// The database refused or was out of reach.
+pub(crate) async fn resolve_served(
+    tx: &mut Tx,
+    entity: &Entity,
+    served: &ServedRecords<'_>,
+) -> Result<(), Error> {
+    if served.lane.is_none() && served.ids.is_empty() {
+        return Ok(());
+    }
+    tx.query(AssertSqlSafe(resolve_served_sql(entity)))
+        .bind(entity.name)
+        .bind(served.subjects_left)
+        .bind(served.ids)
+        .bind(served.lane)
+        .bind(served.is_full)
+        .execute(tx.connection())
+        .await
+        .during("resolve the actions of served records")?;
+    Ok(())
+}
+
+/// A subject that is an id is served where staging has seen it since: another listing of the same lane may have reached
+/// less far.
+fn resolve_served_sql(entity: &Entity) -> String {
+    let (kind, resolver) = (ActionKind::Unserved.as_str(), Resolver::Fetcher.as_str());
+    format!(
+        r"
+        update admin_actions a set resolved_at = now(), resolved_by = '{resolver}'
+        where a.kind = '{kind}' and a.entity = $1 and a.resolved_at is null and a.subject <> all($2::text[])
+            and (
+                a.subject = any($3::text[])
+                or $5::boolean
+                or a.details ->> 'lane' = $4::text
+                    and (a.subject = $4::text or a.subject like $4::text || ', page %')
+                or exists (
+                    select from {} s where s.gazelle_id = a.subject and s.fetched_at > a.created_at
+                )
+            )
+        ",
+        entity.staging_table
+    )
+}
+
 /// Resolves the open actions about placeholders of an entity whose real record has arrived.
 ///
 /// # Errors
@@ -277,10 +355,11 @@ fn resolve_filled_placeholders_sql(entity: &Entity) -> String {
 
 /// Returns the assembled statements of this file for an entity.
 pub(crate) fn assembled(entity: &Entity) -> Vec<(&'static str, String)> {
-    if entity.placeholder.is_empty() {
-        return Vec::new();
+    let mut statements = vec![("resolve_served", resolve_served_sql(entity))];
+    if !entity.placeholder.is_empty() {
+        statements.push(("resolve_filled_placeholders", resolve_filled_placeholders_sql(entity)));
     }
-    vec![("resolve_filled_placeholders", resolve_filled_placeholders_sql(entity))]
+    statements
 }
 
 /// Returns an update that resolves open actions `a` of one kind, as a part of a larger statement: for each row of
@@ -299,8 +378,19 @@ pub(crate) fn resolve_from_sql(
     )
 }
 
-const RESOLVE_BY_ID: &str =
-    "update admin_actions set resolved_at = now(), resolved_by = $2 where id = $1 and resolved_at is null";
+/// Where the action is about an object or a message in quarantine, that one is dealt with, too.
+const RESOLVE_BY_ID: &str = r"
+    with resolved as (
+        update admin_actions set resolved_at = now(), resolved_by = $2
+        where id = $1 and resolved_at is null
+        returning kind, subject
+    ),
+    dealt_with as (
+        update quarantine q set resolved_at = now()
+        from resolved r where r.kind = $3 and q.source_key = r.subject and q.resolved_at is null
+    )
+    select count(*) from resolved
+    ";
 
 /// Resolves an open action in a person's name. Returns whether it was open.
 ///
@@ -308,13 +398,14 @@ const RESOLVE_BY_ID: &str =
 /// The database refused or was out of reach.
 pub async fn resolve_action(db: &Db, id: Uuid, person: &str) -> Result<bool, Error> {
     let mut tx = db.begin().await?;
-    let resolved = tx
-        .query(RESOLVE_BY_ID)
+    let resolved: i64 = tx
+        .query_scalar(RESOLVE_BY_ID)
         .bind(id)
         .bind(person)
-        .execute(tx.connection())
+        .bind(ActionKind::Quarantined.as_str())
+        .fetch_one(tx.connection())
         .await
         .during("resolve an action")?;
     tx.commit().await?;
-    Ok(resolved.rows_affected() > 0)
+    Ok(resolved > 0)
 }

@@ -45,7 +45,8 @@ impl Error {
     }
 
     /// Returns the server's message without the values in it, because those may be a customer's.
-    pub(crate) fn reason(&self) -> String {
+    #[must_use]
+    pub fn reason(&self) -> String {
         let Some(error) = self.driver().and_then(sqlx::Error::as_database_error) else {
             return self.driver().map_or_else(|| self.to_string(), ToString::to_string);
         };
@@ -110,6 +111,17 @@ pub(crate) fn sqlstate(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>>
 pub fn is_data_error(error: &Error) -> bool {
     let code = error.driver().and_then(sqlstate);
     code.is_some_and(|code| matches!(code.get(..2), Some("21" | "22" | "23" | "54")))
+}
+
+/// Returns whether the statement exceeded its time limit (57014).
+pub(crate) fn is_timeout(error: &Error) -> bool {
+    error.driver().and_then(sqlstate).is_some_and(|code| code == "57014")
+}
+
+/// Returns whether the statement gave way to another transaction: a lock was not available (55P03), or the two waited
+/// for each other (40P01).
+pub(crate) fn is_lock_conflict(error: &Error) -> bool {
+    error.driver().and_then(sqlstate).is_some_and(|code| matches!(&*code, "55P03" | "40P01"))
 }
 
 /// Returns whether the database could not be reached, or is shutting down or starting: SQLSTATE classes 08, 53 and

@@ -5,9 +5,12 @@
 
 pub mod actions;
 mod bisect;
+pub mod completeness;
 pub mod deletion;
 mod error;
+pub mod follow_up;
 pub mod matching;
+pub mod performance;
 mod pool;
 pub mod production;
 pub mod queries;
@@ -29,8 +32,11 @@ pub use pool::{DatabaseConfig, DatabaseSettings, Db, PoolMode, SecretDb, Tx};
 pub fn all_statements(schema: &str) -> Vec<(String, String)> {
     let fixed = [
         actions::STATEMENTS.to_vec(),
+        completeness::STATEMENTS.to_vec(),
         deletion::statements(),
+        follow_up::STATEMENTS.to_vec(),
         matching::statements(),
+        performance::STATEMENTS.to_vec(),
         pool::statements(),
         production::statements(),
         queries::statements(),
@@ -43,8 +49,11 @@ pub fn all_statements(schema: &str) -> Vec<(String, String)> {
     let of_entity = |entity: &'static entity::Entity| {
         let rooms = [
             actions::assembled(entity),
+            completeness::assembled(entity),
             deletion::assembled(entity),
+            follow_up::assembled(entity),
             matching::assembled(entity),
+            performance::assembled(entity),
             statements::assembled(entity),
             v5::assembled(entity),
         ];

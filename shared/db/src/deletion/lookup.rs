@@ -21,8 +21,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[
 
 const PENDING_IDS: &str = r"
     select id from missing_records
-    where entity = $1 and not withheld and (answer is null or answer = 'found') and asked_at is null
-        and (times = 1 or $2)
+    where entity = $1 and (not withheld or is_unproven) and (answer is null or answer in ('found', 'unclear')) and (times = 1 or $2)
+        and (asked_at is null or $2 and answer is distinct from 'found' and asked_at < now() - interval '1 day')
     order by id
     limit $3
     ";
@@ -34,7 +34,7 @@ const COUNT_RECENT_FULL_RUNS: &str = r"
 
 const MARK_LOOKUP_SENT: &str = r"
     update missing_records set asked_at = clock_timestamp()
-    where entity = $1 and not withheld and ($2::text[] is null or id = any($2))
+    where entity = $1 and (not withheld or is_unproven) and ($2::text[] is null or id = any($2))
     ";
 
 /// Takes `$1` the entity, `$2` ids, `$3` results, `$4` the instants they were fetched at, and `$5` true where complete

@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 
 use super::lock::{listed_with, lock};
 use super::statements::{self, MARKED_MAX};
+use crate::actions::resolve_withheld_deletions;
 use crate::error::{During as _, Error};
 use crate::pool::Db;
 
@@ -34,6 +35,8 @@ pub async fn mark_deleted(db: &Db, entity: &'static Entity) -> Result<u64, Error
             .fetch_one(tx.connection())
             .await
             .during("mark records as deleted")?;
+        // Lookups may have found everything that was withheld.
+        resolve_withheld_deletions(&mut tx, entity).await?;
         tx.commit().await?;
         total += u64::try_from(deleted).unwrap_or_default();
         if proven < MARKED_MAX {

@@ -4,13 +4,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 use model::cell::instant_text;
 use model::column::ChildTable;
 use model::entity::{DeletionPolicy, Entity};
+use protocol::action::ActionKind;
 use protocol::v5_import;
+
+use crate::actions::{Resolver, resolve_from_sql};
+
+/// Condition that the mirror's own user, as far as it is known, sees every record: anyone but an administrator sees a
+/// part of them, and is told null for the others.
+const SEES_EVERYTHING: &str = "coalesce((
+                    select access_level from sync_status where access_level is not null order by started_at desc limit 1
+                ), 'ADMIN') = 'ADMIN'";
 
 /// Records marked as deleted in one transaction at most.
 pub(super) const MARKED_MAX: i64 = 5_000;
-
-/// Age at which a lookup without a result counts as lost.
-const LOOKUP_LOST_AFTER: &str = "interval '1 day'";
 
 /// Period that a listing is complete for, and the column that dates the records.
 #[derive(Debug, Clone, Copy)]
@@ -125,10 +131,9 @@ pub(super) fn count_missing(entity: &Entity, period: Option<&Period>) -> String 
 pub(super) fn mark_deleted(entity: &Entity) -> Option<String> {
     let proof = match entity.deletion_policy {
         DeletionPolicy::Never => return None,
-        DeletionPolicy::TwoFullSyncs => "times >= 2 or confirmed_by is not null".to_owned(),
-        DeletionPolicy::LookupById { .. } => format!(
-            "answer = 'gone' or times >= 2 and (answer = 'unclear' or answer is null and asked_at < now() - {LOOKUP_LOST_AFTER})"
-        ),
+        DeletionPolicy::TwoFullSyncs => "times >= 2 or confirmed_by is not null",
+        // Silence is no proof, however long it lasts: only the source's own null, without an error, is one.
+        DeletionPolicy::LookupById { .. } => "answer = 'gone'",
     };
     let (table, staging) = (entity.table, entity.staging_table);
     let (join, in_partition) = entity.partitioned_by.map_or_else(Default::default, |by| {
@@ -139,7 +144,9 @@ pub(super) fn mark_deleted(entity: &Entity) -> Option<String> {
         with proven as (
             delete from missing_records m
             where m.entity = $1 and m.id in (
-                select id from missing_records where entity = $1 and not withheld and ({proof}) limit {MARKED_MAX}
+                select id from missing_records
+                where entity = $1 and not withheld and ({proof}) and {SEES_EVERYTHING}
+                limit {MARKED_MAX}
             )
             returning m.id, m.run_id, m.missing_since
         ),
@@ -149,6 +156,11 @@ pub(super) fn mark_deleted(entity: &Entity) -> Option<String> {
         ),
         marked as (
             update {staging} s set gone_since = d.missing_since from doomed d where s.gazelle_id = d.id
+            returning s.id
+        ),
+        -- A record that is gone need not be corrected.
+        healed as (
+            {resolve}
         ),
         deleted as (
             update {table} t set
@@ -167,6 +179,12 @@ pub(super) fn mark_deleted(entity: &Entity) -> Option<String> {
         select (select count(*) from deleted) as deleted, (select count(*) from proven) as proven
         ",
         children = mark_children(entity),
+        resolve = resolve_from_sql(
+            ActionKind::Failed,
+            Resolver::Reconciler,
+            "marked m",
+            "a.entity = $1 and a.subject = m.id::text",
+        ),
     ))
 }
 

@@ -16,7 +16,7 @@ pub(crate) const STATEMENTS: &[(&str, &str)] =
     &[("set_withheld", SET_WITHHELD), ("confirm_command", CONFIRM_COMMAND)];
 
 /// Difference between a complete listing and the production table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SweepResult {
     /// Run that listed everything.
     pub run_id: String,
@@ -24,7 +24,9 @@ pub struct SweepResult {
     pub missing: i64,
     /// Rows that were compared with it.
     pub live: i64,
-    /// Set where the missing share is so large that a person must confirm the deletion.
+    /// Elements without a usable id, more than such listings have as a rule: the missing rows may be among them.
+    pub unidentified: i64,
+    /// Set where a person must confirm the deletion: too much is missing, or the listing proves nothing.
     pub is_withheld: bool,
 }
 
@@ -37,7 +39,7 @@ pub(super) fn exceeds_limit(entity: &Entity, missing: i64, live: i64, share_max_
 }
 
 const SET_WITHHELD: &str = r"
-    update missing_records set withheld = $2 and confirmed_by is null and answer is distinct from 'found'
+    update missing_records set withheld = $2 and confirmed_by is null and answer is distinct from 'found', is_unproven = $4
     where entity = $1 and run_id = $3
     ";
 
@@ -58,6 +60,9 @@ pub(super) async fn apply(
         .bind(entity.name)
         .bind(result.is_withheld)
         .bind(&result.run_id)
+        .bind(
+            result.unidentified > 0 && !exceeds_limit(entity, result.missing, result.live, share_max_percent),
+        )
         .execute(tx.connection())
         .await
         .during("withhold deletions")?;
@@ -73,7 +78,7 @@ pub(super) async fn apply(
     let Some(confirm) = command else { return Ok(()) };
     let details = json!({
         "run_id": result.run_id, "missing": result.missing, "rows": result.live,
-        "share_max_percent": share_max_percent, "confirm": confirm,
+        "unidentified": result.unidentified, "share_max_percent": share_max_percent, "confirm": confirm,
     });
     let action = NewAction { subject: entity.name, details };
     open_or_update(tx, ActionKind::DeletionWithheld, entity.name, &action).await

@@ -5,6 +5,7 @@ mod alias;
 mod candidate_search;
 mod compare_changed;
 pub(crate) mod decision;
+mod duplicate_group;
 mod duplicate_ids;
 mod match_keys;
 mod predecessor;
@@ -27,9 +28,11 @@ pub(crate) fn statements() -> Vec<(&'static str, &'static str)> {
         candidate_search::STATEMENTS,
         compare_changed::STATEMENTS,
         decision::STATEMENTS,
+        duplicate_group::STATEMENTS,
         duplicate_ids::STATEMENTS,
         match_keys::STATEMENTS,
         predecessor::STATEMENTS,
+        probable_duplicate::STATEMENTS,
     ]
     .concat()
 }

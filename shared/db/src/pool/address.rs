@@ -30,6 +30,12 @@ impl DatabaseSettings {
         Self { secret_id, schema, mode }
     }
 
+    /// Returns the declared mode of the pooler.
+    #[must_use]
+    pub const fn mode(&self) -> PoolMode {
+        self.mode
+    }
+
     /// Reads the settings from the environment; a missing or wrong one is noted in `settings`.
     pub fn read(settings: &mut Settings<'_>) -> Self {
         Self {

@@ -47,7 +47,8 @@ impl PoolMode {
         [("session", Self::Session), ("transaction", Self::Transaction), ("direct", Self::Direct)];
 
     /// Returns whether a session keeps its settings and prepared statements from one transaction to the next.
-    pub(super) const fn keeps_session(self) -> bool {
+    #[must_use]
+    pub const fn keeps_session(self) -> bool {
         matches!(self, Self::Session | Self::Direct)
     }
 }

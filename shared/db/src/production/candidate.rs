@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
 use model::row::Row;
 use model::unresolved::UnresolvedReference;
 use uuid::Uuid;
@@ -17,6 +18,10 @@ pub struct Candidate {
     pub row: Row,
     /// References that name a record without a usable id.
     pub unresolved: Vec<UnresolvedReference>,
+    /// Run that made the record pending.
+    pub run_id: String,
+    /// Time at which the record was first fetched with this content.
+    pub fetched_at: DateTime<Utc>,
     /// True if the record comes from the V5 import.
     pub is_v5_import: bool,
 }

@@ -1,14 +1,16 @@
 //! Placeholders: rows created for ids that a record refers to before the record with that id has arrived, so that no
 //! reference dangles.
 
+use chrono::{DateTime, Utc};
 use model::column::Column;
-use model::entity::{self, Entity};
+use model::entity::{self, Entity, PlaceholderNotice};
 use protocol::action::ActionKind;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
 use crate::actions::{self, NewAction};
 use crate::error::{During as _, Error};
+use crate::follow_up;
 use crate::matching::decision::{Decision, MatchMethod, record_decisions};
 use crate::pool::Tx;
 use crate::production::candidate::Candidate;
@@ -25,6 +27,9 @@ struct Reference<'a> {
     column: &'static str,
     /// Id of the record that refers.
     record_id: &'a str,
+    /// Run that brought the record, and the time at which its page was fetched.
+    run_id: &'a str,
+    fetched_at: DateTime<Utc>,
 }
 
 impl Reference<'_> {
@@ -73,8 +78,7 @@ pub async fn make_placeholders(
         if new.is_empty() {
             continue;
         }
-        let to_check: Vec<_> = new.iter().map(|id| NewAction { subject: id, details: json!({}) }).collect();
-        actions::open(tx, ActionKind::Placeholder, target.name, &to_check).await?;
+        open_actions(tx, entity, target, &of_target, &new).await?;
         let is_new = |reference: &Reference<'_>| new.iter().any(|id| id == reference.id);
         let decisions: Vec<Decision> =
             of_target.into_iter().filter(|reference| is_new(reference)).map(Reference::decision).collect();
@@ -84,24 +88,52 @@ pub async fn make_placeholders(
     Ok(created)
 }
 
+/// Opens an action for each new placeholder, of which people are told when the target says.
+async fn open_actions(
+    tx: &mut Tx,
+    entity: &Entity,
+    target: &Entity,
+    references: &[&Reference<'_>],
+    new: &[String],
+) -> Result<(), Error> {
+    let details = |id: &String| {
+        let reference = references.iter().find(|reference| reference.id == id);
+        reference.map_or_else(|| json!({}), |reference| {
+            json!({ "by": entity.name, "run_id": reference.run_id, "fetched_at": reference.fetched_at })
+        })
+    };
+    let to_check: Vec<_> = new.iter().map(|id| NewAction { subject: id, details: details(id) }).collect();
+    match target.placeholder_notice {
+        PlaceholderNotice::Immediate => {
+            actions::open(tx, ActionKind::Placeholder, target.name, &to_check).await
+        }
+        PlaceholderNotice::AfterListing => {
+            follow_up::open_placeholders_for_later(tx, target.name, &to_check).await
+        }
+    }
+}
+
 /// Returns the references of the candidates and of their child rows, in order of target and id.
 fn references<'a>(entity: &'static Entity, candidates: &'a [Candidate]) -> Vec<Reference<'a>> {
-    let of_cells = |columns: &'static [Column], cells: &'a [Option<String>], record_id: &'a str| {
+    let of_cells = |columns: &'static [Column], cells: &'a [Option<String>], candidate: &'a Candidate| {
         columns.iter().zip(cells).filter_map(move |(column, cell)| {
             Some(Reference {
                 target: column.references?,
                 id: cell.as_deref()?,
                 column: column.name,
-                record_id,
+                record_id: &candidate.row.id,
+                run_id: &candidate.run_id,
+                fetched_at: candidate.fetched_at,
             })
         })
     };
     let mut references: Vec<Reference<'_>> = Vec::new();
-    for Candidate { row, .. } in candidates {
-        references.extend(of_cells(entity.columns, &row.cells, &row.id));
+    for candidate in candidates {
+        let row = &candidate.row;
+        references.extend(of_cells(entity.columns, &row.cells, candidate));
         for (table, list) in entity.child_tables.iter().zip(&row.child_rows) {
             references
-                .extend(list.rows.iter().flat_map(|line| of_cells(table.columns, &line.cells, &row.id)));
+                .extend(list.rows.iter().flat_map(|line| of_cells(table.columns, &line.cells, candidate)));
         }
     }
     references.sort_unstable();

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use model::entity;
 use protocol::health::EntityFacts;
+use protocol::indicator::Indicators;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
@@ -22,6 +23,9 @@ pub struct DailySummary {
     pub slowest: Vec<SlowRun>,
     /// Facts of every entity at the time of the report.
     pub facts: Vec<EntityFacts>,
+    /// Indicators in production, and the completeness of every entity.
+    #[serde(default)]
+    pub indicators: Indicators,
 }
 
 /// Counts of one entity's runs that began that day.
@@ -72,8 +76,8 @@ pub struct SlowRun {
 pub async fn daily_summary(db: &Db, start: DateTime<Utc>, end: DateTime<Utc>) -> Result<DailySummary, Error> {
     let names = entity::ALL.map(|entity| entity.name);
     let sql = AssertSqlSafe(statements::daily_summary());
-    let Json(summary) = db
+    let Json(summary): Json<DailySummary> = db
         .fetch_one_readonly("read the daily summary", sql, |query| query.bind(names).bind(start).bind(end))
         .await?;
-    Ok(summary)
+    Ok(DailySummary { indicators: super::indicators(db).await?, ..summary })
 }

@@ -5,6 +5,7 @@ use model::entity;
 use protocol::action::ActionKind;
 use protocol::alert::AlertClass;
 use protocol::health::EntityFacts;
+use protocol::lane::Lane;
 use protocol::manifest::RunStatus;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
@@ -23,7 +24,8 @@ pub(crate) const STATEMENTS: &[(&str, &str)] = &[("has_recent_incidents", HAS_RE
 const HAS_RECENT_INCIDENTS: &str = r"
     select exists (
         select from admin_actions
-        where resolved_at is null and kind = any($1) and created_at > now() - interval '3 minutes'
+        where resolved_at is null and kind = any($1) and told_from <= now()
+            and greatest(created_at, told_from) > now() - interval '3 minutes'
     ) or exists (
         select from unnest($2::text[]) as n(entity)
         cross join lateral (
@@ -40,25 +42,55 @@ const HAS_RECENT_INCIDENTS: &str = r"
 pub struct MonitorSnapshot {
     /// Facts of every entity, in the registry's order.
     pub entities: Vec<EntityFacts>,
-    /// Last run of each entity that has ended.
-    pub last_runs: Vec<LastRun>,
-    /// Open actions that raise an alert, by kind and entity.
+    /// Last run of each lane that has ended; none of a lane without one.
+    pub lanes: Vec<LaneFacts>,
+    /// Share of failed records of each entity that fetched enough of them within the last hour.
+    pub error_rates: Vec<ErrorRate>,
+    /// Open actions that raise an alert, by kind and entity; refused queries by lane, too.
     pub actions: Vec<OpenActions>,
+    /// Newest run that is known and settled, of the last day.
+    pub newest_run: Option<KnownRun>,
+    /// Those of the asked runs that the database does not know.
+    pub unknown_runs: Vec<String>,
 }
 
-/// Last run of an entity, and the error rate of the last hour.
+/// State of a lane of an entity: its last run that has ended, and what led to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct LastRun {
+pub struct LaneFacts {
     /// Name of the entity.
     pub entity: String,
-    /// Status with which the run ended.
+    /// Lane of the runs.
+    pub lane: Lane,
+    /// Status with which the last run ended.
     pub status: RunStatus,
-    /// Instant at which it ended.
-    pub completed_at: DateTime<Utc>,
-    /// Reason of the failure, if there was one.
+    /// Instant at which its fetch ended.
+    pub ended_at: DateTime<Utc>,
+    /// Reason for any status but success, if one is known.
     pub error: Option<String>,
-    /// Percent of the last hour's records that failed or are in quarantine; none where there were too few.
-    pub error_rate: Option<f64>,
+    /// Instant at which the fetch of the lane's last successful run ended.
+    pub last_success: Option<DateTime<Utc>>,
+    /// Number of runs since then whose fetch was partial.
+    pub partial_runs: i64,
+    /// Instant at which the first of these ended.
+    pub partial_since: Option<DateTime<Utc>>,
+}
+
+/// Share of the last hour's records of an entity that failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorRate {
+    /// Name of the entity.
+    pub entity: String,
+    /// Percent of the records that failed or are in quarantine.
+    pub percent: f64,
+}
+
+/// Run that the database knew at an observation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownRun {
+    /// Id of the run.
+    pub run_id: String,
+    /// Instant at which it began.
+    pub started_at: DateTime<Utc>,
 }
 
 /// Open actions of one kind and entity.
@@ -82,16 +114,21 @@ fn alerted_kinds() -> Vec<&'static str> {
     kinds.map(ActionKind::as_str).collect()
 }
 
-/// Returns the state of the mirror that the alerter checks.
+/// Returns the state of the mirror that the alerter checks. `known_runs` are ids of runs that it knew before.
 ///
 /// # Errors
 /// The database refused or was out of reach, or returned other JSON than expected.
-pub async fn monitor_snapshot(db: &Db) -> Result<MonitorSnapshot, Error> {
+pub async fn monitor_snapshot(db: &Db, known_runs: &[String]) -> Result<MonitorSnapshot, Error> {
     let names = entity::ALL.map(|entity| entity.name);
     let sql = AssertSqlSafe(statements::monitor_snapshot());
     let Json(snapshot) = db
         .fetch_one_readonly("read the monitor snapshot", sql, |query| {
-            query.bind(names).bind(RATE_RECORDS_MIN).bind(alerted_kinds())
+            query
+                .bind(names)
+                .bind(RATE_RECORDS_MIN)
+                .bind(alerted_kinds())
+                .bind(Lane::ALL.map(Lane::as_str))
+                .bind(known_runs.to_vec())
         })
         .await?;
     Ok(snapshot)

@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use model::entity;
+use protocol::action::ActionKind;
 use protocol::health::EntityFacts;
+use protocol::indicator::Indicators;
 use protocol::manifest::RunStatus;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
@@ -15,8 +17,9 @@ use crate::pool::Db;
 
 /// Runs that are shown.
 const RUNS_MAX: i64 = 25;
-/// Open actions that are shown; the others are only counted.
-const ACTIONS_MAX: i64 = 100;
+/// Open actions of one kind that are shown; the others are only counted. A bound over all kinds would let two thousand
+/// duplicates hide a refused authorisation.
+const ACTIONS_PER_KIND_MAX: i64 = 20;
 
 /// State of the mirror.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -27,12 +30,17 @@ pub struct Overview {
     pub trend: Vec<HourRow>,
     /// Last runs, newest first, without incremental ones that succeeded and brought nothing.
     pub runs: Vec<RunRow>,
-    /// Open actions, oldest first.
+    /// Open actions, the gravest kind first, the newest of a kind first; the newest of each kind alone.
     pub actions: Vec<ActionRow>,
+    /// Number of open actions of each kind, in the same order.
+    pub action_groups: Vec<ActionGroup>,
     /// Number of open actions, of those that are not shown, too.
     pub actions_open: i64,
     /// Number of pages and messages in quarantine.
     pub quarantined: i64,
+    /// Indicators in production, and the completeness of every entity.
+    #[serde(default)]
+    pub indicators: Indicators,
 }
 
 /// Counts of one entity in one hour.
@@ -94,17 +102,36 @@ pub struct ActionRow {
     pub detail: Option<String>,
 }
 
+/// Open actions of one kind.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ActionGroup {
+    /// Kind, a value of `ActionKind`; text, because an older version may have written another.
+    pub kind: String,
+    /// Number of open actions, of those that are not shown, too.
+    pub open: i64,
+    /// Instant at which the oldest was opened.
+    pub oldest: DateTime<Utc>,
+}
+
 /// Returns the state of the mirror.
 ///
 /// # Errors
 /// The database refused or was out of reach, or returned other JSON than expected.
 pub async fn overview(db: &Db) -> Result<Overview, Error> {
     let names = entity::ALL.map(|entity| entity.name);
+    let kinds = by_gravity();
     let sql = AssertSqlSafe(statements::overview());
-    let Json(overview) = db
+    let Json(overview): Json<Overview> = db
         .fetch_one_readonly("read the overview", sql, |query| {
-            query.bind(names).bind(RUNS_MAX).bind(ACTIONS_MAX)
+            query.bind(names).bind(RUNS_MAX).bind(ACTIONS_PER_KIND_MAX).bind(kinds)
         })
         .await?;
-    Ok(overview)
+    Ok(Overview { indicators: super::indicators(db).await?, ..overview })
+}
+
+/// Returns the kinds of actions, the gravest first.
+fn by_gravity() -> [&'static str; ActionKind::ALL.len()] {
+    let mut kinds = ActionKind::ALL;
+    kinds.sort_by_key(|kind| kind.gravity());
+    kinds.map(ActionKind::as_str)
 }

@@ -1,6 +1,12 @@
 //! Statements of the read-only queries, assembled over all entities of the registry.
 
-use model::entity::{self, Entity, Source};
+use model::entity::{self, DeletionPolicy, Entity, Source};
+use protocol::action::ActionKind;
+use protocol::health;
+use protocol::request::ModeName;
+
+/// Runs that a count looks at: more say nothing more, and a count must not read years of them.
+const COUNTED_MAX: i64 = 100;
 
 /// Returns the assembled queries, by name, for a check of their syntax.
 pub(crate) fn assembled() -> Vec<(&'static str, String)> {
@@ -27,43 +33,90 @@ fn facts_of_all() -> String {
     facts.join(" union all ")
 }
 
+/// Modes of the runs that the schedule begins, by which freshness is judged: a lookup, a repair or a V5 import says
+/// nothing of how fresh the mirror is.
+const SCHEDULED: &str = "s.mode in ('incremental', 'full')";
+
+/// End of the fetch of a run `s`. A run of an older version has no such time: its completion stands for it, bounded,
+/// because a replay moves it.
+const FETCHED_AT: &str =
+    "coalesce(s.fetch_ended_at, least(s.completed_at, s.started_at + interval '15 minutes'))";
+
+/// Time since which a pending record `t` waits: since staging holds it, however old it says it is, or since a replay or
+/// a retry asked for it again.
+const WAITS_SINCE: &str = "greatest(t.first_fetched_at, t.created_at, t.requeued_at)";
+
 fn facts(position: usize, entity: &Entity) -> String {
     let (name, table) = (entity.name, entity.staging_table);
     let listed_with = match entity.source {
         Source::Query(_) => name,
         Source::Nested { parent, .. } => parent,
     };
-    // A V5 import says nothing of how fresh the mirror is.
-    let import = protocol::request::ModeName::Import.as_str();
+    // Nothing is compared with production where nothing is ever deleted.
+    let swept = match entity.deletion_policy {
+        DeletionPolicy::Never => "true",
+        _ => "s.swept_at is not null",
+    };
+    let late_seconds = health::LATE_SECONDS;
     format!(
         r"
         select {position} as position, '{name}' as entity,
-            (select max(completed_at) from sync_status where sync_type = '{name}' and status = 'success'
-                and mode <> '{import}') as last_success,
-            (select p.staged_at from staged_pages p where p.entity = '{listed_with}' and not exists (
-                    select from sync_status s where s.run_id = p.run_id and s.sync_type = p.entity and s.mode = '{import}'
-                ) order by p.staged_at desc limit 1) as last_progress,
-            (select status from sync_status where sync_type = '{name}' and status <> 'running' and mode <> '{import}'
-                order by started_at desc limit 1) as last_status,
-            (select count(*) from sync_status where sync_type = '{name}' and status = 'failed' and mode <> '{import}'
-                and completed_at > coalesce((select max(completed_at) from sync_status
-                    where sync_type = '{name}' and status = 'success' and mode <> '{import}'), '-infinity')) as failures_in_a_row,
-            (select count(*) from {table} where not processed) as pending,
-            -- A record waits since staging holds it, however old it says it is.
-            (select floor(extract(epoch from now() - min(greatest(first_fetched_at, created_at))))::bigint
-                from {table} where not processed) as oldest_pending_seconds,
-            recent.* from (
-                select count(*) as recent,
-                    count(*) filter (where case when processed then processed_at <= first_fetched_at + interval '1 hour'
-                        else first_fetched_at > now() - interval '1 hour' end) as on_time
-                from {table} where first_fetched_at > now() - interval '24 hours'
-            ) recent
+            success.fetched_at as last_success,
+            (select {FETCHED_AT} from sync_status s where s.sync_type = '{name}' and s.status in ('success', 'partial')
+                and {SCHEDULED} order by s.started_at desc limit 1) as last_fetch,
+            -- A page that is staged long after its run began is replayed, or found by an audit.
+            (select max(least(p.staged_at, s.started_at + interval '1 hour'))
+                from sync_status s join staged_pages p on p.run_id = s.run_id and p.entity = s.sync_type
+                where s.sync_type = '{listed_with}' and {SCHEDULED}
+                    and s.started_at > now() - interval '2 hours') as last_progress,
+            (select s.status from sync_status s where s.sync_type = '{name}' and s.status <> 'running' and {SCHEDULED}
+                order by s.started_at desc limit 1) as last_status,
+            (select count(*) from (select from sync_status s
+                where s.sync_type = '{name}' and s.status = 'failed' and {SCHEDULED}
+                    and s.started_at > coalesce(success.started_at, '-infinity')
+                order by s.started_at limit {COUNTED_MAX}) f) as failures_in_a_row,
+            waiting.*, recent.*,
+            (select s.started_at from sync_status s where s.sync_type = '{name}' and {SCHEDULED}
+                order by s.started_at limit 1) as first_run,
+            sweep.started_at as last_sweep,
+            (select count(*) from (select from sync_status s
+                where s.sync_type = '{name}' and s.mode = 'full' and s.fetch_status = 'partial'
+                    and s.started_at > coalesce(sweep.started_at, '-infinity')
+                order by s.started_at limit {COUNTED_MAX}) u) as unproven_sweeps
+        from (
+            select count(*) as pending,
+                floor(extract(epoch from now() - min({WAITS_SINCE})))::bigint as oldest_pending_seconds,
+                count(*) filter (where {WAITS_SINCE} < now() - interval '{late_seconds} seconds') as late
+            from {table} t where not t.processed
+        ) waiting
+        cross join (
+            select count(*) as recent,
+                count(*) filter (where case when t.processed
+                    then t.outcome is distinct from 'failed'
+                        and t.processed_at <= greatest(t.first_fetched_at, t.requeued_at) + interval '1 hour'
+                    else {WAITS_SINCE} > now() - interval '1 hour' end) as on_time,
+                count(*) filter (where t.outcome = 'failed') as failed
+            from {table} t where t.first_fetched_at > now() - interval '24 hours'
+        ) recent
+        left join lateral (
+            select s.started_at, {FETCHED_AT} as fetched_at from sync_status s
+            where s.sync_type = '{name}' and s.status = 'success' and {SCHEDULED}
+            order by s.started_at desc limit 1
+        ) success on true
+        left join lateral (
+            select s.started_at from sync_status s
+            where s.sync_type = '{name}' and s.mode = 'full' and s.fetch_status = 'success' and {swept}
+            order by s.started_at desc limit 1
+        ) sweep on true
         "
     )
 }
 
-/// Returns the query of the [`super::Overview`] as JSON. Takes `$1` the names of the entities, `$2` runs and `$3`
-/// actions at most.
+/// Rank of an action by the gravity of its kind; one of a kind that this version does not know comes last.
+const GRAVITY: &str = "coalesce(array_position($4::text[], kind), 2147483647)";
+
+/// Returns the query of the [`super::Overview`] as JSON. Takes `$1` the names of the entities, `$2` runs and `$3` actions
+/// of a kind at most, and `$4` the kinds of actions, the gravest first.
 pub(super) fn overview() -> String {
     format!(
         r"
@@ -93,13 +146,21 @@ pub(super) fn overview() -> String {
                 ) r
             ),
             'actions', (
-                select coalesce(jsonb_agg(a order by a.since), '[]') from (
+                select coalesce(jsonb_agg(to_jsonb(a) - 'gravity' - 'position' order by a.gravity, a.kind, a.position), '[]')
+                from (
                     select id, kind, entity, subject, created_at as since,
-                        coalesce(details ->> 'reason', details ->> 'confirm', details ->> 'same_as') as detail
+                        coalesce(details ->> 'reason', details ->> 'confirm', details ->> 'same_as') as detail,
+                        {GRAVITY} as gravity,
+                        row_number() over (partition by kind order by created_at desc, id) as position
                     from admin_actions where resolved_at is null
-                    order by created_at
-                    limit $3
                 ) a
+                where a.position <= $3
+            ),
+            'action_groups', (
+                select coalesce(jsonb_agg(to_jsonb(g) - 'gravity' order by g.gravity, g.kind), '[]') from (
+                    select kind, count(*) as open, min(created_at) as oldest, {GRAVITY} as gravity
+                    from admin_actions where resolved_at is null group by kind
+                ) g
             ),
             'actions_open', (select count(*) from admin_actions where resolved_at is null),
             'quarantined', (select count(*) from quarantine where resolved_at is null)
@@ -110,44 +171,88 @@ pub(super) fn overview() -> String {
 }
 
 /// Returns the query of the [`super::MonitorSnapshot`] as JSON. Takes `$1` the names of the entities, `$2` the least
-/// number of records that makes a rate, and `$3` the kinds of actions.
+/// number of records that makes a rate, `$3` the kinds of actions, `$4` the lanes, and `$5` ids of runs.
 pub(super) fn monitor_snapshot() -> String {
     format!(
         r"
         select jsonb_build_object(
             'entities', (select jsonb_agg(to_jsonb(e) - 'position' order by e.position) from ({facts}) e),
-            'last_runs', (
+            'lanes', ({lanes}),
+            'error_rates', (
                 select coalesce(jsonb_agg(r), '[]') from (
-                    select n.entity, s.status, s.completed_at,
-                        coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog', s.error_summary #>> '{{records,0,reason}}') as error,
-                        (
-                            select case when sum(h.records_fetched) >= $2
-                                then 100.0 * sum(h.records_failed + h.records_quarantined) / sum(h.records_fetched) end
-                            from sync_status h
-                            where h.sync_type = n.entity and h.started_at > now() - interval '1 hour'
-                        ) as error_rate
-                    from unnest($1::text[]) as n(entity)
-                    cross join lateral (
-                        select * from sync_status s
-                        where s.sync_type = n.entity and s.status <> 'running' and s.completed_at is not null
-                            and s.mode <> '{import}'
-                        order by s.started_at desc limit 1
-                    ) s
+                    select h.sync_type as entity,
+                        100.0 * sum(h.records_failed + h.records_quarantined) / sum(h.records_fetched) as percent
+                    from sync_status h
+                    where h.sync_type = any($1) and h.mode <> '{import}' and h.started_at > now() - interval '1 hour'
+                    group by 1
+                    having sum(h.records_fetched) >= $2
                 ) r
             ),
             'actions', (
                 select coalesce(jsonb_agg(a), '[]') from (
-                    select kind, entity, count(*) as open, max(created_at) as newest,
+                    select kind, entity, count(*) as open, max(greatest(created_at, told_from)) as newest,
                         (array_agg(subject order by created_at desc))[1:3] as subjects
-                    from admin_actions where resolved_at is null and kind = any($3)
-                    group by kind, entity
+                    from admin_actions where resolved_at is null and kind = any($3) and told_from <= now()
+                    -- Each lane whose query is refused has an alert of its own.
+                    group by kind, entity, case when kind = '{schema}' then subject end
                 ) a
+            ),
+            'newest_run', (
+                select to_jsonb(r) from (
+                    select s.run_id, s.started_at from sync_status s
+                    where s.sync_type = any($1) and s.status in ('success', 'partial') and s.mode <> '{import}'
+                        and s.pages_staged > 0 and s.started_at > now() - interval '1 day'
+                    order by s.started_at desc limit 1
+                ) r
+            ),
+            'unknown_runs', (
+                select coalesce(jsonb_agg(u.run_id), '[]') from unnest($5::text[]) as u(run_id)
+                where not exists (select from sync_status s where s.run_id = u.run_id)
             )
         ) as snapshot
         ",
         facts = facts_of_all(),
+        lanes = lanes(),
+        schema = ActionKind::Schema.as_str(),
         // An operator watches the run of a V5 import: it raises no alert.
-        import = protocol::request::ModeName::Import.as_str(),
+        import = ModeName::Import.as_str(),
+    )
+}
+
+/// Returns the query of the last run of each lane that has ended, as a JSON list. A run of an older fetcher names no
+/// lane: its mode stands for it.
+fn lanes() -> String {
+    format!(
+        r"
+        select coalesce(jsonb_agg(r), '[]') from (
+            select n.entity, l.lane, last.status, last.ended_at, last.error, success.fetched_at as last_success,
+                partial.runs as partial_runs, partial.since as partial_since
+            from unnest($1::text[]) as n(entity)
+            cross join unnest($4::text[]) as l(lane)
+            cross join lateral (
+                select s.status, {FETCHED_AT} as ended_at,
+                    coalesce(s.error_summary ->> 'fetch', s.error_summary ->> 'watchdog', s.error_summary #>> '{{records,0,reason}}') as error
+                from sync_status s
+                where s.sync_type = n.entity and coalesce(s.lane, s.mode) = l.lane and s.status <> 'running'
+                    and s.completed_at is not null
+                order by s.started_at desc limit 1
+            ) last
+            left join lateral (
+                select s.started_at, {FETCHED_AT} as fetched_at from sync_status s
+                where s.sync_type = n.entity and coalesce(s.lane, s.mode) = l.lane and s.status = 'success'
+                order by s.started_at desc limit 1
+            ) success on true
+            left join lateral (
+                select count(*) as runs, min(p.ended_at) as since from (
+                    select {FETCHED_AT} as ended_at from sync_status s
+                    where s.sync_type = n.entity and coalesce(s.lane, s.mode) = l.lane
+                        and s.fetch_status = 'partial' and s.status = 'partial'
+                        and s.started_at > coalesce(success.started_at, '-infinity')
+                    order by s.started_at limit {COUNTED_MAX}
+                ) p
+            ) partial on true
+        ) r
+        "
     )
 }
 

@@ -72,7 +72,7 @@ const PREPARE_REPLAY: &str = r"
         pages_staged = s.pages_staged - least(f.pages, s.pages_staged),
         records_fetched = 0, records_staged = 0, records_duplicate = 0, records_quarantined = 0,
         records_outside = 0, records_processed = 0, records_unchanged = 0, records_skipped = 0,
-        records_failed = 0
+        records_failed = 0, records_unidentified = 0, replayed_at = clock_timestamp()
     from (select run_id, count(*)::int as pages from forgotten group by run_id) f
     where s.run_id = f.run_id
     ";

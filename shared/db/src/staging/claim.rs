@@ -1,5 +1,6 @@
 //! Claims of pending records by the reconciler.
 
+use chrono::{DateTime, Utc};
 use model::entity::Entity;
 use protocol::v5_import;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -20,6 +21,8 @@ pub struct Claimed {
     pub raw: Option<String>,
     /// Run that made the record pending.
     pub run_id: String,
+    /// Time at which the record was first fetched with this content.
+    pub fetched_at: DateTime<Utc>,
     /// Number of earlier attempts.
     pub attempts: u32,
     /// True if the record comes from the V5 import.
@@ -32,6 +35,7 @@ struct ClaimedRow {
     parent_id: Option<String>,
     raw: Option<String>,
     run_id: String,
+    fetched_at: DateTime<Utc>,
     processing_attempts: i32,
     is_v5_import: bool,
 }
@@ -43,6 +47,7 @@ impl From<ClaimedRow> for Claimed {
             parent_id: row.parent_id,
             raw: row.raw,
             run_id: row.run_id,
+            fetched_at: row.fetched_at,
             attempts: u32::try_from(row.processing_attempts).unwrap_or_default(),
             is_v5_import: row.is_v5_import,
         }

@@ -28,7 +28,7 @@ impl DedupedRecord<'_> {
 
 /// Folds equal records into one, because a statement must not touch a row twice.
 pub(crate) fn dedup<'a>(pages: &[&PageNodes<'_>], nodes: &[&'a [Node<'a>]]) -> Vec<DedupedRecord<'a>> {
-    let age = |page: usize| (pages[page].metadata.fetched_at, pages[page].source_key);
+    let age = |page: usize| (pages[page].fetched_at, pages[page].source_key);
     let mut by_content: HashMap<(&str, [u8; 32]), usize> = HashMap::new();
     let mut records: Vec<DedupedRecord<'a>> = Vec::new();
     for (page, nodes) in nodes.iter().enumerate() {
@@ -56,7 +56,7 @@ fn content_hash(node: &Node<'_>) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(node.parent_id.as_deref().unwrap_or_default());
     hash.update([0]);
-    hash.update(node.json);
+    hash.update(node.original.unwrap_or(node.json.as_bytes()));
     hash.finalize().into()
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn fetched_at<'a>(
     pages: &[&PageNodes<'_>],
     records: impl Iterator<Item = &'a DedupedRecord<'a>>,
 ) -> Vec<DateTime<Utc>> {
-    records.map(|record| pages[record.page].metadata.fetched_at).collect()
+    records.map(|record| pages[record.page].fetched_at).collect()
 }
 
 /// Returns the object key of the newest page of each record.

@@ -1,5 +1,6 @@
 //! Raw pages on their way into staging, and the counts of what was staged.
 
+use chrono::{DateTime, Utc};
 use protocol::raw_page::{Metadata, Nodes};
 
 /// Raw page whose records were taken apart.
@@ -9,6 +10,12 @@ pub struct PageNodes<'a> {
     pub source_key: &'a str,
     /// Request that the page answers, and the time at which it was fetched.
     pub metadata: &'a Metadata,
+    /// Time at which the page counts as fetched: that of its metadata, but never later than the database's own clock.
+    pub fetched_at: DateTime<Utc>,
+    /// True if the metadata says that the page was fetched in the future, as by a wrong clock.
+    pub is_from_the_future: bool,
+    /// Number of records in a damaged part of the page, which are in quarantine with it.
+    pub damaged: u64,
     /// Records of the page.
     pub nodes: Nodes<'a>,
 }
@@ -22,6 +29,8 @@ pub struct StagedCounts {
     pub staged: u32,
     /// Records that staging held already.
     pub duplicates: u32,
-    /// Records that `jsonb` refused, and that were wrapped.
+    /// Records that `jsonb` refused, and that were repaired or wrapped.
     pub wrapped: u32,
+    /// Pages that said they were fetched in the future.
+    pub from_the_future: u32,
 }

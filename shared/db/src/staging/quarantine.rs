@@ -51,21 +51,33 @@ struct QuarantineRow {
 /// # Errors
 /// The database refused or was out of reach.
 pub async fn quarantine(db: &Db, item: &Quarantined<'_>) -> Result<(), Error> {
+    let source_key = storable(item.source_key);
     let mut tx = db.begin().await?;
     let row: QuarantineRow = tx
         .query_as(QUARANTINE)
-        .bind(item.source_key)
+        .bind(&source_key)
         .bind(item.kind)
-        .bind(item.entity)
-        .bind(item.reason)
+        .bind(item.entity.map(storable))
+        .bind(storable(item.reason))
         .bind(item.bytes)
         .fetch_one(tx.connection())
         .await
         .during("quarantine an item")?;
-    let action = NewAction { subject: item.source_key, details: json!({ "reason": row.reason }) };
+    let action = NewAction { subject: &source_key, details: json!({ "reason": row.reason }) };
     actions::open(&mut tx, ActionKind::Quarantined, &row.entity, &[action]).await?;
     if let Some((entity, metadata)) = item.page {
-        runs::add_quarantined(&mut tx, entity, item.source_key, metadata).await?;
+        runs::add_quarantined(&mut tx, entity, &source_key, metadata).await?;
     }
     tx.commit().await
+}
+
+/// Characters of a text about a quarantined item that are kept; an index takes 2,700 bytes.
+const CHARACTERS_MAX: usize = 850;
+
+/// Returns a text that the database accepts, whatever it holds: the item must not be held back by its own name.
+fn storable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c })
+        .take(CHARACTERS_MAX)
+        .collect()
 }

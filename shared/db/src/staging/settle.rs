@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use crate::actions::{self, NewAction, Resolver};
 use crate::error::{During as _, Error};
+use crate::follow_up;
+use crate::performance;
 use crate::pool::Tx;
 use crate::runs;
 use crate::statements::staging;
@@ -74,6 +76,8 @@ pub async fn settle(tx: &mut Tx, entity: &Entity, settlements: &[Settlement]) ->
         .execute(tx.connection())
         .await
         .during("settle records")?;
+    // Before the counts, which may close a run: then its latency belongs to its figures.
+    performance::measure(tx, entity, settlements).await?;
     count(tx, entity, settlements).await?;
     report_failures(tx, entity, settlements).await
 }
@@ -145,6 +149,9 @@ async fn report_failures(tx: &mut Tx, entity: &Entity, settlements: &[Settlement
     actions::open(tx, ActionKind::Failed, entity.name, &actions).await?;
     let sound: Vec<String> = sound.iter().map(subject).collect();
     actions::resolve(tx, ActionKind::Failed, entity, &sound, Resolver::Reconciler).await?;
+    let newer = settlements.iter().filter(|settled| settled.outcome != RecordOutcome::Superseded);
+    let newer: Vec<Uuid> = newer.map(|settled| settled.staging_id).collect();
+    follow_up::resolve_outdated_failures(tx, entity, &newer).await?;
     if !entity.placeholder.is_empty() {
         actions::resolve_filled_placeholders(tx, entity).await?;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use model::entity::Entity;
 use protocol::raw_page::Node;
 use sqlx::{AssertSqlSafe, FromRow};
@@ -16,6 +17,9 @@ use crate::staging::insert::insert_records;
 use crate::staging::page::{PageNodes, StagedCounts};
 use crate::statements::staging;
 
+/// Static statements of this file.
+pub(crate) const STATEMENTS: &[(&str, &str)] = &[("select_now", SELECT_NOW)];
+
 /// Stages pages of one entity, including the records of its nested entities, in one transaction.
 ///
 /// A page that was staged before is skipped, so that any redelivery is harmless. The entity is locked, because whether a
@@ -23,13 +27,25 @@ use crate::statements::staging;
 ///
 /// # Errors
 /// The database refused or was out of reach; nothing was staged then.
-pub async fn stage(db: &Db, entity: &'static Entity, pages: &[PageNodes<'_>]) -> Result<StagedCounts, Error> {
+pub async fn stage(
+    db: &Db,
+    entity: &'static Entity,
+    pages: &mut [PageNodes<'_>],
+) -> Result<StagedCounts, Error> {
+    if pages.is_empty() {
+        return Ok(StagedCounts::default());
+    }
     let mut tx = db.begin().await?;
     tx.lock_entity("stage", entity.staging_table).await?;
+    let from_the_future = limit_to_now(&mut tx, pages).await?;
+    let pages: &[PageNodes<'_>] = pages;
     let new = enter_pages(&mut tx, entity, pages).await?;
     let pages: Vec<&PageNodes<'_>> = pages.iter().filter(|page| new.contains_key(page.source_key)).collect();
-    let mut counts =
-        StagedCounts { pages: u32::try_from(pages.len()).unwrap_or(u32::MAX), ..StagedCounts::default() };
+    let mut counts = StagedCounts {
+        pages: u32::try_from(pages.len()).unwrap_or(u32::MAX),
+        from_the_future,
+        ..StagedCounts::default()
+    };
     if pages.is_empty() {
         tx.rollback().await?;
         return Ok(counts);
@@ -37,21 +53,37 @@ pub async fn stage(db: &Db, entity: &'static Entity, pages: &[PageNodes<'_>]) ->
     let replayed: Vec<bool> =
         pages.iter().map(|page| new.get(page.source_key).copied().unwrap_or_default()).collect();
     let own: Vec<&[Node<'_>]> = pages.iter().map(|page| page.nodes.own.as_slice()).collect();
-    stage_nodes(&mut tx, entity, &pages, &replayed, &own, &mut counts).await?;
+    stage_nodes(&mut tx, entity, &pages, &replayed, &own, true, &mut counts).await?;
     for (index, (child, _)) in entity.children().enumerate() {
         let nested: Vec<&[Node<'_>]> = pages
             .iter()
             .map(|page| page.nodes.children.get(index).map_or(&[][..], |(_, nodes)| nodes))
             .collect();
-        stage_nodes(&mut tx, child, &pages, &replayed, &nested, &mut counts).await?;
+        stage_nodes(&mut tx, child, &pages, &replayed, &nested, false, &mut counts).await?;
     }
     let results: Vec<_> = pages
         .iter()
-        .flat_map(|page| page.nodes.lookup_results.iter().map(|result| (page.metadata.fetched_at, result)))
+        .flat_map(|page| page.nodes.lookup_results.iter().map(|result| (page.fetched_at, result)))
         .collect();
     lookup::record_lookup_results(&mut tx, entity, &results).await?;
     tx.commit().await?;
     Ok(counts)
+}
+
+const SELECT_NOW: &str = "select clock_timestamp()";
+
+/// Moves the time of pages that come from the future, because of a wrong clock, to the present: they would be newer
+/// than everything that is fetched until then. Returns their number.
+async fn limit_to_now(tx: &mut Tx, pages: &mut [PageNodes<'_>]) -> Result<u32, Error> {
+    let now: DateTime<Utc> =
+        tx.query_scalar(SELECT_NOW).fetch_one(tx.connection()).await.during("read the clock")?;
+    let mut limited = 0;
+    for page in pages.iter_mut().filter(|page| page.fetched_at > now) {
+        page.fetched_at = now;
+        page.is_from_the_future = true;
+        limited += 1;
+    }
+    Ok(limited)
 }
 
 /// Page that was not in the ledger before.
@@ -84,18 +116,20 @@ async fn enter_pages(
     Ok(entered.into_iter().map(|page| (page.source_key, page.is_replayed)).collect())
 }
 
-/// Stages the records of one entity in these pages, and counts them in their runs.
+/// Stages the records of one entity in these pages, and counts them in their runs. `is_listed` tells the entity of the
+/// pages from those nested in it.
 async fn stage_nodes(
     tx: &mut Tx,
     entity: &'static Entity,
     pages: &[&PageNodes<'_>],
     replayed: &[bool],
     nodes: &[&[Node<'_>]],
+    is_listed: bool,
     counts: &mut StagedCounts,
 ) -> Result<(), Error> {
     let records = dedup(pages, nodes);
     let existing = find_existing(tx, entity, pages, replayed, &records).await?;
-    let mut runs = StagedRun::of_pages(pages, nodes);
+    let mut runs = StagedRun::of_pages(pages, nodes, is_listed);
     let mut new = Vec::new();
     let mut again = Vec::new();
     for (index, record) in records.iter().enumerate() {

@@ -36,7 +36,10 @@ pub(crate) fn replace_rows(child_table: &ChildTable) -> String {
     let names = each(&|column| column.name.to_owned());
     let aliases = each(&|column| format!("c_{}", column.name));
     let values = each(&|column| format!("i.c_{}::{}", column.name, column.column_type.sql_type()));
-    let sets = each(&|column| format!("{0} = excluded.{0}", column.name));
+    // An element in which nothing has a value says nothing of the row that is there.
+    let given = format!("num_nonnulls({}) > 0", each(&|column| format!("excluded.{}", column.name)));
+    let sets =
+        each(&|column| format!("{0} = case when {given} then excluded.{0} else p.{0} end", column.name));
     let old = each(&|column| format!("p.{}", column.name));
     let new = each(&|column| format!("excluded.{}", column.name));
     let parameters: String = (0..columns.len()).map(|index| format!(", ${}::text[]", index + 6)).collect();
@@ -59,7 +62,7 @@ pub(crate) fn replace_rows(child_table: &ChildTable) -> String {
             {sets},
             deleted_at = null,
             updated_at = clock_timestamp()
-        where p.deleted_at is not null or row({old}) is distinct from row({new})
+        where p.deleted_at is not null or {given} and row({old}) is distinct from row({new})
         "
     )
 }

@@ -9,7 +9,8 @@ const NOT_OLDER: &str = "(t.synced_at is null or (t.synced_at, t.source_key) <= 
 
 /// Returns every assembled statement of this file for an entity, each with its name.
 pub(crate) fn assembled(entity: &Entity) -> Vec<(&'static str, String)> {
-    let mut statements = vec![("upsert_rows", upsert(entity))];
+    let mut statements =
+        vec![("upsert_rows", upsert(entity)), ("select_old_cells", select_old_cells(entity))];
     if is_referenced(entity) {
         statements.push(("insert_placeholders", insert_placeholders(entity)));
     }
@@ -129,6 +130,20 @@ pub(crate) fn upsert(entity: &Entity) -> String {
         returning t.id
         ",
         staging = entity.staging_table
+    )
+}
+
+/// Selects the values of the ids `$1` that are records, in the order of the entity's columns, as texts.
+pub(crate) fn select_old_cells(entity: &Entity) -> String {
+    let table = entity.table;
+    let cells: Vec<String> = entity.columns.iter().map(|column| format!("t.{}::text", column.name)).collect();
+    let rows = entity.partitioned_by.map_or_else(
+        || format!("{table} t"),
+        |by| format!("{table}_keys k join {table} t on t.id = k.id and t.{by} = k.{by}"),
+    );
+    format!(
+        "select t.id, array[{}] as cells from {rows} where t.id = any($1) and not t.is_placeholder",
+        cells.join(", ")
     )
 }
 

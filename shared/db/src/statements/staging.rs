@@ -58,13 +58,25 @@ pub(crate) fn enter_pages() -> String {
 /// times at which the records were fetched, `$4` object keys.
 pub(crate) fn find_existing(entity: &Entity) -> String {
     let table = entity.staging_table;
+    // What replaced the content may have left staging for the archive: production knows.
+    let newer = "(t.synced_at, t.source_key) > (s.fetched_at, s.source_key) and t.synced_at <= u.fetched_at";
+    let production = entity.table;
+    let is_replaced = entity.partitioned_by.map_or_else(
+        || format!("exists (select from {production} t where t.id = s.gazelle_id and {newer})"),
+        |by| {
+            format!(
+                "exists (select from {production}_keys k join {production} t on t.id = k.id and t.{by} = k.{by} \
+                 where k.id = s.gazelle_id and {newer})"
+            )
+        },
+    );
     format!(
         r"
         select u.ord - 1 as index, s.id, s.processed, s.run_id,
             s.processed
             and s.gazelle_id <> ''
             and (s.fetched_at, s.source_key) < (u.fetched_at, u.source_key)
-            and (s.gone_since <= u.fetched_at or exists (
+            and (s.gone_since <= u.fetched_at or {is_replaced} or exists (
                 select from {table} o
                 where o.gazelle_id = s.gazelle_id and o.id <> s.id
                     and (o.fetched_at, o.source_key, o.content_hash) > (s.fetched_at, s.source_key, s.content_hash)
@@ -79,17 +91,22 @@ pub(crate) fn find_existing(entity: &Entity) -> String {
     )
 }
 
+/// Note on a record whose page said that it was fetched in the future.
+const FUTURE_NOTE: &str = "the page was dated in the future; it counts as fetched when it was staged";
+
 /// Inserts new records. Parameters: `$1` ids, `$2` parents' ids, `$3` content hashes, `$4` records as JSON, `$5` times
-/// at which they were fetched, `$6` run ids, `$7` object keys, `$8` how often each was seen.
+/// at which they were fetched, `$6` run ids, `$7` object keys, `$8` how often each was seen, `$9` true where the page's clock
+/// was ahead.
 pub(crate) fn insert_records(entity: &Entity) -> String {
     format!(
         r"
         insert into {} (gazelle_id, parent_id, content_hash, raw_data, raw_bytes, fetched_at,
-            first_fetched_at, run_id, source_key, times_seen)
+            first_fetched_at, run_id, source_key, times_seen, note)
         select gazelle_id, parent_id, content_hash, raw_data::jsonb, length(raw_data), fetched_at,
-            fetched_at, run_id, source_key, times_seen
-        from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::int[])
-            as u(gazelle_id, parent_id, content_hash, raw_data, fetched_at, run_id, source_key, times_seen)
+            fetched_at, run_id, source_key, times_seen, case when is_from_the_future then '{FUTURE_NOTE}' end
+        from unnest($1::text[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::int[],
+                $9::boolean[])
+            as u(gazelle_id, parent_id, content_hash, raw_data, fetched_at, run_id, source_key, times_seen, is_from_the_future)
         ",
         entity.staging_table
     )
@@ -113,7 +130,8 @@ pub(crate) fn update_last_seen(entity: &Entity) -> String {
             outcome = case when u.revive then null else s.outcome end,
             processed_at = case when u.revive then null else s.processed_at end,
             processing_attempts = case when u.revive then 0 else s.processing_attempts end,
-            next_attempt_at = case when u.revive then now() else s.next_attempt_at end
+            next_attempt_at = case when u.revive then now() else s.next_attempt_at end,
+            requeued_at = case when u.revive then case when u.newer then null else now() end else s.requeued_at end
         from (
             select u.*, (k.fetched_at, k.source_key) < (u.fetched_at, u.source_key) as newer
             from unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[], $5::text[], $6::boolean[])
@@ -126,18 +144,25 @@ pub(crate) fn update_last_seen(entity: &Entity) -> String {
     )
 }
 
-/// Claims the oldest pending records. Parameters: `$1` rows at most, `$2` bytes of JSON at most, `$3` the time that
+/// Claims the oldest pending records, of each id the newest content alone. Parameters: `$1` rows at most, `$2` bytes of JSON at most, `$3` the time that
 /// records of the V5 import carry as fetched.
 pub(crate) fn claim_records(entity: &Entity) -> String {
     let table = entity.staging_table;
     format!(
         r"
         with picked as materialized (
-            select id, gazelle_id, parent_id, content_hash, run_id, first_fetched_at, fetched_at, source_key, raw_bytes,
-                processing_attempts
-            from {table}
-            where not processed and next_attempt_at <= now()
-            order by first_fetched_at, id
+            select p.id, p.gazelle_id, p.parent_id, p.content_hash, p.run_id, p.first_fetched_at, p.fetched_at, p.source_key,
+                p.raw_bytes, p.processing_attempts
+            from {table} p
+            where not p.processed and p.next_attempt_at <= now()
+                -- Newer content goes first; should it fail, this one is still here.
+                and (p.gazelle_id = '' or not exists (
+                    select from {table} o
+                    where o.gazelle_id = p.gazelle_id and o.id <> p.id and not o.processed
+                        and (o.fetched_at, o.source_key, o.content_hash) > (p.fetched_at, p.source_key, p.content_hash)
+                        and (p.fetched_at <> $3 or o.fetched_at = $3)
+                ))
+            order by p.first_fetched_at, p.id
             limit $1
             for update skip locked
         ),
@@ -149,6 +174,8 @@ pub(crate) fn claim_records(entity: &Entity) -> String {
             select p.*, p.gazelle_id <> '' and exists (
                 select from {table} o
                 where o.gazelle_id = p.gazelle_id and o.id <> p.id
+                    -- Content that failed replaces nothing.
+                    and o.outcome is distinct from 'failed'
                     and (o.fetched_at, o.source_key, o.content_hash) > (p.fetched_at, p.source_key, p.content_hash)
                     -- An imported record may still fill columns that a fresher one leaves empty.
                     and (p.fetched_at <> $3 or o.fetched_at = $3)
@@ -156,7 +183,7 @@ pub(crate) fn claim_records(entity: &Entity) -> String {
             from sized p
             where bytes_before < $2
         )
-        select p.id as staging_id, p.parent_id, p.run_id, p.processing_attempts, p.fetched_at = $3 as is_v5_import,
+        select p.id as staging_id, p.parent_id, p.run_id, p.first_fetched_at as fetched_at, p.processing_attempts, p.fetched_at = $3 as is_v5_import,
             case when not p.superseded then (select s.raw_data::text from {table} s where s.id = p.id) end as raw
         from ranked p
         order by p.first_fetched_at, p.id
@@ -172,7 +199,8 @@ pub(crate) fn settle_records(entity: &Entity) -> String {
             processed = true,
             outcome = u.outcome,
             last_error = u.error,
-            note = u.note,
+            -- What staging noted stays.
+            note = nullif(concat_ws('; ', case when s.note like '{FUTURE_NOTE}%' then '{FUTURE_NOTE}' end, u.note), ''),
             processing_attempts = s.processing_attempts + 1,
             processed_at = clock_timestamp()
         from unnest($1::uuid[], $2::text[], $3::text[], $4::text[]) as u(id, outcome, error, note)
@@ -210,7 +238,8 @@ pub(crate) fn retry_failed_records(entity: &Entity) -> String {
     format!(
         r"
         with retried as (
-            update {} set processed = false, outcome = null, processed_at = null, processing_attempts = 0, next_attempt_at = now()
+            update {} set processed = false, outcome = null, processed_at = null, processing_attempts = 0,
+                next_attempt_at = now(), requeued_at = now()
             where processed and outcome = 'failed'
             returning id, run_id
         ),
