@@ -27,10 +27,26 @@ impl DistinctIds {
         }
     }
 
-    /// Returns the number of distinct ids and of elements without one.
-    pub(crate) fn count(mut self) -> u64 {
+    /// Returns the counts.
+    pub(crate) fn count(mut self) -> DistinctCount {
         self.hashes.sort_unstable();
         self.hashes.dedup();
-        self.hashes.len() as u64 + self.unidentified
+        DistinctCount { identified: self.hashes.len() as u64, unidentified: self.unidentified }
+    }
+}
+
+/// Counts of the records of a whole listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DistinctCount {
+    /// Number of distinct ids.
+    pub(crate) identified: u64,
+    /// Number of elements without a usable id, null ones included.
+    pub(crate) unidentified: u64,
+}
+
+impl DistinctCount {
+    /// Returns the number of records that Gazelle counts.
+    pub(crate) fn total(self) -> u64 {
+        self.identified + self.unidentified
     }
 }

@@ -103,6 +103,18 @@ pub enum FetchError {
         /// Error of the sink.
         source: SinkError,
     },
+    /// A record is not served, and no cursor beyond it is known, although Gazelle serves the first page.
+    #[error(
+        "page {page} of {entity} is not served, not even one record at a time, and no cursor beyond it is known"
+    )]
+    Unskippable {
+        /// Name of the entity.
+        entity: &'static str,
+        /// Number of the page, from 1.
+        page: u32,
+        /// Error of the last attempt.
+        source: Box<FetchError>,
+    },
     /// Too many requests wait in the lane.
     #[error("too many requests wait in the lane {lane} of {entity}")]
     QueueFull {
@@ -117,17 +129,10 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Returns whether the page itself is at fault, and not the way to it: after several such errors in a row the
-    /// cursor is given up, and the run begins anew.
-    pub(crate) fn is_cursor_in_doubt(&self) -> bool {
-        matches!(
-            self,
-            Self::ReadPage { .. }
-                | Self::Stuck { .. }
-                | Self::Endless { .. }
-                | Self::NoQuery { .. }
-                | Self::Api(ApiError::Schema { .. } | ApiError::NoData(_))
-        )
+    /// Returns whether the requested part of the data may be at fault, so that a smaller part may be served. The
+    /// credentials, the schema and our own state concern every request alike.
+    pub(crate) fn concerns_data(&self) -> bool {
+        matches!(self, Self::ReadPage { .. } | Self::Api(ApiError::Exhausted { .. } | ApiError::Status(_)))
     }
 
     /// Returns the kind of action that a person has to take; none if the error may pass by itself.
@@ -135,14 +140,16 @@ impl FetchError {
     pub fn action(&self) -> Option<ActionKind> {
         match self {
             Self::Api(
-                ApiError::Unauthorized
+                ApiError::Unauthorized(_)
                 | ApiError::Token(
                     TokenError::NeedsPerson { .. }
                     | TokenError::Refused { .. }
-                    | TokenError::Incomplete { .. },
+                    | TokenError::Incomplete { .. }
+                    | TokenError::Illegal { .. },
                 ),
             ) => Some(ActionKind::Credentials),
             Self::Api(ApiError::Schema { .. }) => Some(ActionKind::Schema),
+            Self::Unskippable { .. } => Some(ActionKind::Unserved),
             _ => None,
         }
     }

@@ -86,13 +86,17 @@ async fn drain_lane<S: RawSink>(
             }
             Ok(Claim::Run(claimed)) => claimed,
             Err(error) => {
-                let error = error_chain(&error);
-                reports.push(RunReport::not_begun(job, entity, lane, ReportStatus::Failed, error));
+                let (mode, error) = (mode_word(job, lane), error_chain(&error));
+                let report = RunReport::not_begun(entity, mode, lane, ReportStatus::Failed, error);
+                tell(context, &report);
+                reports.push(report);
                 break;
             }
         };
         let report = run::work(context, job, entity, *claimed, on_page).await;
         let is_over = report.status.is_over();
+        // At once: the runs of other lanes may go on for minutes.
+        tell(context, &report);
         reports.push(report);
         if !is_over || Instant::now() >= job.deadline {
             break;
@@ -101,11 +105,24 @@ async fn drain_lane<S: RawSink>(
     reports
 }
 
+/// Hands a report to whoever waits for it.
+fn tell<S>(context: RunContext<'_, S>, report: &RunReport) {
+    if let Some(reports) = context.reports {
+        // Whoever does not wait any more needs no report.
+        let _ = reports.send(report.clone());
+    }
+}
+
+/// Returns the mode of a job in its own lane; in any other the lane itself.
+fn mode_word(job: &Job, lane: Lane) -> &'static str {
+    if lane == job.mode.lane() { job.mode.name().as_str() } else { lane.as_str() }
+}
+
 /// Returns the report of a busy lane; none for a lane that the job did not request.
 fn busy_report(job: &Job, entity: &'static Entity, lane: Lane) -> Option<RunReport> {
     // The next tick requests an incremental run again; the request for any other run waits in its lane.
     let status = if lane == Lane::Incremental { ReportStatus::Busy } else { ReportStatus::Queued };
     let is_requested = lane == Lane::Incremental || lane == job.mode.lane();
     let reason = "another invocation works on this lane".to_owned();
-    is_requested.then(|| RunReport::not_begun(job, entity, lane, status, reason))
+    is_requested.then(|| RunReport::not_begun(entity, mode_word(job, lane), lane, status, reason))
 }

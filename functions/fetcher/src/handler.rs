@@ -8,17 +8,20 @@ use gazelle_client::{AwsTokenStore, Credentials, Gazelle, TokenStore};
 use lambda::{AlertSender, Secrets, Unit, aws_config, deadline, emit_metrics, error_chain, is_path_style};
 use lambda_runtime::{Error, LambdaEvent};
 use object_store::{ObjectStore, S3ObjectStore};
-use protocol::alert::AlertClass;
+use protocol::action::ActionKind;
+use protocol::alert::{AlertClass, lane_subject};
 use protocol::message;
+use protocol::refusal::refusal;
 use protocol::request::SyncRequest;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span, error};
+use tracing::{Instrument as _, Span, error, warn};
 
 use crate::config::FetcherConfig;
 use crate::fetch::{ATTEMPTS_MAX, fetch};
-use crate::job::{Job, RunContext};
+use crate::job::{Job, RunContext, holder_of};
 use crate::raw_sink::S3RawSink;
 use crate::report::{ReportStatus, RunReport};
 
@@ -34,12 +37,6 @@ pub struct Fetcher {
     sink: Arc<S3RawSink>,
     states: Arc<ObjectStore>,
     alerts: AlertSender,
-}
-
-/// Properties of one invocation that all its runs share.
-struct Invocation {
-    holder: String,
-    deadline: Instant,
 }
 
 impl Fetcher {
@@ -74,31 +71,34 @@ impl Fetcher {
     /// itself fails only if a request would be lost otherwise.
     ///
     /// # Errors
-    /// The request is invalid, and the error names the field and what is accepted; a run panicked; or a request could
-    /// not be queued.
+    /// A run panicked, or a request could not be queued. An invalid request is refused by the response, which names the
+    /// field and what is accepted.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
-        let invocation = Invocation {
-            holder: format!("{}-{:08x}", context.request_id, rand::random::<u32>()),
-            deadline: deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN),
-        };
-        if payload.get("Records").is_some() {
-            return self.serve_batch(&payload, &invocation).await;
+        let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
+        if payload.get("Records").is_some_and(Value::is_array) {
+            return self.serve_batch(&payload, deadline).await;
         }
-        let request = SyncRequest::parse(&payload, self.config.timezone)
-            .inspect_err(|invalid| error!(field = invalid.field, "Refused a request: {invalid}"))?;
+        let request = match SyncRequest::parse(&payload, self.config.timezone) {
+            Ok(request) => request,
+            // An answer to the person who asked, and no incident.
+            Err(invalid) => {
+                warn!(field = invalid.field, "Refused a request: {invalid}");
+                return Ok(refusal(&invalid.to_string()));
+            }
+        };
         // After an error of the invocation, Lambda keeps the request in the failure queue.
-        let reports = self.serve(&request, &context.request_id, &invocation).await?;
+        let reports = self.serve(&request, &context.request_id, deadline).await?;
         Ok(json!({ "runs": reports }))
     }
 
     /// Serves requests of other functions. Those that failed are delivered again.
-    async fn serve_batch(&self, payload: &Value, invocation: &Invocation) -> Result<Value, Error> {
+    async fn serve_batch(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
         let messages = message::batch(payload)?;
         let served = messages.iter().map(|message| async move {
             let body = serde_json::from_str(&message.body).unwrap_or_default();
             let served = match SyncRequest::parse(&body, self.config.timezone) {
-                Ok(request) => self.serve(&request, &message.id, invocation).await.map(|_| ()),
+                Ok(request) => self.serve(&request, &message.id, deadline).await.map(|_| ()),
                 Err(invalid) => Err(invalid.into()),
             };
             served
@@ -117,10 +117,11 @@ impl Fetcher {
         &self,
         request: &SyncRequest,
         request_id: &str,
-        invocation: &Invocation,
+        deadline: Instant,
     ) -> Result<Vec<RunReport>, Error> {
         let entities = request.entities();
         let mut jobs = JoinSet::new();
+        let (sender, mut ended_runs) = mpsc::unbounded_channel();
         for entity in &entities {
             let job = Job {
                 entity,
@@ -128,17 +129,23 @@ impl Fetcher {
                 request_id: request_id.to_owned(),
                 lookback_days: self.config.lookback_days,
                 attempts_max: ATTEMPTS_MAX,
-                holder: invocation.holder.clone(),
-                deadline: invocation.deadline,
+                holder: holder_of(request_id),
+                deadline,
             };
             let (api, sink, states) =
                 (Arc::clone(&self.api), Arc::clone(&self.sink), Arc::clone(&self.states));
+            let sender = sender.clone();
             // A task per entity, so that a panic ends the runs of one entity only.
             let served = async move {
-                let context = RunContext { api: &api, sink: &*sink, states: &states };
+                let context = RunContext { api: &api, sink: &*sink, states: &states, reports: Some(&sender) };
                 fetch(context, &job, &|_| ()).await
             };
             jobs.spawn(served.instrument(Span::current()));
+        }
+        drop(sender);
+        // Each as soon as it has ended: other runs of this invocation may go on for minutes.
+        while let Some(report) = ended_runs.recv().await {
+            self.publish(&report).await;
         }
         let mut reports = Vec::new();
         let mut failure = None;
@@ -155,9 +162,6 @@ impl Fetcher {
             };
             error!("{error}");
             failure = Some(error);
-        }
-        for report in &reports {
-            self.publish(report).await;
         }
         if let Some(failure) = failure {
             return Err(failure.into());
@@ -179,10 +183,16 @@ impl Fetcher {
             ],
         );
         if is_failed {
-            let class = report.action.and_then(AlertClass::of_action);
-            let class = class.unwrap_or(AlertClass::SyncFailed);
+            // A record that is not served is alerted by its action; that the run failed is told here.
+            let action = report.action.filter(|action| *action != ActionKind::Unserved);
+            let class = action.and_then(AlertClass::of_action).unwrap_or(AlertClass::SyncFailed);
             let detail = report.error.as_deref().unwrap_or_default();
-            self.alerts.send_signal(class, report.entity, detail).await;
+            // The credentials are those of every lane. The time is that of the failure: a later success ends the alert.
+            let subject = match class {
+                AlertClass::Credentials => report.entity.to_owned(),
+                _ => lane_subject(report.entity, report.lane),
+            };
+            self.alerts.send_signal_at(class, &subject, detail, report.ended_at).await;
         }
     }
 }

@@ -8,15 +8,15 @@ use protocol::lane::Lane;
 use protocol::object_key::{self, RunId};
 use protocol::request::Mode;
 use rand::RngExt;
-use tracing::warn;
 
 use crate::digest::query_sha256;
 use crate::job::Job;
 use crate::page_digests::PageDigests;
 use crate::state::{Checkpoint, LEASE, LaneState, Lease, NextPosition, QueuedRequest};
 
-/// Invocations in a row that got a run no page further, after which it is given up: its cursor may be worthless.
-const STALLS_MAX: u32 = 5;
+/// Invocations in a row that got a run no page further, after which the page is searched for the record at fault: an
+/// incident of Gazelle that is over within minutes costs nothing but time.
+const STALLS_MAX: u32 = 2;
 
 /// Run that this invocation has claimed.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(crate) struct ClaimedRun {
     pub(crate) checkpoint: Checkpoint,
     /// Page at which this invocation takes over the run; none for a new run.
     pub(crate) resumed_from_page: Option<u32>,
+    /// States that the run is resumed at a page that was requested in vain by several invocations.
+    pub(crate) is_stuck: bool,
     /// Digests of the pages stored before; none if the run does not compare pages.
     pub(crate) page_digests: Option<PageDigests>,
 }
@@ -54,34 +56,34 @@ pub(crate) async fn claim_lane(
     let now = Utc::now();
     let state = &mut object.value;
     let begins_tick = lane == Lane::Incremental && may_begin_tick;
-    if !(state.has_work() || begins_tick) {
+    if !(state.has_work(now) || begins_tick) {
         return Ok(Claim::Nothing);
     }
     if state.is_held_against(&job.holder, now) {
         return Ok(Claim::Busy);
     }
+    let mut is_stuck = false;
     let (mut checkpoint, resumed_from_page) = match state.checkpoint.take() {
-        Some(checkpoint) if checkpoint.stalls < STALLS_MAX => {
+        Some(mut checkpoint) => {
+            if lane != Lane::Incremental && state.lease.is_some() {
+                // The invocation was killed: it may have stored a page of which the state knows nothing.
+                PageDigests::forget(states, entity.name).await?;
+            }
+            is_stuck = checkpoint.stalls >= STALLS_MAX;
+            checkpoint.searches |= is_stuck;
             let resumed_from_page = checkpoint.page + 1;
             (checkpoint, Some(resumed_from_page))
         }
-        given_up => {
-            if given_up.is_some() && lane != Lane::Incremental {
-                PageDigests::forget(states, entity.name).await?;
-            }
-            let Some(request) = next_request(job, entity, lane, given_up, state) else {
-                // The run was given up for good and no request waits: only the checkpoint has to be deleted.
-                states.save(&mut object).await?;
-                return Ok(Claim::Nothing);
-            };
-            (new_checkpoint(job, entity, state, request, now), None)
-        }
+        None => match next_request(job, lane, state, now) {
+            Some(request) => (new_checkpoint(job, entity, state, request, now), None),
+            None => return Ok(Claim::Nothing),
+        },
     };
     // A run that is resumed has lost the digests of the pages that it has passed over.
     let page_digests = if lane == Lane::Incremental && resumed_from_page.is_none() {
-        let digests = PageDigests::load(states, entity.name).await?;
-        checkpoint.may_pass_over = digests.is_of(state.last_run.as_ref(), &query_sha256(entity))
-            && !has_background_work(states, entity).await?;
+        let background = background_pages(states, entity).await?;
+        let digests = PageDigests::load(states, entity.name, background).await?;
+        checkpoint.may_pass_over = digests.is_of(state.last_run.as_ref(), &query_sha256(entity));
         Some(digests)
     } else {
         checkpoint.may_pass_over = false;
@@ -92,50 +94,43 @@ pub(crate) async fn claim_lane(
     state.checkpoint = Some(checkpoint.clone());
     state.lease = Some(Lease { holder: job.holder.clone(), expires_at: now + LEASE });
     match states.save(&mut object).await {
-        Ok(()) => {
-            Ok(Claim::Run(Box::new(ClaimedRun { lane: object, checkpoint, resumed_from_page, page_digests })))
-        }
+        Ok(()) => Ok(Claim::Run(Box::new(ClaimedRun {
+            lane: object,
+            checkpoint,
+            resumed_from_page,
+            is_stuck,
+            page_digests,
+        }))),
         Err(StateError::Conflict { .. }) => Ok(Claim::Busy),
         Err(error) => Err(error),
     }
 }
 
-/// Returns the request of a new run: the next attempt at the run that was given up, a tick's own request in the
-/// incremental lane, or the request that has waited longest.
-fn next_request(
-    job: &Job,
-    entity: &'static Entity,
-    lane: Lane,
-    given_up: Option<Checkpoint>,
-    state: &mut LaneState,
-) -> Option<QueuedRequest> {
+/// Returns the request of a new run: a tick's own request in the incremental lane, or the request that has waited
+/// longest.
+fn next_request(job: &Job, lane: Lane, state: &mut LaneState, now: DateTime<Utc>) -> Option<QueuedRequest> {
     if lane == Lane::Incremental {
         let mode = Mode::Incremental { lookback_days: None };
-        return Some(QueuedRequest { request_id: job.request_id.clone(), mode, attempt: 1 });
+        return Some(QueuedRequest {
+            request_id: job.request_id.clone(),
+            mode,
+            attempt: 1,
+            not_before: None,
+        });
     }
-    let again = given_up
-        .map(|checkpoint| checkpoint.request)
-        .filter(|request| request.attempt < job.attempts_max)
-        .map(|request| QueuedRequest { attempt: request.attempt + 1, ..request });
-    if let Some(request) = &again {
-        let (entity, mode) = (entity.name, request.mode.name().as_str());
-        warn!(
-            entity,
-            mode, "The {mode} run of {entity} begins anew: {STALLS_MAX} invocations got no page further"
-        );
-    }
-    again.or_else(|| state.dequeue())
+    state.dequeue(now)
 }
 
-async fn has_background_work(states: &ObjectStore, entity: &'static Entity) -> Result<bool, StateError> {
+/// Returns a text that names the pages which unfinished runs of the other lanes have stored: it is another one as soon
+/// as one of them has stored a page. A run that has ended has deleted the digests itself.
+async fn background_pages(states: &ObjectStore, entity: &'static Entity) -> Result<String, StateError> {
+    let mut pages_of_runs = Vec::new();
     for lane in Lane::BACKGROUND {
         let key = object_key::state(entity.name, lane);
         let object: Object<LaneState> = states.load(&key).await?;
-        if object.value.has_work() {
-            return Ok(true);
-        }
+        pages_of_runs.extend(object.value.unfinished_pages().map(|(run, pages)| format!("{run}:{pages}")));
     }
-    Ok(false)
+    Ok(pages_of_runs.join(" "))
 }
 
 fn new_checkpoint(
@@ -159,23 +154,11 @@ fn new_checkpoint(
     // A nested entity has no listing of its own: its records can only be looked up by id.
     let is_lookup =
         matches!(request.mode, Mode::Verify { .. }) || matches!(entity.source, Source::Nested { .. });
+    let checkpoint = Checkpoint::new(RunId::new(now, rand::rng().random()), request, now);
     Checkpoint {
-        run_id: RunId::new(now, rand::rng().random()),
-        request,
         window,
-        started_at: now,
         next: if is_lookup { NextPosition::Ids(0) } else { NextPosition::Page(None) },
-        page: 0,
-        pages: 0,
-        records: 0,
-        pages_passed: 0,
-        records_passed: 0,
-        total_count_first: None,
-        total_count: None,
-        source_errors: None,
-        truncated: Vec::new(),
-        manifest_revision: 0,
-        stalls: 0,
-        may_pass_over: false,
+        searches: state.searches,
+        ..checkpoint
     }
 }

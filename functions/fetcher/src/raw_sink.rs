@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use object_store::is_precondition_failed;
+use object_store::{PutRefusal, put_decided, put_refusal};
 
 /// Error of reading or writing a raw page or a manifest.
 #[derive(Debug, thiserror::Error)]
@@ -90,18 +90,14 @@ impl S3RawSink {
 
 impl RawSink for S3RawSink {
     async fn store_page(&self, key: &str, page: Vec<u8>) -> Result<PageWrite, SinkError> {
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .if_none_match("*")
-            .content_type("application/json")
-            .body(ByteStream::from(page));
-        match request.send().await {
+        let send = || {
+            let request = self.client.put_object().bucket(&self.bucket).key(key).if_none_match("*");
+            request.content_type("application/json").body(ByteStream::from(page.clone())).send()
+        };
+        match put_decided(send).await {
             Ok(_) => Ok(PageWrite::Created),
-            // An earlier invocation stored the page, or the SDK's own first attempt did and its response was lost.
-            Err(error) if is_precondition_failed(&error) => {
+            // An earlier invocation stored the page, or an earlier attempt did and its response was lost.
+            Err(error) if put_refusal(&error) == Some(PutRefusal::ConditionFailed) => {
                 Ok(PageWrite::AlreadyStored(self.load_page(key).await?))
             }
             Err(error) => Err(SinkError::Write { key: key.to_owned(), source: error.into() }),
@@ -117,14 +113,11 @@ impl RawSink for S3RawSink {
     }
 
     async fn store_manifest(&self, key: &str, manifest: Vec<u8>) -> Result<(), SinkError> {
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .content_type("application/json")
-            .body(ByteStream::from(manifest));
-        match request.send().await {
+        let send = || {
+            let request = self.client.put_object().bucket(&self.bucket).key(key);
+            request.content_type("application/json").body(ByteStream::from(manifest.clone())).send()
+        };
+        match put_decided(send).await {
             Ok(_) => Ok(()),
             Err(error) => Err(SinkError::Write { key: key.to_owned(), source: error.into() }),
         }

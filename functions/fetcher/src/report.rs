@@ -9,7 +9,6 @@ use protocol::object_key::RunId;
 use serde::Serialize;
 use tracing::{info, warn};
 
-use crate::job::Job;
 use crate::state::Checkpoint;
 
 /// Report of a run, or of a run that could not begin.
@@ -21,6 +20,8 @@ pub struct RunReport {
     pub entity: &'static str,
     /// Mode of the run, as in its manifest; the lane if no run began there.
     pub mode: &'static str,
+    /// Lane of the run.
+    pub lane: Lane,
     /// Status of the run as this invocation leaves it.
     pub status: ReportStatus,
     /// Number of pages stored.
@@ -76,6 +77,16 @@ impl ReportStatus {
         }
     }
 
+    /// Returns the status of the run itself; one that another invocation works on goes on.
+    pub(crate) const fn of_run(self) -> RunStatus {
+        match self {
+            Self::Running | Self::Busy | Self::Queued => RunStatus::Running,
+            Self::Success => RunStatus::Success,
+            Self::Partial => RunStatus::Partial,
+            Self::Failed => RunStatus::Failed,
+        }
+    }
+
     /// Returns whether the run read its listing to the end.
     #[must_use]
     pub const fn is_over(self) -> bool {
@@ -99,7 +110,7 @@ impl RunReport {
     pub(crate) fn new(
         entity: &'static Entity,
         checkpoint: &Checkpoint,
-        status: RunStatus,
+        status: ReportStatus,
         resumed_from_page: Option<u32>,
         ended_at: DateTime<Utc>,
         error: Option<String>,
@@ -108,7 +119,8 @@ impl RunReport {
             run_id: Some(checkpoint.run_id.clone()),
             entity: entity.name,
             mode: checkpoint.request.mode.name().as_str(),
-            status: status.into(),
+            lane: checkpoint.request.mode.lane(),
+            status,
             pages: checkpoint.pages,
             pages_passed: checkpoint.pages_passed,
             records: checkpoint.records,
@@ -122,8 +134,8 @@ impl RunReport {
 
     /// Creates and logs the report of a run that could not begin.
     pub(crate) fn not_begun(
-        job: &Job,
         entity: &'static Entity,
+        mode: &'static str,
         lane: Lane,
         status: ReportStatus,
         error: String,
@@ -132,7 +144,8 @@ impl RunReport {
         let report = Self {
             run_id: None,
             entity: entity.name,
-            mode: if lane == job.mode.lane() { job.mode.name().as_str() } else { lane.as_str() },
+            mode,
+            lane,
             status,
             pages: 0,
             pages_passed: 0,

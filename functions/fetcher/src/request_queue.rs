@@ -22,8 +22,12 @@ pub(crate) async fn enqueue(states: &ObjectStore, job: &Job) -> Result<(), Fetch
     let mut races = 0;
     loop {
         let mut object: Object<LaneState> = states.load(&key).await?;
-        let request =
-            QueuedRequest { request_id: job.request_id.clone(), mode: job.mode.clone(), attempt: 1 };
+        let request = QueuedRequest {
+            request_id: job.request_id.clone(),
+            mode: job.mode.clone(),
+            attempt: 1,
+            not_before: None,
+        };
         match object.value.enqueue(request) {
             Enqueued::Added => {}
             Enqueued::AlreadyKnown => return Ok(()),

@@ -7,6 +7,8 @@ mod listing;
 mod lookups;
 mod page_store;
 mod persistence;
+mod search;
+mod search_back;
 
 use model::entity::Entity;
 use protocol::manifest::RunStatus;

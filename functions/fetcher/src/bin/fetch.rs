@@ -82,7 +82,7 @@ async fn run(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         bar.set_length(checkpoint.total_count.unwrap_or(checkpoint.records));
         bar.set_position(checkpoint.records);
     };
-    let context = RunContext { api: &api, sink: &sink, states: &states };
+    let context = RunContext { api: &api, sink: &sink, states: &states, reports: None };
     let reports = Box::pin(fetch(context, &job, &progress)).await?;
     bar.finish_and_clear();
     let report = reports.into_iter().next().ok_or("no run has begun")?;

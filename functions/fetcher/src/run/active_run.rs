@@ -1,15 +1,18 @@
 //! Run in the hands of this invocation.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use model::entity::{Entity, TimeFilter};
+use chrono::Utc;
+use model::entity::{self, Entity, Query, Shape, Source, TimeFilter};
 use object_store::Object;
 use protocol::lane::Lane;
+use protocol::object_key::RunId;
 use protocol::request::Mode;
+use rand::RngExt;
 use tokio::time::Instant;
 
 use crate::digest::query_sha256;
-use crate::distinct_ids::DistinctIds;
+use crate::distinct_ids::{DistinctCount, DistinctIds};
 use crate::job::{Job, RunContext};
 use crate::lane_claim::ClaimedRun;
 use crate::page_digests::PageDigests;
@@ -33,8 +36,14 @@ pub(super) struct ActiveRun<'a, S> {
     pub(super) query_sha256: String,
     /// Ids that this invocation has seen; only of a run that lists everything.
     pub(super) distinct_ids: Option<DistinctIds>,
-    /// Number of distinct records, once it is known.
-    pub(super) distinct_count: Option<u64>,
+    /// Counts of the records of a run that lists everything, once they are known.
+    pub(super) distinct_count: Option<DistinctCount>,
+    /// Digests of the truncated records that this invocation has looked up.
+    pub(super) looked_up: BTreeMap<String, String>,
+    /// States that the run was resumed at a page that several invocations had requested in vain.
+    pub(super) is_stuck: bool,
+    /// States that truncated records wait for no lookup, because the queue is full: their pages must be stored again.
+    pub(super) forgets_pages: bool,
     /// Cursors of the pages that this invocation has read: a cursor that comes again would be a loop.
     pub(super) seen_cursors: HashSet<String>,
     /// Time of the latest write of the state, which renewed the lease.
@@ -48,7 +57,7 @@ impl<'a, S> ActiveRun<'a, S> {
         entity: &'static Entity,
         claimed: ClaimedRun,
     ) -> Self {
-        let ClaimedRun { lane, checkpoint, resumed_from_page, page_digests } = claimed;
+        let ClaimedRun { lane, checkpoint, resumed_from_page, is_stuck, page_digests } = claimed;
         Self {
             context,
             job,
@@ -60,6 +69,9 @@ impl<'a, S> ActiveRun<'a, S> {
             page_digests,
             query_sha256: query_sha256(entity),
             distinct_count: None,
+            looked_up: BTreeMap::new(),
+            is_stuck,
+            forgets_pages: false,
             seen_cursors: HashSet::new(),
             saved_at: Instant::now(),
         }
@@ -70,9 +82,43 @@ impl<'a, S> ActiveRun<'a, S> {
         self.checkpoint.request.mode.lane() == Lane::Incremental
     }
 
-    /// Returns whether the manifest may say that a record that this run has not listed is gone.
+    /// Returns whether the run lists every record, or every record of its period.
+    pub(super) fn lists_everything(&self) -> bool {
+        lists_everything(self.entity, &self.checkpoint)
+    }
+
+    /// Returns whether the manifest may say that a record that this run has not listed is gone: it has stored every
+    /// page, and the ids on them are as many as the records that Gazelle counts. An error in a field beside complete
+    /// data takes nothing from that. An element without an id, a null one included, may be any record: the reconciler,
+    /// which knows the earlier listings, judges them.
     pub(super) fn proves_absence(&self) -> bool {
-        lists_everything(self.entity, &self.checkpoint) && self.checkpoint.pages_passed == 0
+        let Checkpoint { total_count_first, total_count, unserved, source_errors, pages_passed, .. } =
+            &self.checkpoint;
+        let Some(count) = self.distinct_count else { return false };
+        let is_counted = match (total_count_first, total_count) {
+            (Some(first), Some(last)) => *first == count.total() && *last == count.total(),
+            // A plain list comes at once, without a count.
+            _ => self.is_plain_list() && source_errors.is_none(),
+        };
+        self.lists_everything()
+            && *pages_passed == 0
+            && unserved.is_empty()
+            && is_counted
+            // An empty list beside an error is no list.
+            && (count.identified > 0 || source_errors.is_none())
+    }
+
+    /// Returns the query by which to find out whether Gazelle serves anything: the entity's own, or its parent's.
+    pub(super) fn probed_query(&self) -> Option<&'static Query> {
+        match &self.entity.source {
+            Source::Query(query) => Some(query),
+            Source::Nested { parent, .. } => entity::find(parent).and_then(Entity::query),
+        }
+    }
+
+    /// Returns whether the entity's query has no pages: its one response holds everything.
+    pub(super) fn is_plain_list(&self) -> bool {
+        self.entity.query().is_some_and(|query| matches!(query.shape, Shape::List))
     }
 
     /// Returns whether the run lists everything, has passed over pages, and was taken over by this invocation, which
@@ -89,11 +135,30 @@ impl<'a, S> ActiveRun<'a, S> {
             && self.page_digests.as_ref().is_some_and(PageDigests::had_more_pages)
     }
 
+    /// Begins anew with a run that serves the same request: the position of this one is worth nothing any more. What
+    /// it has stored stays stored.
+    pub(super) fn begin_anew(&mut self) {
+        let former = &self.checkpoint;
+        let run_id = RunId::new(Utc::now(), rand::rng().random());
+        self.checkpoint = Checkpoint {
+            window: former.window,
+            searches: true,
+            ..Checkpoint::new(run_id, former.request.clone(), former.started_at)
+        };
+        // The digests belong to the pages of a run that is not continued.
+        self.page_digests = None;
+        self.resumed_from_page = None;
+        self.is_stuck = false;
+        self.distinct_ids = self.lists_everything().then(DistinctIds::default);
+        self.seen_cursors.clear();
+    }
+
     /// Begins the listing once more at its first page, this time storing every page.
     pub(super) fn restart_listing(&mut self) {
         let checkpoint = &mut self.checkpoint;
         checkpoint.next = NextPosition::Page(None);
         (checkpoint.page, checkpoint.pages_passed, checkpoint.records_passed) = (0, 0, 0);
+        (checkpoint.suspects, checkpoint.unserved) = (None, Vec::new());
         checkpoint.may_pass_over = false;
         // Every page of it is stored by this invocation.
         self.resumed_from_page = None;

@@ -1,6 +1,7 @@
 //! Pages of a listing: fetches the next one, stores it if it holds anything new, and moves the checkpoint behind it.
 
-use model::entity::{Query, Shape};
+use gazelle_client::PageRequest;
+use model::entity::Query;
 use protocol::listing::{self, Listing};
 use protocol::raw_page::{self, RawPage};
 use tokio::time::Duration;
@@ -15,17 +16,40 @@ use crate::state::NextPosition;
 const RENEW_AFTER: Duration = Duration::from_mins(1);
 
 impl<S: RawSink> ActiveRun<'_, S> {
-    /// Fetches the page after `cursor`, or the first.
+    /// Fetches the page after `cursor`, or the first. A page that is not served is searched for the record at fault, if
+    /// several invocations have requested it in vain.
     pub(super) async fn fetch_page(&mut self, cursor: Option<&str>) -> Result<(), FetchError> {
         let page = self.checkpoint.page + 1;
+        let (first, attempts_max) = self.page_limits();
+        let request =
+            PageRequest { cursor, first, bounds: self.bounds(), attempts_max, is_position_alone: false };
+        let document = self.query()?.document();
+        let served = self.context.api.fetch_page(&document, request).await.map_err(FetchError::from);
+        let served = served.and_then(|body| self.listing(page, &body).map(|_| ()).map(|()| body));
+        match served {
+            Ok(body) => self.take_page(page, cursor, &body).await,
+            Err(error) => Box::pin(self.search(page, cursor, error)).await,
+        }
+    }
+
+    /// Returns the variables that limit the listing to the run's period.
+    pub(super) fn bounds(&self) -> Vec<(&'static str, String)> {
         let bounds = self.entity.time_filter().zip(self.checkpoint.window);
-        let bounds = bounds.map(|(filter, window)| filter.variables(window)).unwrap_or_default();
-        let body = self.context.api.fetch_page(&self.query()?.document(), cursor, bounds).await?;
-        let listing = self.listing(page, &body)?;
+        bounds.map(|(filter, window)| filter.variables(window)).unwrap_or_default()
+    }
+
+    /// Stores a page if it holds anything new, and moves the checkpoint behind it.
+    pub(super) async fn take_page(
+        &mut self,
+        page: u32,
+        cursor: Option<&str>,
+        body: &str,
+    ) -> Result<(), FetchError> {
+        let listing = self.listing(page, body)?;
         let digests: Option<&mut PageDigests> = self.page_digests.as_mut();
         let is_unchanged = digests.is_some_and(|digests| digests.is_unchanged(page, &listing));
         // A tick's listing of everything is stored as a whole, or, if nothing is new, not at all.
-        let is_all_or_nothing = self.is_incremental() && self.distinct_ids.is_some();
+        let is_all_or_nothing = self.is_incremental() && self.lists_everything();
         let may_pass_over =
             self.checkpoint.may_pass_over && !(is_all_or_nothing && self.checkpoint.pages > 0);
         let is_passed_over = is_unchanged && may_pass_over;
@@ -40,7 +64,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
             self.restart_listing();
             return Ok(());
         }
-        match self.save_page(page, cursor, None, listing.nodes.len(), &body).await? {
+        match self.save_page(page, cursor, None, listing.nodes.len(), body).await? {
             None => self.advance(page, cursor, &listing, true)?,
             Some(stored) => {
                 // The stored page decides where the run goes on: the listing may have shifted since.
@@ -110,6 +134,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
         }
         checkpoint.total_count = listing.total_count.or(checkpoint.total_count);
         checkpoint.stalls = 0;
+        self.clear_suspects(listing.nodes.len());
         Ok(())
     }
 
@@ -119,9 +144,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
         cursor: Option<&str>,
         listing: &Listing<'_>,
     ) -> Result<NextPosition, FetchError> {
-        // A plain list has no pages: its one response holds everything.
-        let is_plain_list = self.entity.query().is_some_and(|query| matches!(query.shape, Shape::List));
-        if is_plain_list || listing.page_info.as_ref().is_some_and(|info| !info.has_next_page) {
+        if self.is_plain_list() || listing.page_info.as_ref().is_some_and(|info| !info.has_next_page) {
             return Ok(NextPosition::Close);
         }
         self.seen_cursors.extend(cursor.map(str::to_owned));

@@ -8,6 +8,7 @@ use protocol::object_key;
 use tokio::time::Instant;
 
 use super::active_run::{ActiveRun, FETCHER_VERSION};
+use crate::distinct_ids::DistinctCount;
 use crate::error::FetchError;
 use crate::raw_sink::RawSink;
 use crate::state::{LEASE, LaneState, Lease};
@@ -21,6 +22,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
         let checkpoint = self.checkpoint.clone();
         let lease = Lease { holder: self.job.holder.clone(), expires_at: Utc::now() + LEASE };
         self.change_state(|state| {
+            state.last_run = Some(checkpoint.run_id.clone());
             state.checkpoint = Some(checkpoint.clone());
             state.lease = Some(lease.clone());
         })
@@ -51,7 +53,8 @@ impl<S: RawSink> ActiveRun<'_, S> {
         }
     }
 
-    /// Writes the manifest with this status and the counts of the checkpoint; it replaces the former one.
+    /// Writes the manifest with this status and the counts of the checkpoint; it replaces the former one. Before it the
+    /// state, as the fence: an invocation that was overtaken must not overwrite the manifest of the other one.
     pub(super) async fn save_manifest(
         &mut self,
         status: RunStatus,
@@ -60,6 +63,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
     ) -> Result<(), FetchError> {
         let entity = self.entity.name;
         self.checkpoint.manifest_revision += 1;
+        self.save_state().await?;
         let checkpoint = &self.checkpoint;
         let (error, action) = error.unzip();
         let manifest = Manifest {
@@ -67,6 +71,7 @@ impl<S: RawSink> ActiveRun<'_, S> {
             run_id: checkpoint.run_id.clone(),
             entity: entity.to_owned(),
             mode: checkpoint.request.mode.name().as_str().to_owned(),
+            lane: Some(checkpoint.request.mode.lane()),
             window: checkpoint.window,
             status,
             started_at: checkpoint.started_at,
@@ -77,12 +82,16 @@ impl<S: RawSink> ActiveRun<'_, S> {
             records_passed: checkpoint.records_passed,
             total_count_first: checkpoint.total_count_first,
             total_count: checkpoint.total_count,
-            distinct: self.distinct_count,
+            distinct: self.distinct_count.map(DistinctCount::total),
+            unidentified: self.distinct_count.map(|count| count.unidentified),
             proves_absence: self.proves_absence(),
+            unserved: checkpoint.unserved.clone(),
+            served: checkpoint.served.clone(),
             resumed_from_page: self.resumed_from_page,
             revision: checkpoint.manifest_revision,
             error,
             action: action.flatten(),
+            access_level: None,
             fetcher_version: FETCHER_VERSION.to_owned(),
         };
         let bytes =
