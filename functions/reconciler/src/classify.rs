@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use db::production::Candidate;
 use db::staging::{Claimed, Deferral, FAULT_ATTEMPTS_MAX, RecordOutcome, Settlement};
 use model::entity::Entity;
+use model::repair::repair;
 use model::row::{Record, Row};
 use model::unresolved::UnresolvedReference;
 use model::unresolved::unresolved_references;
@@ -41,6 +42,8 @@ pub(crate) fn classify_batch(entity: &Entity, claimed: &[Claimed]) -> Classified
                 staging_id: record.staging_id,
                 row,
                 unresolved,
+                run_id: record.run_id.clone(),
+                fetched_at: record.fetched_at,
                 is_v5_import: record.is_v5_import,
             }),
             Classified::Final(outcome, error) => {
@@ -62,17 +65,15 @@ pub(crate) fn classify_batch(entity: &Entity, claimed: &[Claimed]) -> Classified
 #[must_use]
 pub fn classify(entity: &Entity, claimed: &Claimed) -> Classified {
     let Some(raw) = &claimed.raw else { return Classified::Final(RecordOutcome::Superseded, None) };
-    let raw: Value = match serde_json::from_str(raw) {
-        Ok(raw) => raw,
-        // PostgreSQL holds it as JSON, so it can only be nested deeper than the parser follows.
-        Err(error) => {
-            let reason = format!("the record cannot be read: {error}");
-            return Classified::Final(RecordOutcome::Failed, Some(reason));
-        }
+    let Some((raw, is_repaired)) = parse(raw) else {
+        return Classified::Final(RecordOutcome::Failed, Some("the record cannot be read".to_owned()));
     };
     let record = Record { raw: &raw, parent_id: claimed.parent_id.as_deref() };
     let transformed = catch_unwind(AssertUnwindSafe(|| {
-        entity.transform(record).map(|row| {
+        entity.transform(record).map(|mut row| {
+            if is_repaired {
+                row.notes.push(LEFT_OUT_NOTE.to_owned());
+            }
             let asked = unresolved_references(entity, record, &row);
             (row, asked)
         })
@@ -87,6 +88,18 @@ pub fn classify(entity: &Entity, claimed: &Claimed) -> Classified {
         // The panic's own message may hold customer data.
         Err(_) => Classified::Fault("the transform panicked".to_owned()),
     }
+}
+
+/// Note on a record of which the parser cannot follow everything.
+const LEFT_OUT_NOTE: &str = "values out of range or nested too deeply were left out";
+
+/// Parses a record, and returns whether parts were left out. PostgreSQL holds it as JSON, so it can only have numbers out
+/// of range, or be nested deeper than the parser follows.
+fn parse(raw: &str) -> Option<(Value, bool)> {
+    if let Ok(value) = serde_json::from_str(raw) {
+        return Some((value, false));
+    }
+    serde_json::from_str(&repair(raw)?).ok().map(|value| (value, true))
 }
 
 fn settlement_without_row(claimed: &Claimed, outcome: RecordOutcome, error: Option<String>) -> Settlement {

@@ -58,13 +58,14 @@ pub async fn process_missing_records(
 
 async fn conclude_sweeps(db: &Db, entity: &'static Entity, share_max_percent: u32) -> Result<(), db::Error> {
     while let Some(swept) = db::deletion::process_sweep(db, entity, share_max_percent).await? {
-        let SweepResult { run_id, missing, live, is_withheld } = &swept;
+        let SweepResult { run_id, missing, live, unidentified, is_withheld } = &swept;
         let entity = entity.name;
         if *is_withheld {
             error!(
                 entity,
                 missing,
                 live,
+                unidentified,
                 run.id = run_id,
                 "Withheld the deletion of {missing} of {live} {entity}: a person must confirm it"
             );
@@ -73,6 +74,7 @@ async fn conclude_sweeps(db: &Db, entity: &'static Entity, share_max_percent: u3
                 entity,
                 missing,
                 live,
+                unidentified,
                 run.id = run_id,
                 "A complete listing of {entity} lacks {missing} of {live} records"
             );

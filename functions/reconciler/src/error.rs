@@ -21,14 +21,20 @@ pub enum ReconcilerError {
         /// Error of the database.
         source: db::Error,
     },
-    /// Entries that are listed under two ids were not reported.
-    #[error("could not report duplicate ids of {entity}")]
-    ReportDuplicateIds {
+    /// What people should look at was not reported; the next reconcile request does it.
+    #[error("could not report what is to be looked at of {entity}")]
+    Report {
         /// Name of the entity.
         entity: &'static str,
         /// Error of the database.
         source: db::Error,
     },
+    /// The full runs whose records are to be counted could not be read.
+    #[error("could not find the full runs to count")]
+    FindFullRuns(#[source] db::Error),
+    /// The records of a full run were not counted.
+    #[error("could not count the records of a full run")]
+    CountFullRun(#[source] db::Error),
     /// The entities with missing records could not be read.
     #[error("could not find the entities with missing records")]
     FindMissing(#[source] db::Error),
@@ -75,4 +81,24 @@ pub enum ReconcilerError {
         /// Error of the queue.
         source: QueueError,
     },
+}
+
+impl ReconcilerError {
+    /// Returns whether the database refused the data of a statement, as opposed to being in trouble.
+    #[must_use]
+    pub fn is_data_error(&self) -> bool {
+        match self {
+            Self::Promote { source, .. }
+            | Self::Match { source, .. }
+            | Self::Report { source, .. }
+            | Self::ConcludeSweep { source, .. }
+            | Self::PrepareLookup { source, .. }
+            | Self::DeleteMissing { source, .. }
+            | Self::RetryFailed { source, .. }
+            | Self::FindFullRuns(source)
+            | Self::CountFullRun(source)
+            | Self::FindMissing(source) => db::is_data_error(source),
+            Self::SendLookup(_) | Self::RequestReconcile { .. } => false,
+        }
+    }
 }

@@ -8,10 +8,12 @@ use lambda_runtime::{Error, LambdaEvent};
 use model::entity::{self, Entity};
 use protocol::alert::AlertClass;
 use protocol::message::{self, Message, ReconcileRequest};
+use protocol::refusal::refusal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use crate::completeness::check_completeness;
 use crate::config::ReconcilerConfig;
 use crate::deletion::process_missing_records;
 use crate::error::ReconcilerError;
@@ -40,6 +42,15 @@ enum Progress {
     DeadlineReached,
     /// A statement failed or the database is unreachable.
     DatabaseFailed,
+    /// The database refused data that should have been settled one by one.
+    Refused,
+}
+
+impl Progress {
+    /// Returns the progress of a step that failed for this reason.
+    fn of_failure(error: &ReconcilerError) -> Self {
+        if error.is_data_error() { Self::Refused } else { Self::DatabaseFailed }
+    }
 }
 
 impl Reconciler {
@@ -63,15 +74,20 @@ impl Reconciler {
     /// parents first; one that cannot be read does so, too.
     ///
     /// # Errors
-    /// The event is no SQS batch, or a task is invalid or failed.
+    /// A task failed. A request of an unknown form is refused by the response.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         let (payload, context) = event.into_parts();
         if payload.get("task").is_some() {
             return self.retry_failed(&payload).await;
         }
         let deadline = deadline(context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
-        let messages =
-            message::batch(&payload).inspect_err(|error| error!("The event is refused: {error}"))?;
+        let messages = match message::batch(&payload) {
+            Ok(messages) => messages,
+            Err(invalid) => {
+                warn!("The event is refused: {invalid}");
+                return Ok(refusal(&invalid.to_string()));
+            }
+        };
         log_unreadable_requests(&messages);
         let mut steps = Vec::new();
         for entity in entity::ALL {
@@ -79,17 +95,23 @@ impl Reconciler {
         }
         if Instant::now() < deadline {
             steps.push(self.delete_missing().await);
+            self.check_completeness().await;
         }
         let has_database_failed = steps.contains(&Progress::DatabaseFailed);
         self.notify_alerter(has_database_failed).await;
-        let is_unfinished = has_database_failed || steps.contains(&Progress::DeadlineReached);
+        let is_refused = steps.contains(&Progress::Refused);
+        if is_refused {
+            let detail = "the database refuses what it was given; the log names it";
+            self.alerts.send_signal(AlertClass::FunctionFailed, "reconciler", detail).await;
+        }
+        let is_unfinished = has_database_failed || is_refused || steps.contains(&Progress::DeadlineReached);
         info!(messages = messages.len(), is_unfinished, "Handled a batch of reconcile requests");
         if !is_unfinished {
             return Ok(message::batch_failures([]));
         }
         // The same requests are delivered again. New ones would form a recursive loop, which Lambda stops.
         let unfinished: Vec<&Message> = messages.iter().collect();
-        self.reconcile_requests.schedule_redelivery(&unfinished, !has_database_failed).await;
+        self.reconcile_requests.schedule_redelivery(&unfinished, !has_database_failed && !is_refused).await;
         Ok(message::batch_failures(messages.iter().map(|message| message.id.as_str())))
     }
 
@@ -127,7 +149,7 @@ impl Reconciler {
                     entity.name,
                     error_chain(&error)
                 );
-                Progress::DatabaseFailed
+                Progress::of_failure(&error)
             }
         }
     }
@@ -139,8 +161,16 @@ impl Reconciler {
             Ok(()) => Progress::Complete,
             Err(error) => {
                 error!("Missing records wait for the next reconcile request: {}", error_chain(&error));
-                Progress::DatabaseFailed
+                Progress::of_failure(&error)
             }
+        }
+    }
+
+    /// Compares settled full runs with production. A count that fails is no reason to handle the requests again.
+    async fn check_completeness(&self) {
+        let Ok(db) = self.db.get().await else { return };
+        if let Err(error) = check_completeness(db).await {
+            error!("Completeness waits for the next reconcile request: {}", error_chain(&error));
         }
     }
 
@@ -162,7 +192,14 @@ impl Reconciler {
 
     /// Gives failed records another attempt, and requests their reconciliation.
     async fn retry_failed(&self, payload: &Value) -> Result<Value, Error> {
-        let task = RetryTask::parse(payload).inspect_err(|error| error!("The task is refused: {error}"))?;
+        let task = match RetryTask::parse(payload) {
+            Ok(task) => task,
+            // An answer to the person who asked, and no incident.
+            Err(invalid) => {
+                warn!("The task is refused: {invalid}");
+                return Ok(refusal(&invalid.to_string()));
+            }
+        };
         // The response holds an error's text alone, so it is given the whole chain.
         let db = self.db.get().await.map_err(|error| error_chain(&error))?;
         let mut retried = serde_json::Map::new();

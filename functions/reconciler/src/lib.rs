@@ -4,8 +4,10 @@
 
 mod batch_log;
 pub mod classify;
+pub mod completeness;
 pub mod config;
 pub mod deletion;
+mod drift;
 mod error;
 pub mod handler;
 pub mod reconcile;

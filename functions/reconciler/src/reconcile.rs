@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use db::production::{Candidate, CreatedPlaceholder, PromotionOutcome};
 use db::staging::{Claimed, RecordOutcome, Settlement};
 use db::{Db, Tx};
+use lambda::error_chain;
 use model::entity::Entity;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::batch_log::{log_batch, log_runs};
 use crate::classify::{ClassifiedBatch, classify_batch};
+use crate::drift::find_drifts;
 use crate::error::ReconcilerError;
 
 /// Records per transaction: enough that round trips do not count, few enough that it takes about a second.
@@ -47,15 +49,15 @@ impl Drained {
 }
 
 /// Promotes the records that wait in the entity's staging table until none is left or the deadline has come, then
-/// compares the changed rows with the others.
+/// compares the changed rows with the others, and reports what people should look at. A report that fails is logged, and
+/// comes again with the next reconcile request: the records are promoted all the same.
 ///
 /// # Errors
-/// [`ReconcilerError::Promote`], [`ReconcilerError::Match`] or [`ReconcilerError::ReportDuplicateIds`]. Batches that
-/// were committed before stay so; the other records wait, unchanged.
+/// [`ReconcilerError::Promote`]. Batches that were committed before stay so; the other records wait, unchanged.
 pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Result<Drained, ReconcilerError> {
     let mut drained = Drained::default();
     while Instant::now() < deadline {
-        let batch = drain_batch(db, entity).await;
+        let batch = Box::pin(drain_batch(db, entity)).await;
         let batch = batch.map_err(|source| ReconcilerError::Promote { entity: entity.name, source })?;
         let Some(settlements) = batch else {
             drained.is_empty = true;
@@ -65,15 +67,31 @@ pub async fn drain(db: &Db, entity: &'static Entity, deadline: Instant) -> Resul
             drained.count(settled.outcome);
         }
     }
-    match_changed_rows(db, entity, deadline)
-        .await
-        .map_err(|source| ReconcilerError::Match { entity: entity.name, source })?;
-    if drained.promoted > 0 {
-        report_duplicate_ids(db, entity)
-            .await
-            .map_err(|source| ReconcilerError::ReportDuplicateIds { entity: entity.name, source })?;
+    let matched = Box::pin(match_changed_rows(db, entity, deadline)).await;
+    log_failure(entity, matched.map_err(|source| ReconcilerError::Match { entity: entity.name, source }));
+    if Instant::now() < deadline {
+        let reported = Box::pin(report(db, entity, drained.promoted > 0)).await;
+        log_failure(
+            entity,
+            reported.map_err(|source| ReconcilerError::Report { entity: entity.name, source }),
+        );
     }
     Ok(drained)
+}
+
+fn log_failure(entity: &Entity, result: Result<(), ReconcilerError>) {
+    if let Err(error) = result {
+        warn!(entity = entity.name, "A report waits for the next reconcile request: {}", error_chain(&error));
+    }
+}
+
+/// Lets people know of placeholders that stay, and of entries under two ids.
+async fn report(db: &Db, entity: &'static Entity, has_changed: bool) -> Result<(), db::Error> {
+    db::follow_up::release_placeholders(db, entity).await?;
+    if has_changed {
+        report_duplicate_ids(db, entity).await?;
+    }
+    Ok(())
 }
 
 /// Claims, promotes and settles one batch in one transaction; returns nothing if no record waits.
@@ -84,9 +102,9 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
         tx.rollback().await?;
         return Ok(None);
     }
-    let ClassifiedBatch { candidates, mut settlements, deferrals } = classify_batch(entity, &claimed);
-    // Partitions are created in a transaction of their own, while this one holds no lock on the table yet.
-    db::production::ensure_months(db, entity, partition_instants(entity, &candidates)).await?;
+    let ClassifiedBatch { mut candidates, mut settlements, deferrals } = classify_batch(entity, &claimed);
+    Box::pin(ensure_partitions(db, entity, &candidates)).await?;
+    Box::pin(keep_unreadable(&mut tx, entity, &mut candidates)).await?;
     let mut placeholders = Vec::new();
     let promoted = promote_batch(&mut tx, entity, candidates, &mut placeholders).await?;
     settlements.extend(settlements_of(&claimed, promoted));
@@ -96,6 +114,46 @@ async fn drain_batch(db: &Db, entity: &'static Entity) -> Result<Option<Vec<Sett
     log_batch(entity, &settlements, &deferrals, &placeholders);
     log_runs(entity, &settlements);
     Ok(Some(settlements))
+}
+
+/// Keeps the old values of columns that many records of the batch cannot be read in, and lets people know.
+async fn keep_unreadable(
+    tx: &mut Tx,
+    entity: &'static Entity,
+    candidates: &mut [Candidate],
+) -> Result<(), db::Error> {
+    let open = db::follow_up::open_drifts(tx, entity).await?;
+    let drifts = find_drifts(entity, candidates, &open);
+    for drift in &drifts.found {
+        let (field, unreadable, records) = (&drift.field, drift.unreadable, drift.records);
+        warn!(
+            entity = entity.name,
+            field, "{field} of {} cannot be read in {unreadable} of {records} records", entity.name
+        );
+    }
+    db::follow_up::update_drifts(tx, entity, &drifts.found, &drifts.healed).await?;
+    db::production::keep_old_values(tx, entity, candidates, &drifts.fields).await
+}
+
+/// Creates the partitions that the batch needs, in transactions of their own, while this one holds no lock on the table
+/// yet. One that cannot be created now holds nothing up: its rows go to the default partition, and move later.
+async fn ensure_partitions(
+    db: &Db,
+    entity: &'static Entity,
+    candidates: &[Candidate],
+) -> Result<(), db::Error> {
+    match db::production::ensure_months(db, entity, partition_instants(entity, candidates)).await {
+        Err(error) if !db::is_out_of_reach(&error) => {
+            warn!(
+                entity = entity.name,
+                "Could not create a partition of {}; its rows wait in the default one: {}",
+                entity.name,
+                error_chain(&error)
+            );
+            Ok(())
+        }
+        result => result.map(|_| ()),
+    }
 }
 
 /// Promotes Gazelle's rows before those of the V5 import, which only fill what Gazelle's leave open.

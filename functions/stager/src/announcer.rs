@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use protocol::message;
 use serde_json::{Value, json};
 
 use crate::error::StagerError;
@@ -31,8 +32,10 @@ pub(crate) async fn announce_all(announcer: &impl Announcer, keys: &[String]) ->
 pub(crate) fn notification(bucket: &str, keys: &[String]) -> Value {
     let records: Vec<Value> = keys
         .iter()
-        // The pipeline's keys hold no character that S3 would encode.
-        .map(|key| json!({ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": bucket }, "object": { "key": key } } }))
+        .map(|key| {
+            let key = message::encode_key(key);
+            json!({ "eventName": "ObjectCreated:Put", "s3": { "bucket": { "name": bucket }, "object": { "key": key } } })
+        })
         .collect();
     json!({ "Records": records })
 }
@@ -43,12 +46,13 @@ mod tests {
 
     #[test]
     fn announcement_parses_as_an_s3_event() {
-        let keys = ["raw/users/2025/12/01/x/page-00001.json".to_owned()];
+        let keys = ["raw/users/2025/12/01/x/page-00001.json", "raw/users/a+b%2B c/page-00001.json"]
+            .map(str::to_owned);
         let body = notification("b", &keys).to_string();
-        let Ok(protocol::message::Notification::Objects(objects)) = protocol::message::notification(&body)
-        else {
+        let Ok(message::Notification::Objects(objects)) = message::notification(&body) else {
             panic!("{body}")
         };
-        assert_eq!((objects[0].bucket.as_str(), &objects[0].key), ("b", &keys[0]));
+        let announced: Vec<_> = objects.iter().map(|object| (object.bucket.as_str(), &object.key)).collect();
+        assert_eq!(announced, [("b", &keys[0]), ("b", &keys[1])]);
     }
 }

@@ -86,6 +86,12 @@ pub enum StagerError {
 }
 
 impl StagerError {
+    /// Returns whether the database is in trouble. A refusal of the data in an object is none.
+    #[must_use]
+    pub fn is_database_failure(&self) -> bool {
+        matches!(self, Self::StageObject { source, .. } if !db::is_data_error(source))
+    }
+
     /// Returns whether the database could not be reached, as opposed to a statement that it refused.
     #[must_use]
     pub fn is_database_unreachable(&self) -> bool {

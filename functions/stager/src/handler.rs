@@ -9,6 +9,7 @@ use lambda::{AlertSender, Queue, Secrets, aws_config, deadline, error_chain, is_
 use lambda_runtime::{Error, LambdaEvent};
 use protocol::alert::AlertClass;
 use protocol::message::{self, Message, Notification};
+use protocol::refusal::refusal;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
@@ -67,14 +68,19 @@ impl Stager {
     /// failed and come again; objects that can never be staged are quarantined.
     ///
     /// # Errors
-    /// The event is neither an SQS batch nor a task, or a task is invalid or failed.
+    /// A task failed. A request of an unknown form is refused by the response.
     pub async fn handle(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
         if event.payload.get("task").is_some() {
             let deadline = deadline(event.context.deadline(), SystemTime::now(), DEADLINE_MARGIN);
             return self.run_task(&event.payload, deadline).await;
         }
-        let messages =
-            message::batch(&event.payload).inspect_err(|error| error!("The event is refused: {error}"))?;
+        let messages = match message::batch(&event.payload) {
+            Ok(messages) => messages,
+            Err(invalid) => {
+                warn!("The event is refused: {invalid}");
+                return Ok(refusal(&invalid.to_string()));
+            }
+        };
         let db = match self.db.get().await {
             Ok(db) => db,
             Err(error) => {
@@ -143,8 +149,8 @@ impl Stager {
 
     /// Tells the alerter of a database failure, or of findings that a person must look at.
     async fn notify_alerter(&self, db: &Db, staged: &Staged) {
-        let is_database_failure = |error: &&StagerError| matches!(error, StagerError::StageObject { .. });
-        if let Some(error) = staged.failed.iter().map(|(_, error)| error).find(is_database_failure) {
+        let mut failures = staged.failed.iter().map(|(_, error)| error);
+        if let Some(error) = failures.find(|error| error.is_database_failure()) {
             self.alerts.send_signal(AlertClass::DatabaseUnreachable, "", &error_chain(error)).await;
         } else if db::queries::has_recent_incidents(db).await.unwrap_or_default() {
             self.alerts.request_check().await;
@@ -160,7 +166,14 @@ impl Stager {
     }
 
     async fn run_task(&self, payload: &Value, deadline: Instant) -> Result<Value, Error> {
-        let task = Task::parse(payload).inspect_err(|error| error!("The task is refused: {error}"))?;
+        let task = match Task::parse(payload) {
+            Ok(task) => task,
+            // An answer to the person who asked, and no incident.
+            Err(invalid) => {
+                warn!("The task is refused: {invalid}");
+                return Ok(refusal(&invalid.to_string()));
+            }
+        };
         // The response holds an error's text alone, so it is given the whole chain.
         let db = self.db.get().await.map_err(|error| error_chain(&error))?;
         let result = match task.run(db, &self.source, self, Utc::now(), deadline).await {

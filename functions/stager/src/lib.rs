@@ -9,6 +9,7 @@ pub mod config;
 mod error;
 pub mod handler;
 mod parsed_object;
+mod progress;
 mod quarantine;
 pub mod raw_source;
 mod replay;

@@ -8,7 +8,7 @@ use db::staging::PageNodes;
 use futures::future::join_all;
 use model::entity::Entity;
 use protocol::object_key::{self, RunId};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::error::StagerError;
 use crate::parsed_object::{Page, ParsedObject, parse_object, parse_pages};
@@ -111,7 +111,13 @@ async fn stage_object(
         ParsedObject::Manifest(entity, manifest) => {
             // A run that has ended may prove that records are missing, even if it stored no page.
             staged.entities_to_reconcile.push(entity.name);
-            db::runs::record_manifest(db, entity, &manifest).await
+            match db::runs::record_manifest(db, entity, &manifest).await {
+                Err(error) if db::is_data_error(&error) => {
+                    let reason = format!("the database refuses the manifest: {}", error.reason());
+                    quarantine_object(db, key, Some(entity.name), &reason, None).await
+                }
+                recorded => recorded,
+            }
         }
         ParsedObject::Invalid { entity, reason } => {
             quarantine_object(db, key, entity.as_deref(), &reason, None).await
@@ -128,42 +134,104 @@ async fn stage_pages(db: &Db, entity: &'static Entity, pages: &[Page], staged: &
     while !rest.is_empty() {
         let mut bytes = 0;
         let fitting = rest.iter().take_while(|page| {
-            bytes += page.bytes.len();
+            bytes += page.len();
             bytes <= BATCH_BYTES_MAX
         });
         let (batch, later) = rest.split_at(fitting.count().max(1));
         rest = later;
-        stage_batch(db, entity, batch, staged).await;
+        Box::pin(stage_batch(db, entity, batch, staged)).await;
     }
 }
 
-/// Stages a batch of pages in one transaction, and quarantines those whose payload cannot be read.
+/// Stages a batch of pages in one transaction. If the database does not accept it, each page is staged alone, so that the
+/// one at fault costs itself alone.
 async fn stage_batch(db: &Db, entity: &'static Entity, batch: &[Page], staged: &mut Staged) {
-    let parsed = parse_pages(entity, batch);
-    for (Page { key, metadata, .. }, reason) in parsed.invalid {
-        let page = Some((entity, metadata));
-        if let Err(error) = quarantine_object(db, key, Some(entity.name), &reason, page).await {
-            staged.fail([key.as_str()].into_iter(), error);
+    let Err(error) = stage_all(db, entity, batch, staged).await else { return };
+    if batch.len() == 1 || db::is_out_of_reach(&error) {
+        return set_aside(db, entity, batch, error, staged).await;
+    }
+    for page in batch {
+        let alone = std::slice::from_ref(page);
+        if let Err(error) = stage_all(db, entity, alone, staged).await {
+            set_aside(db, entity, alone, error, staged).await;
         }
     }
-    match db::staging::stage(db, entity, &parsed.valid).await {
-        Ok(counts) => {
-            info!(
-                entity = entity.name,
-                pages = counts.pages,
-                staged = counts.staged,
-                duplicates = counts.duplicates,
-                wrapped = counts.wrapped,
-                "Staged {} pages of {}",
-                counts.pages,
-                entity.name
-            );
-            log_runs(entity, &parsed.valid);
-            // Also if nothing is new: the reconcile request of an earlier delivery may have been lost.
-            staged.entities_to_reconcile.push(entity.name);
-            staged.entities_to_reconcile.extend(entity.children().map(|(child, _)| child.name));
+}
+
+/// Quarantines pages that the database refuses; those that it could not take now come again.
+async fn set_aside(db: &Db, entity: &'static Entity, pages: &[Page], error: db::Error, staged: &mut Staged) {
+    if !db::is_data_error(&error) {
+        return staged.fail(pages.iter().map(|page| page.key.as_str()), error);
+    }
+    let reason = format!("the database refuses the page: {}", error.reason());
+    for page in pages {
+        quarantine_page(db, entity, page, &reason, staged).await;
+    }
+}
+
+/// Stages pages in one transaction, and quarantines those whose payload cannot be read, and what is damaged.
+async fn stage_all(
+    db: &Db,
+    entity: &'static Entity,
+    pages: &[Page],
+    staged: &mut Staged,
+) -> Result<(), db::Error> {
+    let mut parsed = parse_pages(entity, pages);
+    for (page, reason) in parsed.invalid {
+        quarantine_page(db, entity, page, &reason, staged).await;
+    }
+    stage_parsed(db, entity, &mut parsed.valid, staged).await?;
+    quarantine_damage(db, entity, pages, staged).await;
+    Ok(())
+}
+
+async fn stage_parsed(
+    db: &Db,
+    entity: &'static Entity,
+    pages: &mut [PageNodes<'_>],
+    staged: &mut Staged,
+) -> Result<(), db::Error> {
+    let counts = db::staging::stage(db, entity, pages).await?;
+    info!(
+        entity = entity.name,
+        pages = counts.pages,
+        staged = counts.staged,
+        duplicates = counts.duplicates,
+        wrapped = counts.wrapped,
+        "Staged {} pages of {}",
+        counts.pages,
+        entity.name
+    );
+    if counts.from_the_future > 0 {
+        warn!(
+            entity = entity.name,
+            pages = counts.from_the_future,
+            "{} pages of {} say that they were fetched in the future: they count as fetched now",
+            counts.from_the_future,
+            entity.name
+        );
+    }
+    log_runs(entity, pages);
+    // Also if nothing is new: the reconcile request of an earlier delivery may have been lost.
+    staged.entities_to_reconcile.push(entity.name);
+    staged.entities_to_reconcile.extend(entity.children().map(|(child, _)| child.name));
+    Ok(())
+}
+
+/// Quarantines the damaged part of each page whose other records are staged.
+async fn quarantine_damage(db: &Db, entity: &'static Entity, batch: &[Page], staged: &mut Staged) {
+    for page in batch {
+        let Some(damage) = page.damage() else { continue };
+        if let Err(error) = quarantine_object(db, &page.key, Some(entity.name), &damage, None).await {
+            staged.fail([page.key.as_str()].into_iter(), error);
         }
-        Err(error) => staged.fail(parsed.valid.iter().map(|page| page.source_key), error),
+    }
+}
+
+async fn quarantine_page(db: &Db, entity: &'static Entity, page: &Page, reason: &str, staged: &mut Staged) {
+    let of_run = Some((entity, &page.metadata));
+    if let Err(error) = quarantine_object(db, &page.key, Some(entity.name), reason, of_run).await {
+        staged.fail([page.key.as_str()].into_iter(), error);
     }
 }
 

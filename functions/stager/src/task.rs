@@ -4,14 +4,18 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use db::Db;
+use db::staging::UnfinishedTask;
+use lambda::error_chain;
 use model::entity::{self, Entity};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::Instant;
+use tracing::error;
 
 use crate::announcer::Announcer;
 use crate::archive::{archive, restore};
 use crate::audit::audit;
 use crate::error::StagerError;
+use crate::progress::Progress;
 use crate::raw_source::ArchiveStore;
 use crate::replay::replay;
 use crate::task_result::TaskResult;
@@ -30,8 +34,10 @@ const DAYS_MAX: u64 = 3_660;
 pub enum Task {
     /// Announces objects that the database does not know, because their notification was lost.
     Audit {
-        /// Days to look back, today included.
+        /// Days to look back, the last one included.
         days: u64,
+        /// Last of these days, UTC; none for today.
+        until: Option<NaiveDate>,
     },
     /// Stages and promotes an entity's raw pages once more, without a call to Gazelle.
     Replay {
@@ -92,7 +98,10 @@ impl Task {
     pub fn parse(payload: &Value) -> Result<Self, InvalidTask> {
         let entity = text(payload, "entity").and_then(entity::find);
         match text(payload, "task") {
-            Some("audit") => Ok(Self::Audit { days: parse_days(payload, AUDIT_DAYS, 1)? }),
+            Some("audit") => {
+                let until = payload.get("until").map(|_| parse_day(payload, "until")).transpose()?;
+                Ok(Self::Audit { days: parse_days(payload, AUDIT_DAYS, 1)?, until })
+            }
             Some("archive") => {
                 Ok(Self::Archive { days: parse_days(payload, ARCHIVE_DAYS, ARCHIVE_DAYS_MIN)? })
             }
@@ -123,7 +132,8 @@ impl Task {
         }
     }
 
-    /// Runs the task.
+    /// Runs the task until it is done or the deadline has come. An audit first goes on with the tasks that met their
+    /// deadline before: it comes every hour.
     ///
     /// # Errors
     /// The bucket, the database or the queue failed. Work done before stays so; the same task continues from there
@@ -139,8 +149,97 @@ impl Task {
         match self {
             Self::Archive { days } => archive(db, source, days, now, deadline).await,
             Self::Restore { entity, start, end } => restore(db, source, entity, start, end, deadline).await,
-            Self::Audit { days } => audit(db, source, announcer, days, now).await,
-            Self::Replay { entity, start, end } => replay(db, source, announcer, entity, start, end).await,
+            Self::Audit { .. } | Self::Replay { .. } => {
+                let unfinished = db::staging::unfinished_tasks(db)
+                    .await
+                    .map_err(|source| StagerError::Database { operation: "list unfinished tasks", source })?;
+                let mut total = TaskResult::default();
+                for task in self.order(&unfinished, now) {
+                    let is_own = task.key() == self.key();
+                    let result = match task.walk(db, source, announcer, now, deadline, &unfinished).await {
+                        Err(error) if !is_own && !error.is_database_unreachable() => {
+                            // Nobody waits for it, and this audit must not wait for it either.
+                            error!("Could not go on with a task: {}", error_chain(&error));
+                            continue;
+                        }
+                        result => result?,
+                    };
+                    total.objects += result.objects;
+                    total.announced += result.announced;
+                    total.next = result.next;
+                    if Instant::now() >= deadline {
+                        break;
+                    }
+                }
+                Ok(total)
+            }
+        }
+    }
+
+    /// Returns the tasks that this invocation works on, one after the other: this one, and before an audit those that
+    /// wait longest.
+    fn order(self, unfinished: &[UnfinishedTask], now: DateTime<Utc>) -> Vec<Self> {
+        let key = self.key();
+        let own = unfinished.iter().find(|task| task.task == key);
+        let own = own.and_then(|task| Self::parse(&task.request).ok());
+        let own = own.unwrap_or(match self {
+            Self::Audit { days, until } => {
+                Self::Audit { days, until: Some(until.unwrap_or_else(|| now.date_naive())) }
+            }
+            other => other,
+        });
+        let others = unfinished.iter().filter(|task| task.task != key && self.is_scheduled());
+        others.filter_map(|task| Self::parse(&task.request).ok()).chain([own]).collect()
+    }
+
+    /// Audits or replays from where the task stopped before, until the deadline.
+    async fn walk(
+        self,
+        db: &Db,
+        source: &impl ArchiveStore,
+        announcer: &impl Announcer,
+        now: DateTime<Utc>,
+        deadline: Instant,
+        unfinished: &[UnfinishedTask],
+    ) -> Result<TaskResult, StagerError> {
+        let task = self.key();
+        let position = unfinished.iter().find(|other| other.task == task).map(|other| other.position.clone());
+        let position = position.unwrap_or_default();
+        let progress =
+            Progress::new(db, UnfinishedTask { task, request: self.request(), position }, deadline);
+        match self {
+            Self::Audit { days, until } => {
+                let until = until.unwrap_or_else(|| now.date_naive());
+                audit(db, source, announcer, (days, until), now, progress).await
+            }
+            Self::Replay { entity, start, end } => {
+                replay(db, source, announcer, entity, (start, end), progress).await
+            }
+            Self::Archive { .. } | Self::Restore { .. } => Ok(TaskResult::default()),
+        }
+    }
+
+    /// Returns the name under which the task's position is kept. An audit that comes again goes on with the last one of
+    /// the same reach.
+    fn key(self) -> String {
+        match self {
+            Self::Audit { days, .. } => format!("audit {days}"),
+            Self::Replay { entity, start, end } => format!("replay {} {start} {end}", entity.name),
+            Self::Archive { .. } | Self::Restore { .. } => self.name().to_owned(),
+        }
+    }
+
+    /// Returns the request that [`Task::parse`] reads as this task.
+    fn request(self) -> Value {
+        match self {
+            Self::Audit { days, until } => until.map_or_else(
+                || json!({"task": "audit", "days": days}),
+                |until| json!({"task": "audit", "days": days, "until": until}),
+            ),
+            Self::Archive { days } => json!({"task": "archive", "days": days}),
+            Self::Replay { entity, start, end } | Self::Restore { entity, start, end } => {
+                json!({"task": self.name(), "entity": entity.name, "start": start, "end": end})
+            }
         }
     }
 }
@@ -158,16 +257,17 @@ fn parse_days(payload: &Value, default: u64, min: u64) -> Result<u64, InvalidTas
     })
 }
 
+fn parse_day(payload: &Value, field: &'static str) -> Result<NaiveDate, InvalidTask> {
+    let day = text(payload, field).and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
+    day.ok_or_else(|| InvalidTask {
+        field,
+        problem: "is missing or malformed",
+        expected: "a day such as 2025-12-01".to_owned(),
+    })
+}
+
 fn parse_period(payload: &Value) -> Result<(NaiveDate, NaiveDate), InvalidTask> {
-    let day = |field: &'static str| {
-        let day = text(payload, field).and_then(|text| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok());
-        day.ok_or_else(|| InvalidTask {
-            field,
-            problem: "is missing or malformed",
-            expected: "a day such as 2025-12-01".to_owned(),
-        })
-    };
-    let (start, end) = (day("start")?, day("end")?);
+    let (start, end) = (parse_day(payload, "start")?, parse_day(payload, "end")?);
     if end < start {
         return Err(InvalidTask {
             field: "end",
