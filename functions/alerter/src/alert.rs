@@ -59,6 +59,9 @@ pub struct Notice {
     /// Body of a text.
     #[serde(default)]
     pub text: String,
+    /// Time of the fault that a new alert is about, where it is not that of the alert's first case.
+    #[serde(default)]
+    pub fault_at: Option<DateTime<Utc>>,
     /// Time at which the notice was written.
     pub at: DateTime<Utc>,
     /// End of the claim of the invocation that delivers it.

@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
-use protocol::alert::{AlertClass, Signal};
-use serde::{Deserialize, Serialize};
+use protocol::alert::{AlertClass, Signal, parse_lane_subject};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::alert::{Alert, Notice, NoticeKind};
+use crate::alert_delay::{AlertDelay, DELAYS_MAX, fault_began};
+use crate::memory::Memory;
 use crate::snapshot::{Condition, Snapshot};
 
 /// Time after its resolution within which an alert that reopens counts as flapping.
@@ -27,8 +30,10 @@ const OUTBOX_MAX: usize = 300;
 #[serde(default)]
 pub struct AlertStore {
     /// Open alerts, by class and subject.
+    #[serde(deserialize_with = "readable_alerts")]
     pub open: BTreeMap<String, Alert>,
     /// Notices that no channel has accepted yet, oldest first.
+    #[serde(deserialize_with = "readable_notices")]
     pub outbox: Vec<Notice>,
     /// Alerts resolved within the last 30 minutes.
     pub closed: BTreeMap<String, ResolvedAlert>,
@@ -39,6 +44,10 @@ pub struct AlertStore {
     pub last_report: Option<NaiveDate>,
     /// Time at which dead letters were last put back.
     pub redriven_at: Option<DateTime<Utc>>,
+    /// Memory of former observations.
+    pub memory: Memory,
+    /// Delays of alerts that the database does not hold yet, oldest first.
+    pub delays: Vec<AlertDelay>,
     next_id: u64,
 }
 
@@ -47,6 +56,19 @@ pub struct AlertStore {
 pub struct ResolvedAlert {
     at: DateTime<Utc>,
     flaps: u32,
+}
+
+/// Reads alerts without those of a class that only a later version knows: one of them must not cost the others.
+fn readable_alerts<'de, D: Deserializer<'de>>(alerts: D) -> Result<BTreeMap<String, Alert>, D::Error> {
+    let alerts: BTreeMap<String, Value> = BTreeMap::deserialize(alerts)?;
+    let read = |(key, alert)| Some((key, serde_json::from_value(alert).ok()?));
+    Ok(alerts.into_iter().filter_map(read).collect())
+}
+
+/// Reads notices like [`readable_alerts`].
+fn readable_notices<'de, D: Deserializer<'de>>(notices: D) -> Result<Vec<Notice>, D::Error> {
+    let notices: Vec<Value> = Vec::deserialize(notices)?;
+    Ok(notices.into_iter().filter_map(|notice| serde_json::from_value(notice).ok()).collect())
 }
 
 fn key(class: AlertClass, subject: &str) -> String {
@@ -117,12 +139,13 @@ impl AlertStore {
         };
         let is_database_away = condition.class == AlertClass::EntityStale
             && self.open.contains_key(&key(AlertClass::DatabaseUnreachable, ""));
+        let (entity, _) = parse_lane_subject(&condition.subject);
         is_database_away
             || causes.iter().copied().any(|cause| {
-                self.open.contains_key(&key(cause, &condition.subject))
-                    || conditions
-                        .iter()
-                        .any(|other| other.class == cause && other.subject == condition.subject)
+                // Credentials are refused to every lane of the entity.
+                let subject = if cause == AlertClass::Credentials { entity } else { &condition.subject };
+                self.open.contains_key(&key(cause, subject))
+                    || conditions.iter().any(|other| other.class == cause && other.subject == subject)
             })
     }
 
@@ -130,8 +153,13 @@ impl AlertStore {
     fn apply_condition(&mut self, condition: &Condition, now: DateTime<Utc>) {
         let key = key(condition.class, &condition.subject);
         if !self.open.contains_key(&key) {
-            let signal = Signal::new(condition.class, &condition.subject, &condition.detail, now);
+            // An event is as old as its case: a success that came after it must prove that it is over.
+            let at = condition.newest.filter(|_| condition.is_event).unwrap_or(now).min(now);
+            let signal = Signal::new(condition.class, &condition.subject, &condition.detail, at);
             self.raise(&signal, now);
+            if let Some(notice) = self.outbox.last_mut() {
+                notice.fault_at = Some(fault_began(condition.newest, now));
+            }
             if let Some(alert) = self.open.get_mut(&key) {
                 (alert.newest, alert.size) = (condition.newest, condition.size);
             }
@@ -205,6 +233,7 @@ impl AlertStore {
             alert,
             title: String::new(),
             text: String::new(),
+            fault_at: None,
             at: now,
             claimed_until: None,
         });
@@ -223,7 +252,16 @@ impl AlertStore {
             .collect()
     }
 
-    /// Removes notices that a channel has accepted.
+    /// Removes notices that a channel has accepted, and keeps the delays of new alerts among them.
+    pub fn record_delivery(&mut self, ids: &[u64], now: DateTime<Utc>) {
+        let accepted = self.outbox.iter().filter(|notice| ids.contains(&notice.id));
+        self.delays.extend(accepted.filter_map(|notice| AlertDelay::of(notice, now)));
+        let surplus = self.delays.len().saturating_sub(DELAYS_MAX);
+        self.delays.drain(..surplus);
+        self.remove_delivered(ids);
+    }
+
+    /// Removes notices.
     pub fn remove_delivered(&mut self, ids: &[u64]) {
         self.outbox.retain(|notice| !ids.contains(&notice.id));
     }

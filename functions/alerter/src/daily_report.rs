@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, NaiveDate, Timelike as _, Utc};
 use db::queries::DailySummary;
+use i18n::indicator::IndicatorTexts;
 use i18n::language::Language;
 use i18n::report as texts;
 use model::entity;
 use model::local_day::{self, ZONE};
 use object_store::StateError;
-use protocol::health::assess;
+use protocol::health::{EntityFacts, assess, is_sweep_overdue};
+use protocol::indicator::{Period, total};
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -95,6 +97,8 @@ pub fn report(
         };
         texts::entity(&label(&of.entity), counts, health.get(&of.entity).map(|state| state.freshness))
     }));
+    lines.extend(summary.facts.iter().filter_map(|facts| unproven_sweep(facts, &label(&facts.entity), now)));
+    lines.extend(indicator_lines(summary));
     lines.push(String::new());
     lines.push(texts::to_do(summary.actions.iter().map(|actions| actions.open).sum()));
     lines.extend(
@@ -116,11 +120,57 @@ pub fn report(
     (texts::title(&day.to_string()), lines.join("\n"))
 }
 
+/// Returns the line of an entity whose full runs do not prove which records exist; none where they do.
+fn unproven_sweep(facts: &EntityFacts, label: &str, now: DateTime<Utc>) -> Option<String> {
+    let days = facts.last_sweep.map(|sweep| (now - sweep).num_days());
+    let is_shown = facts.unproven_sweeps > 0 || is_sweep_overdue(facts, now, None);
+    is_shown.then(|| texts::unproven_sweep(label, facts.unproven_sweeps, days))
+}
+
+/// Returns the lines on promises and completeness.
+fn indicator_lines(summary: &DailySummary) -> Vec<String> {
+    let (french, texts) = (Language::French, IndicatorTexts::of(Language::French));
+    let indicators = &summary.indicators;
+    let mut lines = vec![String::new(), texts.promises.to_owned()];
+    for entity in entity::ALL {
+        let day = indicators.of(entity.name, Period::Day);
+        lines.extend(day.map(|day| french.indicators(french.title(entity), day)));
+    }
+    for (period, label) in Period::ALL.into_iter().zip(texts.periods) {
+        let label = format!("{} ({label})", texts.all);
+        lines.push(french.indicators(&label, &total(&indicators.entities, period)));
+    }
+    lines.extend(indicators.alerts.iter().map(|delays| format!("• {}", french.alert_delays(delays))));
+    lines.push(String::new());
+    lines.push(texts.completeness.to_owned());
+    if indicators.completeness.is_empty() {
+        lines.push(texts.not_counted.to_owned());
+    }
+    for entity in entity::ALL {
+        let count = indicators.completeness_of(entity.name);
+        lines.extend(count.map(|count| french.completeness(french.title(entity), count)));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
 
     use super::*;
+
+    #[test]
+    fn unproven_sweeps_have_a_line() {
+        let now = DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+        let line = |facts: &EntityFacts| unproven_sweep(facts, "Pianos", now).unwrap_or_default();
+        let days = |days| Some(now - chrono::TimeDelta::days(days));
+        let proven = EntityFacts { first_run: days(90), last_sweep: days(3), ..EntityFacts::default() };
+        assert_eq!(line(&proven), "");
+        let twice = EntityFacts { unproven_sweeps: 2, last_sweep: days(16), ..proven.clone() };
+        assert_eq!(line(&twice), texts::unproven_sweep("Pianos", 2, Some(16)));
+        let overdue = EntityFacts { last_sweep: None, ..proven };
+        assert_eq!(line(&overdue), texts::unproven_sweep("Pianos", 0, None));
+    }
 
     #[test]
     fn report_is_due_once_a_day_across_dst() {

@@ -95,8 +95,11 @@ pub(crate) async fn dispatch(alerter: &Alerter, notifiers: &Notifiers) -> Result
     for parcel in parcels(claimed, alerter.config.dashboard_url.as_deref()) {
         if deliver(channels, &parcel, &mut outcomes).await {
             // At once: an invocation that is killed later must not deliver it again.
+            let accepted_at = Utc::now();
             alerter
-                .update_store(&|store: &mut AlertStore| store.remove_delivered(&parcel.notice_ids))
+                .update_store(&|store: &mut AlertStore| {
+                    store.record_delivery(&parcel.notice_ids, accepted_at);
+                })
                 .await?;
             delivered += parcel.notice_ids.len();
         } else {

@@ -228,7 +228,9 @@ mod tests {
             ("timeout", "", Some("délai dépassé")),
             ("error", "Runtime.OutOfMemory", Some("mémoire épuisée")),
             ("error", "Runtime.ExitError", Some("arrêt brutal")),
-            ("failure", "Sandbox.Failure", Some("erreur")),
+            ("failure", "Sandbox.Failure", Some("erreur (failure Sandbox.Failure),")),
+            // A function's own error is named by a Rust type, which is nobody's language.
+            ("error", "&alloc::boxed::Box<dyn core::error::Error>", Some("erreur (error),")),
             ("success", "", None),
         ] {
             let parsed = parse(&logs("a-StagerLogGroup-X", &[report(status, kind)]), now).unwrap_or_default();

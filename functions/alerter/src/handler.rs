@@ -5,22 +5,34 @@ use lambda_runtime::{Error, LambdaEvent};
 use object_store::StateError;
 use protocol::alert::{AlertClass, Signal};
 use protocol::message;
+use protocol::refusal::refusal;
 use serde_json::{Value, json};
-use tracing::error;
+use tracing::{error, warn};
 
 use crate::alert_store::AlertStore;
 use crate::alerter::Alerter;
 use crate::event::{self, ParsedEvent, Task};
-use crate::{daily_report, dispatch, observe, redrive};
+use crate::{daily_report, dispatch, observe, performance, redrive};
 
 /// Serves one event. Its signals are in the alert store before it is acknowledged.
 ///
 /// # Errors
-/// The event has none of the accepted forms, or the store could not be written: Lambda delivers the event again.
+/// The store could not be written, or log lines cannot be read: Lambda delivers the event again.
 pub async fn handle(alerter: &Alerter, event: LambdaEvent<Value>) -> Result<Value, Error> {
     let now = Utc::now();
-    let parsed =
-        event::parse(&event.payload, now).inspect_err(|invalid| error!("The event is refused: {invalid}"))?;
+    let parsed = match event::parse(&event.payload, now) {
+        Ok(parsed) => parsed,
+        // Log lines that cannot be read are nobody's request: the failure queue keeps them.
+        Err(invalid) if event.payload.get("awslogs").is_some() => {
+            error!("The event is refused: {invalid}");
+            return Err(invalid.into());
+        }
+        // An answer to the person who asked, and no incident.
+        Err(invalid) => {
+            warn!("The event is refused: {invalid}");
+            return Ok(refusal(&invalid.to_string()));
+        }
+    };
     let notifiers = match Box::pin(serve(alerter, &parsed, now)).await {
         Ok(notifiers) => notifiers,
         Err(failed) => {
@@ -72,9 +84,14 @@ async fn serve(
         if observation.snapshot.database.is_some() {
             redrive::redrive(alerter, &observation.snapshot, now).await?;
         }
+        let has_database = observation.snapshot.database.is_some();
         let is_requested = parsed.task == Some(Task::Report);
         Box::pin(daily_report::write_if_due(alerter, &observation.store, is_requested)).await?;
         Box::pin(dispatch::dispatch(alerter, &notifiers)).await?;
+        if has_database {
+            // Last: no alert waits for figures.
+            Box::pin(performance::record(alerter, now)).await?;
+        }
     }
     Ok(notifiers)
 }

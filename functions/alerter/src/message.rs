@@ -5,7 +5,8 @@ use i18n::alert as texts;
 use i18n::language::Language;
 use model::entity;
 use model::local_day::ZONE;
-use protocol::alert::AlertClass;
+use protocol::alert::{AlertClass, parse_lane_subject};
+use protocol::lane::Lane;
 
 use crate::alert::{Alert, Notice, NoticeKind};
 
@@ -32,15 +33,22 @@ pub const fn is_urgent(class: AlertClass) -> bool {
             | AlertClass::SchemaChanged
             | AlertClass::DeletionWithheld
             | AlertClass::DeadLetters
+            | AlertClass::DatabaseRestored
+            | AlertClass::SourceDrift
     )
 }
 
-/// Returns title and subject of an alert, such as `Synchronisation en échec · Clients`.
+/// Returns title and subject of an alert, such as `Synchronisation en échec · Clients (complète)`.
 #[must_use]
 pub fn heading(alert: &Alert) -> String {
     let title = texts::title(alert.class);
-    let subject =
-        entity::find(&alert.subject).map_or(alert.subject.as_str(), |entity| Language::French.title(entity));
+    let french = Language::French;
+    let (name, lane) = parse_lane_subject(&alert.subject);
+    let subject = match (entity::find(name), lane) {
+        (Some(entity), Lane::Incremental) => french.title(entity).to_owned(),
+        (Some(entity), lane) => format!("{} ({})", french.title(entity), french.mode(lane.as_str())),
+        (None, _) => alert.subject.clone(),
+    };
     if subject.is_empty() { title.to_owned() } else { format!("{title} · {subject}") }
 }
 
@@ -105,4 +113,35 @@ fn with_link(body: String, dashboard_url: Option<&str>) -> String {
 #[must_use]
 pub fn moment(instant: DateTime<Utc>) -> String {
     instant.with_timezone(&ZONE).format("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::alert::{Signal, lane_subject};
+
+    use super::*;
+    use crate::alert_store::AlertStore;
+
+    #[test]
+    fn heading_names_entity_and_lane() {
+        let mut store = AlertStore::default();
+        let entity = entity::ALL[0];
+        for lane in [Lane::Incremental, Lane::Full] {
+            let subject = lane_subject(entity.name, lane);
+            store.raise(
+                &Signal::new(AlertClass::SyncFailed, &subject, "", DateTime::UNIX_EPOCH),
+                DateTime::UNIX_EPOCH,
+            );
+        }
+        store.raise(
+            &Signal::new(AlertClass::DeadLetters, "raw-events", "", DateTime::UNIX_EPOCH),
+            DateTime::UNIX_EPOCH,
+        );
+        let headings: Vec<String> = store.open.values().map(heading).collect();
+        let title = Language::French.title(entity);
+        assert!(headings.iter().any(|heading| heading.ends_with(&format!("· {title}"))), "{headings:?}");
+        let full = format!("· {title} ({})", Language::French.mode("full"));
+        assert!(headings.iter().any(|heading| heading.ends_with(&full)), "{headings:?}");
+        assert!(headings.iter().any(|heading| heading.ends_with("· raw-events")), "{headings:?}");
+    }
 }

@@ -9,12 +9,13 @@ use model::local_day;
 use object_store::StateError;
 use protocol::alert::Signal;
 use protocol::health::assess;
+use protocol::lane::Lane;
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use crate::alert_store::AlertStore;
 use crate::alerter::Alerter;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ScheduleSign, Snapshot};
 
 /// Pause before a database that gave no answer is asked again; only then are people told.
 const SECOND_ATTEMPT_PAUSE: Duration = Duration::from_secs(2);
@@ -51,17 +52,17 @@ pub(crate) struct Observation {
 
 /// Observes the pipeline and applies what it finds to the alert store.
 pub(crate) async fn observe(alerter: &Alerter, transient: &[&Signal]) -> Result<Observation, StateError> {
-    let (database, dead_letters, fetched_at) =
-        tokio::join!(watch_with_retry(alerter), dead_letters(alerter), alerter.states.last_written("state/"));
+    // Only what should be there now: what it says is applied to the store as it is then.
+    let memory = alerter.update_store(&|store: &mut AlertStore| store.memory.clone()).await?;
+    let known_runs = memory.known_runs();
+    let (database, dead_letters, schedule) =
+        tokio::join!(watch_with_retry(alerter, &known_runs), dead_letters(alerter), schedule_sign(alerter));
     let now = Utc::now();
     let (database, database_error) = match database {
         Ok(watch) => (Some(watch), None),
         Err(error) => (None, Some(lambda::error_chain(&error))),
     };
-    let fetched_at = fetched_at
-        .inspect_err(|error| warn!("Could not list the fetcher's state: {}", lambda::error_chain(error)));
-    let fetched_at = fetched_at.ok().flatten();
-    let snapshot = Snapshot { at: now, database, database_error, dead_letters, fetched_at };
+    let snapshot = Snapshot { at: now, database, database_error, dead_letters, schedule, memory };
     let conditions = snapshot.conditions(&alerter.config.thresholds);
     let apply = |store: &mut AlertStore| {
         store.transient_failures.extend(transient.iter().map(|signal| signal.at));
@@ -73,6 +74,7 @@ pub(crate) async fn observe(alerter: &Alerter, transient: &[&Signal]) -> Result<
             store.raise(signal, now);
         }
         store.apply(&snapshot, &conditions);
+        store.memory.record(snapshot.database.as_ref(), now);
         if store.last_report.is_none() {
             store.last_report = Some(local_day::of(now));
         }
@@ -84,26 +86,39 @@ pub(crate) async fn observe(alerter: &Alerter, transient: &[&Signal]) -> Result<
 }
 
 /// Queries the database, twice if need be: a connection may break without a reason to call anyone.
-async fn watch_with_retry(alerter: &Alerter) -> Result<MonitorSnapshot, ObserveError> {
-    match watch_once(alerter).await {
+async fn watch_with_retry(alerter: &Alerter, known_runs: &[String]) -> Result<MonitorSnapshot, ObserveError> {
+    match watch_once(alerter, known_runs).await {
         Ok(watch) => Ok(watch),
         Err(first) => {
             warn!("The database gives no answer and is asked again: {}", lambda::error_chain(&first));
             sleep(SECOND_ATTEMPT_PAUSE).await;
-            watch_once(alerter).await
+            watch_once(alerter, known_runs).await
         }
     }
 }
 
-async fn watch_once(alerter: &Alerter) -> Result<MonitorSnapshot, ObserveError> {
+async fn watch_once(alerter: &Alerter, known_runs: &[String]) -> Result<MonitorSnapshot, ObserveError> {
     let watch = async {
         let db = alerter.db.get().await?;
         for run in db::runs::close_silent_runs(db).await? {
             warn!(run, "A run ended without a report and is closed as failed");
         }
-        Ok(db::queries::monitor_snapshot(db).await?)
+        Ok(db::queries::monitor_snapshot(db, known_runs).await?)
     };
     timeout(DATABASE_TIMEOUT, watch).await.unwrap_or(Err(ObserveError::Timeout))
+}
+
+/// Returns the last sign of the fetcher's schedule; none if the bucket gave no answer. A lookup, the doctor and an
+/// authorisation write other objects below `state/`, and must not hide a schedule that does not fire.
+async fn schedule_sign(alerter: &Alerter) -> Option<ScheduleSign> {
+    let suffix = format!("/{}.json", Lane::Incremental);
+    match alerter.states.last_written_of("state/", &suffix).await {
+        Ok(at) => Some(at.map_or(ScheduleSign::Never, ScheduleSign::FetchedAt)),
+        Err(error) => {
+            warn!("Could not list the fetcher's state: {}", lambda::error_chain(&error));
+            None
+        }
+    }
 }
 
 /// Returns the depth of each dead-letter queue; none if one of them gave no answer.
@@ -147,6 +162,10 @@ fn emit(alerter: &Alerter, snapshot: &Snapshot, conditions: usize) {
                 ("Pending", Unit::Count, precise(u64::try_from(facts.pending).unwrap_or(0))),
             ],
         );
+        if let Some(sweep) = facts.last_sweep {
+            let age = u64::try_from((snapshot.at - sweep).num_seconds()).unwrap_or(0);
+            emit_metrics(&[("entity", &facts.entity)], &[("SweepAge", Unit::Seconds, precise(age))]);
+        }
     }
     emit_metrics(&[], &[("OldestPending", Unit::Seconds, precise(u64::try_from(oldest).unwrap_or(0)))]);
 }

@@ -14,12 +14,14 @@ use uuid::Uuid;
 use crate::access::{Access, Refusal, header};
 use crate::backlog::{WatchedQueue, backlogs};
 use crate::config::HealthConfig;
+use crate::indicators::health_json;
 use crate::metrics::metrics;
 use crate::page::{dashboard, unreachable};
 use crate::response::{json_response, page, problem, prometheus, see_other, text};
 use crate::status::status;
 use i18n::language::Language;
 use protocol::health::{EntityHealths, HealthStatus, assess, worst};
+use protocol::indicator::Indicators;
 
 const DASHBOARD: &str = "/api/v6/dashboard";
 const ROUTES: &str = "/healthz, /api/v6/health, /api/v6/dashboard, /api/v6/status, /api/v6/runs, /api/v6/actions, /api/v6/metrics";
@@ -89,7 +91,10 @@ impl Health {
                     .await
             }
             ("GET", "/api/v6/actions") => {
-                let actions = |overview: &Overview| json!({ "open": overview.actions_open, "quarantined": overview.quarantined, "actions": overview.actions });
+                let actions = |overview: &Overview| {
+                    json!({ "open": overview.actions_open, "quarantined": overview.quarantined,
+                        "groups": overview.action_groups, "actions": overview.actions })
+                };
                 self.authorized(&request, || self.overview_json(actions)).await
             }
             ("GET", "/api/v6/metrics") => self.authorized(&request, || self.metrics()).await,
@@ -117,10 +122,10 @@ impl Health {
     }
 
     async fn health(&self) -> Value {
-        match self.facts().await {
-            Ok(health) => {
+        match Box::pin(self.facts_and_indicators()).await {
+            Ok((health, indicators)) => {
                 let status = if worst(&health) == HealthStatus::Unhealthy { 503 } else { 200 };
-                json_response(status, &json!(health))
+                json_response(status, &health_json(&health, &indicators))
             }
             Err(error) => no_database(&error),
         }
@@ -192,6 +197,11 @@ impl Health {
     async fn facts(&self) -> Result<EntityHealths, HealthError> {
         let facts = db::queries::entity_facts(self.db.get().await?).await?;
         Ok(assess(&facts, Utc::now(), self.config.sync_interval_seconds))
+    }
+
+    async fn facts_and_indicators(&self) -> Result<(EntityHealths, Indicators), HealthError> {
+        let facts = self.facts().await?;
+        Ok((facts, db::queries::indicators(self.db.get().await?).await?))
     }
 
     async fn overview(&self) -> Result<Overview, HealthError> {

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use db::queries::Overview;
 
 use crate::backlog::Backlog;
+use crate::indicator_metrics;
 
+use protocol::action::ActionKind;
 use protocol::health::{HealthStatus, assess};
 
 /// Gauge of an entity: name, help text, value.
@@ -22,8 +24,22 @@ struct Facts<'a> {
 }
 
 const METRICS: &[Metric] = &[
-    ("gazelle_freshness_percent", "Records of the last 24 hours that were on time", |facts| {
-        Some(facts.health.freshness)
+    (
+        "gazelle_freshness_percent",
+        "Records that are neither late nor failed, while fetches are on time",
+        |facts| Some(facts.health.freshness),
+    ),
+    ("gazelle_records_late", "Records that have waited for more than an hour", |facts| {
+        Some(seconds(facts.health.records_late))
+    }),
+    ("gazelle_last_fetch_age_seconds", "Since a scheduled run last read its list to the end", |facts| {
+        facts.report.last_fetch.map(|last| seconds((facts.now - last).num_seconds()))
+    }),
+    ("gazelle_last_sweep_age_seconds", "Since the last full run that proved which records exist", |facts| {
+        facts.health.last_sweep.map(|last| seconds((facts.now - last).num_seconds()))
+    }),
+    ("gazelle_unproven_sweeps", "Full runs without proof since the last with one", |facts| {
+        Some(seconds(facts.health.unproven_sweeps))
     }),
     ("gazelle_last_success_age_seconds", "Since the last successful run ended", |facts| {
         facts.health.last_sync.map(|last| seconds((facts.now - last).num_seconds()))
@@ -61,6 +77,12 @@ pub fn metrics(
             }
         }
     }
+    let (name, help) = ("gazelle_actions_open_by_kind", "Actions that wait for a person, by kind");
+    let _ = writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge");
+    // A kind that this version does not know is no label: its text could be anything.
+    for group in overview.action_groups.iter().filter(|group| ActionKind::parse(&group.kind).is_some()) {
+        let _ = writeln!(text, "{name}{{kind=\"{}\"}} {}", group.kind, group.open);
+    }
     for (name, help, value) in [
         ("gazelle_actions_open", "Actions that wait for a person", overview.actions_open),
         ("gazelle_quarantined", "Objects and messages in quarantine", overview.quarantined),
@@ -79,6 +101,7 @@ pub fn metrics(
             }
         }
     }
+    indicator_metrics::add(&mut text, &overview.indicators);
     text
 }
 
@@ -98,14 +121,10 @@ mod tests {
     fn every_entity_has_metrics_and_missing_age_is_omitted() {
         let entities = entity::ALL.map(|entity| EntityFacts {
             entity: entity.name.to_owned(),
-            last_success: None,
-            last_progress: None,
-            last_status: None,
             failures_in_a_row: 2,
             pending: 7,
             oldest_pending_seconds: Some(40),
-            recent: 0,
-            on_time: 0,
+            ..EntityFacts::default()
         });
         let overview = Overview { entities: entities.to_vec(), actions_open: 3, ..Overview::default() };
         let text =

@@ -1,19 +1,21 @@
-//! The health page for people: freshness, failures, and what to do.
+//! The health page for people: open actions, freshness, failures, and how promises are kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use db::queries::{ActionRow, HourRow, Overview, RunRow};
+use db::queries::{ActionGroup, ActionRow, HourRow, Overview, RunRow};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use model::entity;
 use model::local_day::ZONE;
 use sha2::{Digest, Sha256};
 
 use crate::backlog::Backlog;
+use crate::indicators::{completeness, promises};
 
+use crate::verdict::overall;
 use i18n::language::Language;
 use i18n::page::PageTexts;
-use protocol::health::{EntityHealths, HealthStatus, assess, worst};
+use protocol::health::{EntityHealths, HealthStatus, assess};
 
 const STYLE: &str = include_str!("page/style.css");
 /// Interval at which a browser reloads the page, in seconds.
@@ -40,7 +42,7 @@ pub fn dashboard(
     interval_seconds: u32,
 ) -> String {
     let health = assess(&overview.entities, now, interval_seconds);
-    let overall = worst(&health);
+    let overall = overall(overview, &health);
     let body = html! {
         // Open actions come first; without any, the state does.
         @if overview.actions_open > 0 {
@@ -50,6 +52,8 @@ pub fn dashboard(
             (entities(overview, &health, language, now))
             (actions(overview, language))
         }
+        (promises(&overview.indicators, language))
+        (completeness(&overview.indicators, language))
         (runs(&overview.runs, language))
         (queues(backlog, language))
     };
@@ -127,7 +131,14 @@ fn entities(overview: &Overview, health: &EntityHealths, language: Language, now
                                 None => (texts.never),
                             } }
                             dt { (texts.waiting) }
-                            dd { (state.records_pending) }
+                            dd { (state.records_pending)
+                                @if let Some(seconds) = state.oldest_pending_seconds { " · " (language.ago(seconds)) } }
+                            dt { (texts.last_sweep) }
+                            dd { @match state.last_sweep {
+                                Some(sweep) => (language.ago((now - sweep).num_seconds())),
+                                None => (texts.never),
+                            }
+                                @if state.unproven_sweeps > 0 { br; span.failed { "! " (state.unproven_sweeps) " " (texts.unproven_count) } } }
                             dt { (texts.written_24_h) }
                             dd { (hours.iter().map(|hour| hour.promoted).sum::<i64>()) }
                             dt { (texts.failed_24_h) }
@@ -163,7 +174,7 @@ fn plot(hours: &[&HourRow], language: Language) -> Markup {
 
 fn actions(overview: &Overview, language: Language) -> Markup {
     let texts = PageTexts::of(language);
-    let Overview { actions, actions_open, quarantined, .. } = overview;
+    let Overview { actions, actions_open, action_groups, quarantined, .. } = overview;
     html! {
         h2 { (texts.to_do) " (" (actions_open) ")" }
         @if actions.is_empty() {
@@ -177,15 +188,30 @@ fn actions(overview: &Overview, language: Language) -> Markup {
                         th role="columnheader" scope="col" { (texts.since) }
                         th role="columnheader" scope="col" { (texts.close) }
                     } }
-                    tbody role="rowgroup" { @for action in actions { (row(action, language)) } }
+                    @for group in action_groups { (group_of(group, actions, language)) }
                 }
-            }
-            @if i64::try_from(actions.len()).unwrap_or(i64::MAX) < *actions_open {
-                p.soft { (texts.only_oldest_shown) }
             }
         }
         @if *quarantined > 0 {
             p { (quarantined) " " (texts.quarantined_count) }
+        }
+    }
+}
+
+/// Returns the rows of the actions of one kind, and how many more there are.
+fn group_of(group: &ActionGroup, actions: &[ActionRow], language: Language) -> Markup {
+    let shown: Vec<&ActionRow> = actions.iter().filter(|action| action.kind == group.kind).collect();
+    let hidden = group.open.saturating_sub(i64::try_from(shown.len()).unwrap_or(i64::MAX));
+    html! {
+        tbody role="rowgroup" {
+            @for action in shown { (row(action, language)) }
+            @if hidden > 0 {
+                tr role="row" {
+                    td.soft role="cell" colspan="4" {
+                        (language.and_more(hidden)) " · " (language.action_of_kind(&group.kind).0)
+                    }
+                }
+            }
         }
     }
 }
@@ -317,13 +343,10 @@ mod tests {
                 .map(|entity| EntityFacts {
                     entity: entity.name.to_owned(),
                     last_success: Some(now),
-                    last_progress: None,
                     last_status: Some(protocol::manifest::RunStatus::Success),
-                    failures_in_a_row: 0,
-                    pending: 0,
-                    oldest_pending_seconds: None,
                     recent: 1,
                     on_time: 1,
+                    ..EntityFacts::default()
                 })
                 .to_vec(),
             actions: vec![ActionRow {
@@ -335,8 +358,34 @@ mod tests {
                 detail: Some("\" onmouseover=\"x".to_owned()),
             }],
             actions_open: 1,
+            action_groups: vec![ActionGroup { kind: "placeholder".to_owned(), open: 1, oldest: now }],
             ..Overview::default()
         }
+    }
+
+    #[test]
+    fn grave_actions_come_first_and_the_rest_is_counted() {
+        let now = Utc::now();
+        let action = |kind: &str, subject: &str| ActionRow {
+            id: uuid::Uuid::nil(),
+            kind: kind.to_owned(),
+            entity: "clients".to_owned(),
+            subject: subject.to_owned(),
+            since: now,
+            detail: None,
+        };
+        let group = |kind: &str, open| ActionGroup { kind: kind.to_owned(), open, oldest: now };
+        let overview = Overview {
+            actions: vec![action("credentials", "grave-one"), action("duplicate", "slight-one")],
+            action_groups: vec![group("credentials", 1), group("duplicate", 2_078)],
+            actions_open: 2_079,
+            ..overview()
+        };
+        let page = dashboard(&overview, &[], Language::French, now, 120);
+        let place = |text: &str| page.find(text).unwrap_or(usize::MAX);
+        assert!(place("grave-one") < place("slight-one"), "{page}");
+        assert!(place("slight-one") < place("… et 2077 autres"), "{page}");
+        assert!(!page.contains("… et 0"), "{page}");
     }
 
     #[test]

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
+use crate::verdict::overall;
 use chrono::{DateTime, Utc};
 use db::queries::Overview;
 use i18n::language::Language;
 use i18n::page::PageTexts;
 use model::entity;
-use protocol::health::{assess, worst};
+use protocol::health::assess;
 
 use crate::backlog::Backlog;
+use crate::indicators;
 
 /// Runs and actions shown; the page shows more.
 const LINES: usize = 8;
@@ -46,7 +48,7 @@ pub fn status(
 fn mirror(text: &mut String, overview: &Overview, language: Language, now: DateTime<Utc>, interval: u32) {
     let texts = PageTexts::of(language);
     let health = assess(&overview.entities, now, interval);
-    let _ = writeln!(text, "{}\n", language.health_status(worst(&health)).to_uppercase());
+    let _ = writeln!(text, "{}\n", language.health_status(overall(overview, &health)).to_uppercase());
     for entity in entity::ALL {
         let Some(state) = health.get(entity.name) else { continue };
         let last = state
@@ -61,6 +63,12 @@ fn mirror(text: &mut String, overview: &Overview, language: Language, now: DateT
             state.records_pending,
             texts.waiting_count
         );
+        if let Some(seconds) = state.oldest_pending_seconds.filter(|_| state.records_late > 0) {
+            let _ = writeln!(text, "  {:<16} ! {} {}", "", texts.oldest_waiting, language.ago(seconds));
+        }
+        if state.unproven_sweeps > 0 {
+            let _ = writeln!(text, "  {:<16} ! {} {}", "", state.unproven_sweeps, texts.unproven_count);
+        }
     }
     let _ = writeln!(text, "\n{} ({})", texts.to_do, overview.actions_open);
     for action in overview.actions.iter().take(LINES) {
@@ -68,6 +76,7 @@ fn mirror(text: &mut String, overview: &Overview, language: Language, now: DateT
         let title = entity::find(&action.entity).map_or(action.entity.as_str(), |one| language.title(one));
         let _ = writeln!(text, "  {what} · {title} · {}", plain(&action.subject));
     }
+    indicators::add_text(text, &overview.indicators, language);
     let _ = writeln!(text, "\n{}", texts.last_runs);
     for run in overview.runs.iter().take(LINES) {
         let title = entity::find(&run.entity).map_or(run.entity.as_str(), |one| language.title(one));

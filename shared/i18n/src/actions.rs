@@ -23,6 +23,13 @@ impl Language {
                     "Correct it in Gazelle, or ask for another attempt once the program is fixed.",
                 ),
             ),
+            ActionKind::Unserved => (
+                self.pick("Fiche que Gazelle ne rend pas", "Record that Gazelle does not serve"),
+                self.pick(
+                    "Tout le reste arrive. Ouvrez-la dans Gazelle ; si elle ne s'y ouvre pas non plus, signalez-la à Gazelle. L'action se ferme quand elle arrive.",
+                    "Everything else arrives. Open it in Gazelle; if that fails too, report it to Gazelle. This closes when it arrives.",
+                ),
+            ),
             ActionKind::Quarantined => (
                 self.pick("Page mise de côté", "Page set aside"),
                 self.pick(
@@ -35,6 +42,13 @@ impl Language {
                 self.pick(
                     "Une grande part de la table manque dans Gazelle. Vérifiez, puis lancez la commande indiquée.",
                     "A large share of the table is missing in Gazelle. Check, then run the command shown.",
+                ),
+            ),
+            ActionKind::Incomplete => (
+                self.pick("Le compte n'y est pas", "The count does not close"),
+                self.pick(
+                    "Gazelle en compte d'autres qu'ici. Repassez la période de l'exécution (replay), puis relancez une synchronisation complète ; l'action se ferme d'elle-même.",
+                    "Gazelle counts other records than stand here. Replay the period of the run, then ask for a full synchronisation; this closes by itself.",
                 ),
             ),
             ActionKind::Credentials => (
@@ -58,8 +72,15 @@ impl Language {
             ActionKind::ProbableDuplicate => (
                 self.pick("Doublon probable", "Probable duplicate"),
                 self.pick(
-                    "Deux fiches d'un même client, semble-t-il. Fusionnez-les dans Gazelle si c'est vrai, sinon fermez.",
-                    "Two cards of one client, it seems. Merge them in Gazelle if so, else close this.",
+                    "Des fiches d'un même client, semble-t-il : certitude, fiches, ce qu'elles ont en commun. Fusionnez-les dans Gazelle si c'est vrai, sinon fermez. « * » compte les groupes qui attendent leur tour.",
+                    "Cards of one client, it seems: certainty, cards, what they have in common. Merge them in Gazelle if so, else close this. \"*\" counts the groups that wait for their turn.",
+                ),
+            ),
+            ActionKind::Drift => (
+                self.pick("Champ devenu illisible", "Field that cannot be read any more"),
+                self.pick(
+                    "Gazelle semble l'écrire autrement dans beaucoup de fiches. Les anciennes valeurs restent. Prévenez la personne qui entretient le programme.",
+                    "Gazelle seems to write it differently in many records. Old values stay. Tell whoever maintains the program.",
                 ),
             ),
             ActionKind::Unmatched => (

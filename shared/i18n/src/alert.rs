@@ -44,16 +44,43 @@ const fn texts(class: AlertClass) -> (&'static str, &'static str) {
         AlertClass::EntityStale => {
             ("Données en retard", "Voyez le tableau : exécutions en échec, file d'attente ou base lente.")
         }
+        AlertClass::RunPartial => (
+            "Exécutions incomplètes à répétition",
+            "Les données arrivent, mais aucune suppression n'est constatée. Voyez la raison ci-dessus ; si Gazelle ne se \
+             corrige pas, prévenez la personne qui entretient le programme.",
+        ),
+        AlertClass::SweepOverdue => (
+            "Balayage complet en retard",
+            "Les suppressions ne sont plus constatées. Envoyez au fetcher : {\"entity\": \"all\", \"mode\": \"full\"}.",
+        ),
+        AlertClass::DatabaseRestored => (
+            "La base est revenue en arrière",
+            "Elle a été restaurée d'une sauvegarde, semble-t-il : envoyez au stager la demande ci-dessus, puis au fetcher \
+             {\"entity\": \"all\", \"mode\": \"full\"}.",
+        ),
         AlertClass::ErrorRate => {
             ("Trop d'enregistrements en échec", "Voyez les actions ouvertes sur le tableau.")
         }
+        AlertClass::SourceDrift => (
+            "Champ devenu illisible",
+            "Gazelle semble l'écrire autrement. Les anciennes valeurs restent ; prévenez la personne qui entretient le \
+             programme.",
+        ),
         AlertClass::DeletionWithheld => (
             "Suppressions retenues",
             "Une grande part de la table manque dans Gazelle. Vérifiez, puis confirmez par la commande du tableau.",
         ),
+        AlertClass::Incomplete => (
+            "Le compte n'y est pas",
+            "Gazelle en compte d'autres qu'ici (écart / compte de Gazelle). Voyez « Tout y est-il ? » sur le tableau, puis le guide.",
+        ),
         AlertClass::DeadLetters => (
             "Messages mis de côté",
             "Ils sont remis en file d'eux-mêmes dès que la base répond ; sinon : make redrive.",
+        ),
+        AlertClass::Unserved => (
+            "Gazelle ne rend pas une fiche",
+            "Tout le reste arrive. Ouvrez-la dans Gazelle ; si elle ne s'y ouvre pas non plus, signalez-la à Gazelle.",
         ),
         AlertClass::Quarantined => (
             "Donnée illisible mise de côté",
@@ -148,20 +175,48 @@ pub fn no_fetch_since(minutes: i64) -> String {
     format!("Aucune récupération depuis {minutes} min.")
 }
 
+/// Detail of a schedule that has never fired, since the first observation.
+#[must_use]
+pub fn never_fetched(minutes: i64) -> String {
+    format!("Aucune récupération depuis l'installation, il y a {minutes} min.")
+}
+
+/// Detail of full runs that prove nothing: days since the last proof, and the days that are tolerated.
+#[must_use]
+pub fn sweep_overdue(days: Option<i64>, tolerated: i64) -> String {
+    match days {
+        Some(days) => format!("Dernier balayage prouvé il y a {days} jours (toléré : {tolerated})."),
+        None => format!("Aucun balayage prouvé en {tolerated} jours."),
+    }
+}
+
+/// Detail of runs that ended partial one after the other, with the reason of the last.
+#[must_use]
+pub fn partial_runs(count: i64, reason: &str) -> String {
+    format!("{count} de suite : {reason}")
+}
+
+/// Detail of a database that lacks runs it held before: the request that repairs it.
+#[must_use]
+pub fn database_restored(days: i64) -> String {
+    format!("Des exécutions connues y manquent. Demande : {{\"task\": \"audit\", \"days\": {days}}}")
+}
+
 /// Detail of an error rate above the tolerated one, in percent.
 #[must_use]
 pub fn error_rate(percent: f64) -> String {
     format!("{percent:.1} % des enregistrements de la dernière heure")
 }
 
-/// Detail of a stale entity: minutes since its last success, records that wait.
+/// Detail of a stale entity: minutes since its last fetch, records that wait, minutes that the oldest has waited.
 #[must_use]
-pub fn stale(minutes_since_success: Option<i64>, pending: i64) -> String {
-    match minutes_since_success {
+pub fn stale(minutes_since_fetch: Option<i64>, pending: i64, oldest: Option<i64>) -> String {
+    let oldest = oldest.map(|minutes| format!(", le plus ancien depuis {minutes} min")).unwrap_or_default();
+    match minutes_since_fetch {
         Some(minutes) => {
-            format!("Dernière réussite il y a {minutes} min ; {pending} enregistrement(s) en attente.")
+            format!("Dernière lecture il y a {minutes} min ; {pending} enregistrement(s) en attente{oldest}.")
         }
-        None => format!("Aucune réussite encore ; {pending} enregistrement(s) en attente."),
+        None => format!("Aucune lecture encore ; {pending} enregistrement(s) en attente{oldest}."),
     }
 }
 
@@ -186,5 +241,8 @@ pub fn platform_failure(status: &str, kind: &str, request_id: &str) -> String {
         kind if kind.contains("ExitError") || kind.contains("ExitCode") => "arrêt brutal",
         _ => "erreur",
     };
-    format!("{what} ({status} {kind}), requête {request_id}")
+    // A function's own error is named by a Rust type, which tells nobody anything; the platform's names are plain.
+    let is_plain = kind.chars().all(|character| character.is_ascii_alphanumeric() || character == '.');
+    let kind = if kind.is_empty() || !is_plain { String::new() } else { format!(" {kind}") };
+    format!("{what} ({status}{kind}), requête {request_id}")
 }

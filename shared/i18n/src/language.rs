@@ -61,6 +61,15 @@ impl Language {
         }
     }
 
+    /// Returns the line on so many more that are not shown.
+    #[must_use]
+    pub fn and_more(self, count: i64) -> String {
+        match self {
+            Self::French => format!("… et {count} autres"),
+            Self::English => format!("… and {count} more"),
+        }
+    }
+
     /// Formats a number with one decimal: `98,5` in French, `98.5` in English.
     #[must_use]
     pub fn decimal(self, value: f64) -> String {

@@ -2,6 +2,7 @@
 
 mod actions;
 pub mod alert;
+pub mod indicator;
 mod labels;
 pub mod language;
 pub mod page;

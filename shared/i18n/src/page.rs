@@ -27,6 +27,12 @@ pub struct PageTexts {
     pub waiting: &'static str,
     /// Words after a number of records or messages that wait.
     pub waiting_count: &'static str,
+    /// Words before the age of the oldest record that waits.
+    pub oldest_waiting: &'static str,
+    /// Label of the age of the last proven full run.
+    pub last_sweep: &'static str,
+    /// Words after a number of full runs that proved nothing.
+    pub unproven_count: &'static str,
     /// Label of rows written within 24 hours.
     pub written_24_h: &'static str,
     /// Label of failures within 24 hours.
@@ -51,8 +57,6 @@ pub struct PageTexts {
     pub close_named: &'static str,
     /// Label of a close button.
     pub done: &'static str,
-    /// Sentence shown when not all open actions fit.
-    pub only_oldest_shown: &'static str,
     /// Words after the number of quarantined objects.
     pub quarantined_count: &'static str,
     /// Heading of the last runs.
@@ -110,6 +114,9 @@ static FRENCH: PageTexts = PageTexts {
     never: "jamais",
     waiting: "En attente",
     waiting_count: "en attente",
+    oldest_waiting: "le plus ancien attend, arrivé",
+    last_sweep: "Balayage prouvé",
+    unproven_count: "sans preuve depuis",
     written_24_h: "Écrits 24 h",
     failed_24_h: "Échecs 24 h",
     chart: "Enregistrements écrits par heure, 24 dernières heures",
@@ -122,7 +129,6 @@ static FRENCH: PageTexts = PageTexts {
     close: "Fermer",
     close_named: "Fermer : ",
     done: "Fait",
-    only_oldest_shown: "Les plus anciennes seulement sont montrées.",
     quarantined_count: "objets en quarantaine.",
     last_runs: "Dernières exécutions",
     no_runs: "Aucune qui ait apporté ou manqué quelque chose.",
@@ -153,6 +159,9 @@ static ENGLISH: PageTexts = PageTexts {
     never: "never",
     waiting: "Waiting",
     waiting_count: "waiting",
+    oldest_waiting: "the oldest waits, arrived",
+    last_sweep: "Proven sweep",
+    unproven_count: "without proof since",
     written_24_h: "Written 24 h",
     failed_24_h: "Failed 24 h",
     chart: "Records written by hour, last 24 hours",
@@ -165,7 +174,6 @@ static ENGLISH: PageTexts = PageTexts {
     close: "Close",
     close_named: "Close: ",
     done: "Done",
-    only_oldest_shown: "Only the oldest are shown.",
     quarantined_count: "objects in quarantine.",
     last_runs: "Last runs",
     no_runs: "None that brought or missed anything.",

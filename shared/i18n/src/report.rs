@@ -43,6 +43,13 @@ pub fn entity(label: &str, counts: EntityCounts, freshness: Option<f64>) -> Stri
     )
 }
 
+/// Returns the line of an entity whose full runs prove nothing: their number, and days since the last proof.
+#[must_use]
+pub fn unproven_sweep(label: &str, runs: i64, days: Option<i64>) -> String {
+    let last = days.map_or_else(|| "jamais encore".to_owned(), |days| format!("il y a {days} j"));
+    format!("• {label} : {runs} balayage(s) complet(s) sans preuve ; dernière preuve : {last}")
+}
+
 /// Returns the heading of the open actions.
 #[must_use]
 pub fn to_do(open: i64) -> String {

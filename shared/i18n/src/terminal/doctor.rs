@@ -21,6 +21,45 @@ pub const MIGRATIONS: &str = "migrations";
 /// Name of the check of the rights.
 pub const RIGHTS: &str = "droits";
 
+/// Name of the check of the pooler's mode.
+pub const POOL_MODE: &str = "pooler";
+/// Name of the check of the time zone.
+pub const TIMEZONE: &str = "fuseau horaire";
+/// Name of the check of the schedules.
+pub const SCHEDULES: &str = "planifications";
+/// Name of the check of the alarms' recipient.
+pub const ALARMS: &str = "alarmes";
+/// Name of the check of the e-mail sender.
+pub const EMAIL: &str = "courriel";
+
+/// Finding: a secret does not exist.
+pub const MISSING_SECRET: &str = "ce secret n'existe pas";
+/// Finding: a session keeps its connection to the server.
+pub const SESSION_KEPT: &str = "une session garde sa connexion";
+/// Finding: a session does not keep its connection although the mode says so.
+pub const SESSION_LOST: &str =
+    "l'adresse est celle d'un pooler en mode transaction, DATABASE_MODE dit session";
+/// Reason why the alarms are not checked: nobody receives them.
+pub const NO_ALARM_EMAIL: &str = "personne ne les reçoit si l'alerteur se tait : make deploy … AlarmEmail=…";
+/// Finding: a time zone is unknown.
+pub const UNKNOWN_TIMEZONE: &str = "inconnu";
+/// Finding: the schedules are disabled.
+pub const SCHEDULES_PAUSED: &str = "en pause, comme demandé";
+/// Finding: the schedules are enabled and have not fired yet.
+pub const SCHEDULES_AWAITED: &str = "actives, premier passage attendu";
+/// Advice for an address of a transaction pooler.
+pub const CHECK_POOL_MODE: &str = "make deploy … DatabaseMode=transaction, ou l'adresse en mode session dans le secret (Supabase : port 5432 au lieu de 6543) : gazelle-admin login app --at hôte:5432";
+/// Advice for an unknown time zone.
+pub const CHECK_TIMEZONE: &str =
+    "un nom IANA comme America/Montreal : make deploy … Timezone=America/Montreal";
+/// Advice for schedules that do not fire.
+pub const CHECK_SCHEDULES: &str = "make resume STAGE=… ; sinon le journal du fetcher";
+/// Advice for SES that gives no answer.
+pub const CHECK_SES: &str = "le droit ses:GetEmailIdentity, et la région";
+/// Advice for an address of a channel that is not accepted.
+pub const CHECK_FIELD: &str =
+    "corrigez ce champ du secret, puis essayez : invoke <alerteur> '{\"task\": \"test\"}'";
+
 /// Content of the health secret.
 pub const DASHBOARD_TOKEN: &str = "le jeton du tableau de bord";
 /// Content of the alerts secret.
@@ -88,6 +127,56 @@ pub const CHECK_DEAD_LETTERS: &str = "vérifiez le droit de la lire";
 /// Advice for dead letters.
 pub const DEAD_LETTERS: &str =
     "docs/runbook.md, « lettres mortes » : elles reviennent seules quand la base répond";
+
+/// Returns the finding for a secret that does not exist, by its name.
+#[must_use]
+pub fn missing_secret(secret_id: &str) -> String {
+    format!("le secret {secret_id} n'existe pas")
+}
+
+/// Returns the advice for a secret that does not exist: the command that creates it.
+#[must_use]
+pub fn create_secret(secret_id: &str, field: &str) -> String {
+    format!(
+        "créez le secret : aws secretsmanager create-secret --name {secret_id} --secret-string '{{\"{field}\": \"…\"}}'"
+    )
+}
+
+/// Returns the finding for schedules that fire, by the minutes since the last run.
+#[must_use]
+pub fn schedules_fire(minutes: i64) -> String {
+    format!("actives, dernier passage il y a {minutes} min")
+}
+
+/// Returns the finding for enabled schedules that do not fire.
+#[must_use]
+pub fn schedules_silent(minutes: i64) -> String {
+    format!("actives, mais aucun passage depuis {minutes} min")
+}
+
+/// Returns the finding for a sender that SES has verified, by its address or its domain.
+#[must_use]
+pub fn verified_sender(identity: &str) -> String {
+    format!("{identity} est vérifiée par SES")
+}
+
+/// Returns the finding for a sender that SES has not verified.
+#[must_use]
+pub fn unverified_sender(address: &str) -> String {
+    format!("{address} n'est pas vérifiée par SES : aucun courriel ne partira")
+}
+
+/// Returns the advice for a sender that SES has not verified: the command that asks for it.
+#[must_use]
+pub fn verify_sender(address: &str) -> String {
+    format!("aws sesv2 create-email-identity --email-identity {address}, puis le lien du courriel reçu")
+}
+
+/// Returns the finding for a field of a secret that holds no usable address.
+#[must_use]
+pub fn unusable_field(field: &str) -> String {
+    format!("le champ `{field}` n'est pas une adresse https acceptée")
+}
 
 /// Returns the line of a check that passed.
 #[must_use]

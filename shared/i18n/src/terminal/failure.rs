@@ -85,6 +85,12 @@ pub fn rights_not_changed(role: &str) -> String {
     format!("Les droits de {role} n'ont pas pu être changés.")
 }
 
+/// Returns the error for a secret that exists and could not be read.
+#[must_use]
+pub fn secret_not_read(secret_id: &str) -> String {
+    format!("Le secret {secret_id} n'a pas pu être lu. Rien n'a changé : recommencez.")
+}
+
 /// Returns the error for a secret that could not be stored.
 #[must_use]
 pub fn secret_not_stored(secret_id: &str) -> String {
