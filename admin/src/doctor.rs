@@ -1,6 +1,7 @@
 //! Command `doctor`: checks everything that an installation needs, and prints what is wrong with advice.
 
 mod database;
+mod declared;
 mod gazelle;
 mod report;
 
@@ -18,6 +19,7 @@ use protocol::settings::Settings;
 
 use crate::error::AdminError;
 use crate::settings;
+use declared::Declared;
 use report::{CheckOutcome, CheckReport};
 
 /// Queues by the variables that name their URLs, each with the one of its dead-letter queue.
@@ -36,6 +38,8 @@ struct Installation {
     database: DatabaseSettings,
     gazelle: GazelleConfig,
     raw_bucket: Option<String>,
+    /// Settings that the deployment declares.
+    declared: Declared,
     /// URLs of each queue and of its dead-letter queue.
     queues: Vec<(String, Option<String>)>,
 }
@@ -59,6 +63,7 @@ impl Installation {
             // One record per page is enough to check a query.
             gazelle: GazelleConfig { page_size: 1, ..GazelleConfig::read(settings) },
             raw_bucket: settings.text("RAW_BUCKET"),
+            declared: Declared::read(settings),
             queues: QUEUES
                 .into_iter()
                 .filter_map(|(queue, dead_letters)| {
@@ -83,8 +88,10 @@ pub async fn run() -> Result<bool, AdminError> {
     report.add(id, check_secret(&secrets, id, "token", text::DASHBOARD_TOKEN).await);
     let id = &installation.alerts_secret;
     report.add(id, check_alerts_secret(&secrets, id).await);
+    declared::check_addresses(&mut report, &secrets, id).await;
     let bucket = installation.raw_bucket.as_ref().map(|name| Arc::new(settings::bucket(&aws, name.clone())));
     report.add(text::BUCKET, check_bucket(bucket.as_deref()).await);
+    Box::pin(declared::check(&mut report, &installation.declared, &aws, bucket.as_deref())).await;
     gazelle::check(&mut report, &installation.gazelle, &installation.gazelle_secret, &secrets, bucket).await;
     database::check(&mut report, &installation.database, &installation.database_secret, &secrets).await;
     for (queue, dead_letters) in &installation.queues {
@@ -100,6 +107,9 @@ pub async fn run() -> Result<bool, AdminError> {
 async fn check_secret(secrets: &Secrets, id: &str, field: &'static str, content: &str) -> CheckOutcome {
     match secrets.read_text(id, field, "…").await {
         Ok(_) => CheckOutcome::Passed(text::contains(content)),
+        Err(SecretError::Missing { .. }) => {
+            CheckOutcome::failed(text::MISSING_SECRET, text::create_secret(id, field))
+        }
         Err(error @ SecretError::Read { .. }) => {
             CheckOutcome::error(text::UNREADABLE, &error, text::CREATE_SECRET)
         }

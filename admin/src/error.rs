@@ -52,6 +52,14 @@ pub enum AdminError {
         /// Error of the database.
         source: db::Error,
     },
+    /// A secret exists and could not be read, so that it cannot be completed.
+    #[error("{}", failure::secret_not_read(secret_id))]
+    ReadSecret {
+        /// Id of the secret.
+        secret_id: String,
+        /// Error of the secret store.
+        source: SecretError,
+    },
     /// A secret could not be stored.
     #[error("{}", failure::secret_not_stored(secret_id))]
     StoreSecret {

@@ -3,6 +3,7 @@
 use db::schema::Login;
 use i18n::terminal::database;
 use lambda::Secrets;
+use protocol::secret::SecretError;
 use rand::RngExt;
 use reqwest::Url;
 use secrecy::SecretString;
@@ -34,7 +35,12 @@ pub async fn run(login: Login, secret_id: Option<&str>, at: Option<&str>) -> Res
     let mut fields = Map::new();
     if let Some((id, secrets)) = &secrets {
         // The secret may not exist yet. Its other fields, such as a CA certificate, are kept.
-        fields = secrets.read(id, "…").await.unwrap_or_default();
+        fields = match secrets.read(id, "…").await {
+            Ok(fields) => fields,
+            Err(SecretError::Missing { .. }) => Map::new(),
+            // Stored without its other fields, the secret would lose them for good.
+            Err(source) => return Err(AdminError::ReadSecret { secret_id: (*id).to_owned(), source }),
+        };
     }
     db::schema::set_password(&config, login, &password)
         .await

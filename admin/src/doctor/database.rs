@@ -1,9 +1,10 @@
 //! Checks of the database: address, connection, version, role, migrations and rights.
 
 use db::schema::Inspection;
-use db::{DatabaseSettings, SecretDb};
+use db::{ConnectError, DatabaseConfig, DatabaseSettings, SecretDb};
 use i18n::terminal::doctor as text;
 use lambda::Secrets;
+use protocol::secret::SecretError;
 
 use crate::doctor::report::{CheckOutcome, CheckReport};
 
@@ -21,6 +22,10 @@ pub(super) async fn check(
 ) {
     let config = match SecretDb::new(settings.clone(), secrets.clone()).config().await {
         Ok(config) => config,
+        Err(ConnectError::Secret(SecretError::Missing { .. })) => {
+            let finding = text::missing_secret(secret_id);
+            return report.add(text::DATABASE, CheckOutcome::failed(finding, text::login_app(secret_id)));
+        }
         Err(error) => {
             let advice = text::login_app(secret_id);
             return report.add(text::DATABASE, CheckOutcome::error(text::UNUSABLE_ADDRESS, &error, advice));
@@ -33,6 +38,9 @@ pub(super) async fn check(
             return report.add(text::DATABASE, outcome);
         }
     };
+    if settings.mode().keeps_session() {
+        report.add(text::POOL_MODE, check_pool_mode(&config).await);
+    }
     let latest = db::schema::latest_migration();
     for (check, outcome) in outcomes(&inspection, config.is_verified(), latest) {
         report.add(check, outcome);
@@ -49,6 +57,15 @@ fn outcomes(found: &Inspection, is_verified: bool, latest: i64) -> [(&'static st
         (text::MIGRATIONS, check_migrations(found.migration, latest)),
         (text::RIGHTS, check_rights(found)),
     ]
+}
+
+/// Checks by behaviour that a session keeps its server connection, as the declared mode says.
+async fn check_pool_mode(config: &DatabaseConfig) -> CheckOutcome {
+    match db::schema::keeps_session(config).await {
+        Ok(true) => CheckOutcome::Passed(text::SESSION_KEPT.to_owned()),
+        Ok(false) => CheckOutcome::failed(text::SESSION_LOST, text::CHECK_POOL_MODE),
+        Err(error) => CheckOutcome::error(text::NO_CONNECTION, &error, text::CHECK_CONNECTION),
+    }
 }
 
 fn check_version(server_version: i32) -> CheckOutcome {

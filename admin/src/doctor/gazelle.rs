@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use gazelle_client::{
-    ApiError, Authentication, AwsTokenStore, Credentials, Gazelle, GazelleConfig, TokenStore,
+    ApiError, AttemptError, Authentication, AwsTokenStore, Credentials, Gazelle, GazelleConfig, PageRequest,
+    TokenStore,
 };
 use i18n::terminal::doctor as text;
 use lambda::{Secrets, error_chain};
@@ -78,15 +79,17 @@ async fn check_queries(api: &Gazelle, entity: &Entity) -> CheckOutcome {
     if let Some(query) = entity.query() {
         let bounds = entity.time_filter().zip(Window::since(Utc::now(), 1));
         let bounds = bounds.map(|(filter, window)| filter.variables(window)).unwrap_or_default();
-        if let Err(error) = api.fetch_page(&query.document(), None, bounds).await {
+        if let Err(error) =
+            api.fetch_page(&query.document(), PageRequest { bounds, ..PageRequest::default() }).await
+        {
             return refused_query(&error);
         }
         accepted += 1;
     }
     if let Some(document) = entity.lookup_document(1) {
-        match api.look_up(&document, &[UNKNOWN_ID.to_owned()]).await {
+        match api.look_up(&document, &[UNKNOWN_ID.to_owned()], Some(1)).await {
             // No such record is the expected response. The entities differ in how Gazelle says so.
-            Ok(_) | Err(ApiError::NoData(_)) => accepted += 1,
+            Ok(_) | Err(ApiError::Exhausted { last: Some(AttemptError::NoData(_)), .. }) => accepted += 1,
             Err(error) => return refused_query(&error),
         }
     }

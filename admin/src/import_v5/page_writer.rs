@@ -134,6 +134,7 @@ impl<'a> PageWriter<'a> {
             run_id: self.run_id.clone(),
             entity: self.entity.name.to_owned(),
             mode: protocol::request::ModeName::Import.as_str().to_owned(),
+            lane: None,
             window: None,
             status,
             started_at: self.started_at,
@@ -145,11 +146,15 @@ impl<'a> PageWriter<'a> {
             total_count_first: None,
             total_count: None,
             distinct: None,
+            unidentified: None,
             proves_absence: false,
+            unserved: Vec::new(),
+            served: Vec::new(),
             resumed_from_page: None,
             revision: self.revision,
             error: (status == RunStatus::Failed).then(|| "the import stopped".to_owned()),
             action: None,
+            access_level: None,
             fetcher_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let entity = self.entity.name;
