@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use gazelle_sim::SimConfig;
 use model::entity;
 use object_store::ObjectStore;
@@ -42,18 +43,22 @@ async fn random_sequences_converge_to_the_source(_: PgPoolOptions, options: PgCo
         }
         pipeline.source.sink.hang(None);
         pipeline.source.heal().await;
+        pipeline.skew_clock(TimeDelta::zero());
         release(&pipeline.source);
+        pipeline.task(&json!({"task": "audit"})).await;
         pipeline.sync(&NIGHTLY).await;
         pipeline.sync(&Mode::Full).await;
         pipeline.sync(&Mode::Full).await;
         confirm(&pipeline).await;
         pipeline.assert_equals_the_source(&format!("seed {seed} after {told:#?}")).await;
+        let gaps = "select entity, subject, details from admin_actions where kind = 'incomplete' and resolved_at is null";
+        assert_eq!(pipeline.mirror.rows(gaps).await, Vec::<Value>::new(), "seed {seed} after {told:#?}");
     }
 }
 
 /// Applies one random step; returns its description.
 async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
-    match dice.below(10) {
+    match dice.below(14) {
         0..=3 => {
             let changes = json!({
                 "creates": dice.below(6), "edits": dice.below(6), "late_edits": dice.below(4), "deletes": dice.below(4),
@@ -85,8 +90,45 @@ async fn act(pipeline: &Pipeline, dice: &mut Dice) -> String {
             pipeline.settle().await;
             "settled".to_owned()
         }
+        8 => lasting_fault(pipeline, dice).await,
+        9 => {
+            let residue = dice.below(3);
+            pipeline.lose_events(|key| key.bytes().map(u64::from).sum::<u64>() % 3 == residue);
+            "events lost".to_owned()
+        }
+        10 => {
+            let hours = [-30, 0, 50][dice.place(3)];
+            pipeline.skew_clock(TimeDelta::hours(hours));
+            format!("clock {hours} h ahead")
+        }
         _ => fetch(pipeline, dice).await,
     }
+}
+
+/// Injects a fault that lasts until the next one: of single records, of the count, of the form of values, or of the
+/// body of each response.
+async fn lasting_fault(pipeline: &Pipeline, dice: &mut Dice) -> String {
+    let faults = match dice.below(5) {
+        0 => {
+            let codes = ["THROTTLED", "INTERNAL_SERVER_ERROR", "UNAUTHENTICATED", "TEAPOT"];
+            json!({"body_error": 0.3, "body_error_code": codes[dice.place(codes.len())]})
+        }
+        1 => json!({"records": {"count_cap": dice.below(40)}}),
+        2 => json!({"records": {"text_numbers": true, "long_instants": true}}),
+        3 => json!({"records": {"malformed_errors": true}}),
+        _ => {
+            let entities: Vec<_> = entity::fetched().collect();
+            let entity = entities[dice.place(entities.len())];
+            let truth = pipeline.source.truth(entity).await;
+            let rows = truth["rows"].as_array().expect("rows");
+            let ids: Vec<&Value> =
+                (0..3).filter(|_| !rows.is_empty()).map(|_| &rows[dice.place(rows.len())]["id"]).collect();
+            let kinds = ["unservable", "unanswered", "restricted"];
+            json!({"records": {kinds[dice.place(kinds.len())]: ids}})
+        }
+    };
+    pipeline.source.control("/_sim/faults", &faults).await;
+    format!("faults {faults}")
 }
 
 /// Starts a run that may be killed at one of its writes or at another moment.

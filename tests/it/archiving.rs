@@ -181,3 +181,26 @@ async fn scheduled_task_is_postponed_without_a_database() {
     let by_hand = json!({"task": "replay", "entity": "users", "start": "2026-01-01", "end": "2026-01-02"});
     assert!(!Task::parse(&by_hand).expect("a task").is_scheduled(), "a person waits for it");
 }
+
+#[sqlx::test(migrations = false)]
+async fn archived_successor_hides_no_return(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    for entity in model::entity::ALL {
+        let (mut a, mut b) = (record("x"), record("x"));
+        a["humidity"] = json!(40);
+        b["humidity"] = json!(41);
+        sync(&mirror, entity, 1, std::slice::from_ref(&a)).await;
+        sync(&mirror, entity, 2, std::slice::from_ref(&b)).await;
+        // The content that replaced the first one has left staging.
+        let sql = format!("delete from {} where raw_data ->> 'humidity' = '41'", entity.staging_table);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&mut mirror.connection().await)
+            .await
+            .expect("archived");
+        sync(&mirror, entity, 3, std::slice::from_ref(&a)).await;
+        let now = mirror
+            .value(&format!("select raw_data -> 'humidity' from {} where id = 'x'", entity.table))
+            .await;
+        assert_eq!(now, json!(40), "{}", entity.name);
+    }
+}

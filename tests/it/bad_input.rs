@@ -31,8 +31,10 @@ async fn invalid_fetch_request_names_field_and_accepted_values() {
         (json!({"entity": "timeline", "since": "2025-12-31"}), "`since`", "lookback_days"),
         (json!([]), "`payload`", "an object"),
     ] {
-        let error = stack.invoke("FETCHER_FUNCTION", &payload).await.expect_err("a refusal").to_string();
-        assert!(error.contains(field) && error.contains(accepted), "{payload} → {error}");
+        let answer = stack.invoke("FETCHER_FUNCTION", &payload).await.expect("an answer, and no incident");
+        assert_eq!(answer["error"], json!("invalid_request"), "{payload} → {answer}");
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(field) && detail.contains(accepted), "{payload} → {detail}");
     }
 }
 
@@ -43,8 +45,9 @@ async fn invalid_stager_task_names_field_and_accepted_values() {
         (json!({"task": "delete"}), "`task`", "audit, replay"),
         (json!({"task": "replay", "entity": "measurements"}), "`entity`", "users, clients"),
     ] {
-        let error = stack.invoke("STAGER_FUNCTION", &task).await.expect_err("a refusal").to_string();
-        assert!(error.contains(field) && error.contains(accepted), "{task} → {error}");
+        let answer = stack.invoke("STAGER_FUNCTION", &task).await.expect("an answer, and no incident");
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(field) && detail.contains(accepted), "{task} → {answer}");
     }
     let done = stack.invoke("STAGER_FUNCTION", &json!({"task": "audit"})).await.expect("an audit");
     // What other tests have just stored is still on its way.
@@ -128,8 +131,9 @@ async fn invalid_messages_do_not_fail_their_batch() {
 async fn unreadable_reconcile_request_reconciles_everything() {
     let stack = Stack::connect().await;
     for function in ["STAGER_FUNCTION", "RECONCILER_FUNCTION"] {
-        let error = stack.invoke(function, &json!({"detail": 1})).await.expect_err("a refusal").to_string();
-        assert!(error.contains("`Records` is missing"), "{function}: {error}");
+        let answer = stack.invoke(function, &json!({"detail": 1})).await.expect("an answer, and no incident");
+        let detail = answer["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains("`Records` is missing"), "{function}: {answer}");
     }
     let requests = ["no JSON", r#"{"entity":"widgets"}"#, r#"{"entity":"users"}"#].map(str::to_owned);
     let answer = stack.invoke("RECONCILER_FUNCTION", &sqs(&requests)).await.expect("an answer");

@@ -2,7 +2,7 @@
 
 use alerter::alert::NoticeKind;
 use alerter::alert_store::AlertStore;
-use alerter::snapshot::{Snapshot, Thresholds};
+use alerter::snapshot::{ScheduleSign, Snapshot, Thresholds};
 use chrono::Utc;
 use gazelle_sim::SimConfig;
 use model::entity;
@@ -17,17 +17,21 @@ const THRESHOLDS: Thresholds = Thresholds { interval_seconds: 120, error_rate_ma
 
 /// Observes the mirror as the alerter does; returns kind and text of each new notice.
 async fn look(pipeline: &Pipeline, store: &mut AlertStore) -> Vec<(NoticeKind, String)> {
-    let watch = db::queries::monitor_snapshot(&pipeline.mirror.db).await.expect("the database");
+    let watch = db::queries::monitor_snapshot(&pipeline.mirror.db, &store.memory.known_runs())
+        .await
+        .expect("the database");
     let at = Utc::now();
     let snapshot = Snapshot {
         at,
         database: Some(watch),
         database_error: None,
         dead_letters: Some(vec![("reconcile", 0)]),
-        fetched_at: Some(at),
+        schedule: Some(ScheduleSign::FetchedAt(at)),
+        memory: store.memory.clone(),
     };
     let conditions = snapshot.conditions(&THRESHOLDS);
     store.apply(&snapshot, &conditions);
+    store.memory.record(snapshot.database.as_ref(), at);
     let notices = store.claim(at);
     store.remove_delivered(&notices.iter().map(|notice| notice.id).collect::<Vec<_>>());
     notices

@@ -46,11 +46,12 @@ async fn smaller_v5_installation_is_imported(_: PgPoolOptions, options: PgConnec
         )
         .await;
     assert_eq!(rows, [json!({"id": "cli_1", "tags": ["b", "c"], "odd": "a"})]);
-    let rows = mirror.rows("select id, occurred_at from timeline_entries").await;
-    assert_eq!(rows, [json!({"id": "tme_1", "occurred_at": "2024-05-01T10:00:00+00:00"})]);
-    let failed =
-        mirror.rows("select gazelle_id, outcome from stg_timeline_entries where outcome = 'failed'").await;
-    assert_eq!(failed, [json!({"gazelle_id": "tle_2", "outcome": "failed"})], "kept, and a person is told");
+    // The text that no database holds was repaired on its way.
+    let rows = mirror.rows("select id, occurred_at from timeline_entries order by id").await;
+    let at = "2024-05-01T10:00:00+00:00";
+    assert_eq!(rows, [json!({"id": "tle_2", "occurred_at": at}), json!({"id": "tme_1", "occurred_at": at})]);
+    let failed = mirror.value("select count(*) from stg_timeline_entries where outcome = 'failed'").await;
+    assert_eq!(failed, json!(0));
     let before = physical(&mirror).await;
     apply(&mirror, "vieux", 1).await;
     assert_eq!(physical(&mirror).await, before);

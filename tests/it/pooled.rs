@@ -92,6 +92,19 @@ async fn failures(config: &DatabaseConfig, mode: PoolMode) -> Vec<String> {
 }
 
 #[sqlx::test(migrations = false)]
+async fn declared_session_mode_is_tested_by_behaviour(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options.clone()).await;
+    assert!(db::schema::keeps_session(&mirror.administrator()).await.expect("a server"), "without a pooler");
+    for (word, servers, is_kept) in
+        [("session", SERVERS, true), ("transaction", SERVERS, false), ("transaction", 1, false)]
+    {
+        let pooler = Pooler::start(&options, word, servers, "localhost").await;
+        let found = db::schema::keeps_session(&config(&pooler, "localhost", PoolMode::Session)).await;
+        assert_eq!(found.expect("an answer"), is_kept, "{word}, {servers} connections");
+    }
+}
+
+#[sqlx::test(migrations = false)]
 async fn sync_through_pooler_equals_direct_sync(_: PgPoolOptions, options: PgConnectOptions) {
     let mirror = Mirror::open(options.clone()).await;
     sync(&mirror.db).await;

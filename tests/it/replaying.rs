@@ -166,3 +166,81 @@ async fn replay_of_pending_records_settles_each_once(_: PgPoolOptions, options: 
     let expected = json!({"status": "success", "records_fetched": 2, "records_pending": 0});
     assert_eq!(mirror.rows(ended).await, [expected]);
 }
+
+/// Announcer that keeps the keys, and is slow.
+#[derive(Default)]
+struct SlowAnnouncer(std::sync::Mutex<Vec<String>>);
+
+impl stager::Announcer for SlowAnnouncer {
+    async fn announce(&self, keys: &[String]) -> Result<(), stager::StagerError> {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        self.0.lock().expect("no panic").extend_from_slice(keys);
+        Ok(())
+    }
+}
+
+/// Runs a task with little time, again and again until it is done; returns the announced keys and the invocations.
+async fn in_small_steps(mirror: &Mirror, source: &MemorySource, payload: &Value) -> (Vec<String>, usize) {
+    let announcer = SlowAnnouncer::default();
+    for invocation in 1..200 {
+        let task = stager::task::Task::parse(payload).expect("a task");
+        let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(20);
+        let done = task.run(&mirror.db, source, &announcer, chrono::Utc::now(), deadline).await;
+        if done.expect("the database").next.is_none() {
+            return (announcer.0.into_inner().expect("no panic"), invocation);
+        }
+    }
+    panic!("it never ends");
+}
+
+#[sqlx::test(migrations = false)]
+async fn replay_continues_where_it_stopped(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    let source = MemorySource::default();
+    let start = chrono::DateTime::UNIX_EPOCH + chrono::TimeDelta::days(20_000);
+    for day in 0..365 {
+        for salt in 0..2 {
+            let mut run = HandRun::started(entity("clients"), start + chrono::TimeDelta::days(day), salt);
+            for page in 0..3 {
+                run.page(&source, &[record(&format!("cli_{day}_{salt}_{page}"))]);
+            }
+            run.end(&source, RunStatus::Success);
+        }
+    }
+    let pages: Vec<String> = source.keys().into_iter().filter(|key| key.starts_with("raw/")).collect();
+    let day = |days: i64| (start + chrono::TimeDelta::days(days)).format("%Y-%m-%d").to_string();
+    let payload = json!({"task": "replay", "entity": "clients", "start": day(0), "end": day(364)});
+    let (announced, invocations) = in_small_steps(&mirror, &source, &payload).await;
+    assert!(invocations > 2, "{invocations}");
+    assert_eq!(announced, pages, "each page once, to the end");
+    let left = mirror.value("select count(*) from unfinished_tasks").await;
+    assert_eq!(left, json!(0));
+    // An audit goes on with a replay that nobody asks for again.
+    let task = stager::task::Task::parse(&payload).expect("a task");
+    let announcer = SlowAnnouncer::default();
+    let past = tokio::time::Instant::now();
+    let stopped = task.run(&mirror.db, &source, &announcer, chrono::Utc::now(), past).await;
+    assert!(stopped.expect("the database").next.is_some());
+    let (mut announced, _) = in_small_steps(&mirror, &source, &json!({"task": "audit"})).await;
+    announced.extend(announcer.0.into_inner().expect("no panic"));
+    announced.sort();
+    announced.dedup();
+    assert!(pages.iter().all(|page| announced.contains(page)), "{} of {}", announced.len(), pages.len());
+}
+
+#[sqlx::test(migrations = false)]
+async fn audit_continues_where_it_stopped(_: PgPoolOptions, options: PgConnectOptions) {
+    let mirror = Mirror::open(options).await;
+    let source = MemorySource::default();
+    let now = chrono::Utc::now();
+    for back in 0..60 {
+        let mut run = HandRun::started(entity("clients"), now - chrono::TimeDelta::days(back), 1);
+        run.page(&source, &[record(&format!("cli_{back}"))]);
+        run.end(&source, RunStatus::Success);
+    }
+    let (mut announced, invocations) =
+        in_small_steps(&mirror, &source, &json!({"task": "audit", "days": 60})).await;
+    assert!(invocations > 2, "{invocations}");
+    announced.sort();
+    assert_eq!(announced, source.keys(), "pages and manifests, each once");
+}

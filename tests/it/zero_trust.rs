@@ -37,6 +37,7 @@ fn with_a_bug() -> &'static Entity {
         partitioned_by: None,
         rules: RULES,
         placeholder: users.placeholder,
+        placeholder_notice: users.placeholder_notice,
         deletion_policy: users.deletion_policy,
         duplicate_ids: None,
         matching: None,

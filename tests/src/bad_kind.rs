@@ -1,4 +1,4 @@
-//! Kinds of bad records, each of which must fail alone.
+//! Kinds of bad records, each of which is repaired or fails alone.
 
 use serde_json::{Value, json};
 
@@ -25,10 +25,10 @@ impl BadKind {
             kind("no date", Some(("failed", "occurredAt is missing")), |record| {
                 with(record, "occurredAt", json!(null))
             }),
-            kind("what jsonb refuses", Some(("failed", "the record holds what jsonb cannot")), |record| {
+            kind("what jsonb refuses", Some(("promoted", "")), |record| {
                 record.replacen("Rappel", r"Rappel\u0000", 1)
             }),
-            kind("nested too deep", Some(("failed", "the record cannot be read")), |record| {
+            kind("nested too deep", Some(("promoted", "")), |record| {
                 let deep = format!("{}1{}", r#"{"a":"#.repeat(200), "}".repeat(200));
                 record.replacen(r#""alertType":null"#, &format!(r#""alertType":{deep}"#), 1)
             }),
@@ -53,6 +53,12 @@ impl BadKind {
     #[must_use]
     pub const fn is_bad(&self) -> bool {
         self.end.is_some()
+    }
+
+    /// Returns whether the record becomes no row.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.end.is_some_and(|(outcome, _)| outcome != "promoted")
     }
 
     /// Returns the statement that makes the database refuse it, in the schema `throughput`.

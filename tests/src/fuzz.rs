@@ -336,6 +336,9 @@ fn note_seeds() -> Vec<String> {
         "A=442, temp: 21,5 H.R. 40 %",
         "-5 °C ℃ 70℉ 21-23°C",
         "La 4 : 12 cents, C#6, 2024-11-20 21/03",
+        "Accord 440 / 21 / 40, T° 20 H 40, 440,21,40",
+        "Dehors -5°C, dedans 19, humidité entre 35 et 40 % (42 % la dernière fois), 39 p. cent",
+        "Thermostat à 21°C, si -12c, sur la 440 : 20*C ± 2°",
     ]
     .map(str::to_owned)
     .to_vec()

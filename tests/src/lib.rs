@@ -13,6 +13,7 @@ pub mod fuzz;
 pub mod inbox;
 pub mod memory;
 pub mod mirror;
+pub mod observation;
 pub mod pages;
 pub mod pipeline;
 pub mod pooler;

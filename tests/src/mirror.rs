@@ -87,7 +87,7 @@ impl Mirror {
         let staging = entity::ALL.into_iter().map(|entity| entity.staging_table);
         let tables: Vec<&str> = Self::production_tables().into_iter().chain(staging).collect();
         let sql = format!(
-            "truncate {}, timeline_entries_keys, match_decisions, missing_records, admin_actions, sync_status, staged_pages",
+            "truncate {}, timeline_entries_keys, match_decisions, missing_records, admin_actions, sync_status, staged_pages, performance_metrics, completeness, listed_records",
             tables.join(", ")
         );
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection().await).await.expect("a clean start");
@@ -125,6 +125,12 @@ impl Mirror {
         let deadline = Instant::now() + Duration::from_mins(5);
         let drained = Box::pin(reconciler::reconcile::drain(&self.db, entity, deadline));
         drained.await.expect("the database is there")
+    }
+
+    /// Runs statements of a test.
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(sql).execute(&mut self.connection().await).await.expect("a valid statement");
     }
 
     /// Returns the rows of a query as JSON objects.

@@ -8,6 +8,7 @@ use model::column::ChildTable;
 use model::column::Column;
 use model::column::ColumnType;
 use model::entity::{Entity, Shape};
+use protocol::lane::Lane;
 use protocol::manifest::{Manifest, RunStatus, SCHEMA_VERSION};
 use protocol::object_key::{self, RunId};
 use serde_json::{Value, json};
@@ -147,6 +148,7 @@ impl HandRun {
             run_id: self.run_id.clone(),
             entity: self.entity.name.to_owned(),
             mode: "full".to_owned(),
+            lane: Some(Lane::Full),
             window: None,
             status,
             started_at: self.started_at,
@@ -158,11 +160,15 @@ impl HandRun {
             total_count_first: Some(self.records),
             total_count: Some(self.records),
             distinct: None,
-            proves_absence: false,
+            unidentified: None,
+            proves_absence: status == RunStatus::Success,
+            unserved: Vec::new(),
+            served: Vec::new(),
             resumed_from_page: None,
             revision,
             error: None,
             action: None,
+            access_level: None,
             fetcher_version: "test".to_owned(),
         };
         let bytes = serde_json::to_vec(&manifest).expect("a manifest is JSON");

@@ -6,12 +6,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use gazelle_sim::SimConfig;
 use model::entity::{self, Entity};
 use model::local_day;
 use protocol::request::{Mode, SyncRequest};
 use reconciler::ReconcilerError;
+use reconciler::completeness;
 use reconciler::deletion::{self, LookupSender};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
@@ -35,6 +36,8 @@ pub struct Pipeline {
     pub mirror: Mirror,
     /// Digests of the objects delivered to the stager, by key.
     delivered: Mutex<BTreeMap<String, u64>>,
+    /// Error of the fetcher's clock.
+    clock_error: Mutex<TimeDelta>,
     asked: Asked,
 }
 
@@ -65,8 +68,14 @@ impl Pipeline {
             source: Source::open(config).await,
             mirror: Mirror::open(options).await,
             delivered: Mutex::default(),
+            clock_error: Mutex::new(TimeDelta::zero()),
             asked: Asked::default(),
         }
+    }
+
+    /// Sets the error of the fetcher's clock for the pages delivered from now on.
+    pub fn skew_clock(&self, error: TimeDelta) {
+        *self.clock_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     /// Stages the objects that the stager has not received yet.
@@ -78,7 +87,7 @@ impl Pipeline {
                 // A manifest is written again, and says more each time.
                 let digest = digest(&bytes);
                 if delivered.insert(key.clone(), digest) != Some(digest) {
-                    news.put(&key, bytes);
+                    news.put(&key, self.with_clock_error(&key, bytes));
                 }
             }
         }
@@ -93,6 +102,7 @@ impl Pipeline {
             deletion::process_missing_records(&self.mirror.db, &self.asked, DELETION_SHARE_MAX)
                 .await
                 .expect("the database is there");
+            completeness::check_completeness(&self.mirror.db).await.expect("the database is there");
             let asked = std::mem::take(&mut *self.asked.0.lock().unwrap_or_else(PoisonError::into_inner));
             if asked.is_empty() {
                 return;
@@ -105,6 +115,19 @@ impl Pipeline {
             }
         }
         panic!("the reconciler asks again and again");
+    }
+
+    /// Returns a raw page with the time of fetch that the fetcher's clock would have given it.
+    fn with_clock_error(&self, key: &str, bytes: Vec<u8>) -> Vec<u8> {
+        let error = *self.clock_error.lock().unwrap_or_else(PoisonError::into_inner);
+        if error.is_zero() || !key.starts_with("raw/") {
+            return bytes;
+        }
+        let text = String::from_utf8(bytes).expect("a page in UTF-8");
+        let (head, rest) = text.split_once("\"fetched_at\":\"").expect("a time of fetch");
+        let (at, rest) = rest.split_once('"').expect("the end of the time");
+        let at: DateTime<Utc> = at.parse().expect("a time");
+        format!("{head}\"fetched_at\":\"{}\"{rest}", (at + error).to_rfc3339()).into_bytes()
     }
 
     /// Fetches every entity in this mode, then stages and promotes.

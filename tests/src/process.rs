@@ -1,6 +1,7 @@
 //! The compiled fetcher as separate processes, with a simulated Gazelle, a bucket and a secret per test.
 
 mod environment;
+mod middleman;
 mod proxy;
 mod runtime_api;
 mod wire;
@@ -16,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 
 pub use environment::{Environment, Page};
+pub use middleman::{Middleman, Reply};
 pub use proxy::{Exchange, Moment, Proxy, Trap};
 
 use runtime_api::RuntimeApi;

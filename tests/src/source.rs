@@ -71,6 +71,41 @@ impl Source {
         Gazelle::new(&config, credentials, states()).expect("a client")
     }
 
+    /// Returns a client whose requests go to another address.
+    #[must_use]
+    pub fn api_at(&self, url: &str, authentication: Authentication, store: TokenStore) -> Gazelle {
+        let config = GazelleConfig {
+            url: format!("{url}/graphql/private"),
+            token_url: format!("{url}/developer/oauth/token"),
+            ..self.config(authentication)
+        };
+        let states = || Arc::clone(&self.states);
+        let credentials = Credentials::new(authentication, store, config.token_url.clone(), states());
+        Gazelle::new(&config, credentials, states()).expect("a client")
+    }
+
+    /// Returns a client with the valid key whose requests go to another address.
+    #[must_use]
+    pub fn api_behind(&self, url: &str) -> Gazelle {
+        let store = TokenStore::Fixed(FixedTokenStore::with_key(&SecretString::from("sim-key")));
+        self.api_at(url, Authentication::ApiKey, store)
+    }
+
+    /// Returns the manifests of an entity, the oldest first.
+    #[must_use]
+    pub fn manifests(&self, entity: &Entity) -> Vec<Value> {
+        let objects = self.sink.objects().into_iter();
+        let of_entity = objects.filter(|(key, _)| key.starts_with(&format!("runs/{}/", entity.name)));
+        of_entity.map(|(_, bytes)| serde_json::from_slice(&bytes).expect("a manifest")).collect()
+    }
+
+    /// Returns the manifest of an entity's latest run of a mode.
+    #[must_use]
+    pub fn last_manifest(&self, entity: &Entity, mode: &str) -> Value {
+        let mut manifests = self.manifests(entity).into_iter();
+        manifests.rfind(|manifest| manifest["mode"] == mode).expect("a run of this mode")
+    }
+
     /// Returns a client with this API key.
     #[must_use]
     pub fn api(&self, key: &str) -> Gazelle {
@@ -100,7 +135,7 @@ impl Source {
 
     /// Runs a job with this client.
     pub async fn serve_with(&self, api: &Gazelle, job: &Job) -> Vec<RunReport> {
-        let parts = RunContext { api, sink: &self.sink, states: &self.states };
+        let parts = RunContext { api, sink: &self.sink, states: &self.states, reports: None };
         Box::pin(fetch(parts, job, &|_| ())).await.expect("a request that is written down")
     }
 

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use pipeline_tests::mirror::{entity, rows};
+use model::entity;
+use pipeline_tests::mirror::rows;
 use pipeline_tests::stack::Stack;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -40,7 +41,7 @@ async fn main() {
             "select count(distinct sync_type) as n from sync_status where status = 'success'",
         )
         .await;
-        if pending[0]["n"] == json!(5) {
+        if pending[0]["n"] == json!(entity::ALL.len()) {
             break;
         }
         sleep(Duration::from_secs(2)).await;
@@ -70,7 +71,10 @@ async fn report(stack: &Stack, changed: &BTreeMap<(&str, String), DateTime<Utc>>
     let mut took = Vec::new();
     let mut lost = Vec::new();
     for ((name, id), at) in changed {
-        let sql = format!("select updated_at from {} where id = '{id}'", entity(name).table);
+        let sql = format!(
+            "select updated_at from {} where id = '{id}'",
+            entity::find(name).expect("an entity").table
+        );
         let row = rows(&mut connection, &sql).await;
         let arrived = row.first().and_then(|row| model::cell::parse_instant(row["updated_at"].as_str()?));
         match arrived.filter(|arrived| arrived >= at) {

@@ -36,7 +36,7 @@ async fn main() {
     match (first.as_str(), folder) {
         ("stage", Some(folder)) => stage(&folder).await,
         ("reconcile", Some(_)) => reconcile().await,
-        ("bad", None) => measure_bad().await,
+        ("bad", None) => Box::pin(measure_bad()).await,
         ("parts", None) => Box::pin(measure_parts()).await,
         (records, None) => measure(records.parse().expect("a number of records")).await,
         _ => panic!("accepted: throughput [records], throughput bad, throughput parts"),
@@ -131,7 +131,7 @@ async fn one_batch(folder: &Path, kind: &BadKind, round: usize) -> Duration {
         sqlx::raw_sql(sql).execute(&mut connection).await.expect("a constraint");
     }
     let took = stage_and_reconcile(folder, timeline()).await;
-    let expected = BATCH - usize::from(kind.is_bad());
+    let expected = BATCH - usize::from(kind.is_lost());
     assert_eq!(rows(&mut connection, "timeline_entries").await, expected, "{}", kind.what);
     drop_schema(&mut connection).await;
     connection.close().await.expect("a goodbye");

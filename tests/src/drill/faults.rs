@@ -19,18 +19,26 @@ const SCHEDULE_S: f64 = 120.0;
 const LOCK_AND_SLEEP: &str = "begin; lock table sync_status in access exclusive mode; select pg_sleep(5)";
 const WITHHOLD: &str = "insert into admin_actions (kind, entity, subject, details)
     values ('deletion_withheld', 'clients', 'drill', '{}')";
+const LOSE_ONE: &str = "insert into admin_actions (kind, entity, subject, details)
+    values ('incomplete', 'clients', '+1 / 246', '{}')";
 const FAIL_HALF: &str =
     "insert into sync_status (run_id, sync_type, mode, status, started_at, completed_at, fetch_status,
         records_fetched, records_staged, records_processed, records_failed)
     values ('drill-' || gen_random_uuid(), 'clients', 'incremental', 'partial', now() - interval '1 second', now(),
         'success', 1000000, 1000000, 500000, 500000)";
+const PARTIAL_SWEEPS: &str = "insert into sync_status (run_id, sync_type, mode, lane, status, started_at, completed_at,
+        fetch_status, fetch_ended_at, error_summary)
+    select 'drill-' || gen_random_uuid(), 'users', 'full', 'full', 'partial', now() - interval '1 second' * n, now(),
+        'partial', now(), '{\"fetch\": \"drill\"}' from generate_series(1, 2) n";
 const FORGET_RUNS: &str = "delete from sync_status where run_id like 'drill-%'";
 /// Moves the last success of the users a day back; no run makes it better.
-const DAY_BACK: &str = "update sync_status set completed_at = completed_at - interval '1 day'
-    where sync_type = 'users' and status = 'success';
+const DAY_BACK: &str = "update sync_status set completed_at = completed_at - interval '1 day',
+        fetch_ended_at = fetch_ended_at - interval '1 day'
+    where sync_type = 'users' and status in ('success', 'partial');
     update staged_pages set staged_at = staged_at - interval '1 day' where entity = 'users'";
-const DAY_FORTH: &str = "update sync_status set completed_at = completed_at + interval '1 day'
-    where sync_type = 'users' and status = 'success' and completed_at < started_at;
+const DAY_FORTH: &str = "update sync_status set completed_at = completed_at + interval '1 day',
+        fetch_ended_at = fetch_ended_at + interval '1 day'
+    where sync_type = 'users' and status in ('success', 'partial') and completed_at < started_at;
     update staged_pages set staged_at = staged_at + interval '1 day'
     where entity = 'users' and staged_at < now() - interval '20 hours'";
 /// Admits no new connections and ends the old ones: an outage as a pooler makes it.
@@ -46,10 +54,12 @@ enum Kind {
     UnknownField,
     WrongKey,
     Garbage,
-    UnknownClient,
+    UnknownTechnician,
     NoDate,
     Withheld,
+    Incomplete,
     ErrorRate,
+    PartialSweeps,
     Crash,
     Timeout,
     Outage,
@@ -73,15 +83,17 @@ const fn fault(name: &'static str, words: &'static str, kind: Kind) -> Fault {
 }
 
 /// Faults in the order of the drill; the last three wait for the observation of the minute.
-pub const FAULTS: [Fault; 14] = [
+pub const FAULTS: [Fault; 16] = [
     fault("sync_failed", "Synchronisation en échec", Kind::FailingFetch),
     fault("schema_changed", "Gazelle a changé", Kind::UnknownField),
     fault("credentials", "Autorisation refusée par Gazelle", Kind::WrongKey),
     fault("quarantined", "Donnée illisible mise de côté", Kind::Garbage),
-    fault("placeholder", "Fiche inconnue", Kind::UnknownClient),
+    fault("placeholder", "Fiche inconnue", Kind::UnknownTechnician),
     fault("record_failed", "Enregistrement en échec", Kind::NoDate),
     fault("deletion_withheld", "Suppressions retenues", Kind::Withheld),
+    fault("incomplete", "Le compte n'y est pas", Kind::Incomplete),
     fault("error_rate", "Trop d'enregistrements en échec", Kind::ErrorRate),
+    fault("run_partial", "Exécutions incomplètes à répétition", Kind::PartialSweeps),
     fault("function_failed (crash)", "Une fonction s'est arrêtée", Kind::Crash),
     fault("function_failed (délai)", "Une fonction s'est arrêtée", Kind::Timeout),
     fault("database_unreachable", "La base de données ne répond pas", Kind::Outage),
@@ -113,16 +125,18 @@ impl Fault {
                 let key = format!("raw/users/2025/01/01/{}/page-00001.json", new_id("drill-"));
                 drill.put(&key, b"{ no JSON".to_vec()).await
             }
-            Kind::UnknownClient => {
-                let record = json!({"id": new_id("pia_"), "client": {"id": new_id("cli_")}});
-                drill.page("pianos", record).await
+            Kind::UnknownTechnician => {
+                let record = json!({"id": new_id("cli_"), "preferredTechnician": {"id": new_id("usr_")}});
+                drill.page("clients", record).await
             }
             Kind::NoDate => {
                 let record = json!({"id": new_id("tle_"), "type": "NOTE", "occurredAt": "soon"});
                 drill.page("timeline", record).await
             }
             Kind::Withheld => drill.promote(WITHHOLD).await,
+            Kind::Incomplete => drill.promote(LOSE_ONE).await,
             Kind::ErrorRate => drill.promote(FAIL_HALF).await,
+            Kind::PartialSweeps => drill.promote(PARTIAL_SWEEPS).await,
             Kind::Crash => crash(drill).await,
             Kind::Timeout => time_out(drill).await,
             Kind::Outage => {
@@ -145,10 +159,11 @@ impl Fault {
         match self.kind {
             Kind::FailingFetch | Kind::UnknownField | Kind::WrongKey => drill.restore_source().await,
             Kind::Garbage => drill.close_actions("kind = 'quarantined'").await,
-            Kind::UnknownClient => drill.close_actions("kind = 'placeholder'").await,
+            Kind::UnknownTechnician => drill.close_actions("kind = 'placeholder'").await,
             Kind::NoDate => drill.close_actions("kind = 'failed'").await,
             Kind::Withheld => drill.close_actions("kind = 'deletion_withheld'").await,
-            Kind::ErrorRate => drill.sql(FORGET_RUNS).await,
+            Kind::Incomplete => drill.close_actions("kind = 'incomplete'").await,
+            Kind::ErrorRate | Kind::PartialSweeps => drill.sql(FORGET_RUNS).await,
             Kind::Crash | Kind::Timeout => drill.forget_failures().await,
             Kind::Outage => drill.execute_outside(&CONNECTIONS).await,
             Kind::DeadLetters => drill.purge_dead_letters().await,
