@@ -143,7 +143,7 @@ async fn lasting_faults_follow_their_records() {
     let session = Session::start(small_config()).await;
     let listing = "{ allClients(first: 20) { totalCount nodes { id } } }";
     let page = session.query(listing, json!({})).await;
-    let nodes = page["allClients"]["nodes"].as_array().unwrap();
+    let nodes = page["data"]["allClients"]["nodes"].as_array().unwrap();
     let ids: Vec<&str> = nodes.iter().filter_map(|node| node["id"].as_str()).collect();
     let place = nodes.iter().position(|node| node["id"] == ids[0]).unwrap();
     let lookup =
@@ -155,10 +155,10 @@ async fn lasting_faults_follow_their_records() {
     let answer = body(session.graphql(&lookup, json!({})).await).await;
     assert_eq!(answer["data"], json!({"a": null, "b": {"id": ids[1]}}));
     assert_eq!(answer["errors"][0]["path"], json!(["a"]));
-    assert_eq!(session.query(listing, json!({})).await["allClients"]["totalCount"], 2);
+    assert_eq!(session.query(listing, json!({})).await["data"]["allClients"]["totalCount"], 2);
     session.post("/_sim/faults", json!({"records": {"restricted": [ids[0]]}})).await;
-    assert_eq!(session.query(listing, json!({})).await["allClients"]["nodes"][place], Value::Null);
-    assert_eq!(session.query(&lookup, json!({})).await["a"], Value::Null);
+    assert_eq!(session.query(listing, json!({})).await["data"]["allClients"]["nodes"][place], Value::Null);
+    assert_eq!(session.query(&lookup, json!({})).await["data"]["a"], Value::Null);
 }
 
 #[tokio::test]
