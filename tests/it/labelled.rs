@@ -91,6 +91,12 @@ fn readings_of_notes_by_a_third_hand() {
     assert!(score.precision() >= 0.97 && score.recall() >= 0.97, "{score:?}\n{misses}");
 }
 
+#[test]
+fn readings_of_notes_by_a_fourth_hand() {
+    let (score, misses) = score_readings("readings-fourth.jsonl", 150);
+    assert!(score.precision() >= 0.97 && score.recall() >= 0.97, "{score:?}\n{misses}");
+}
+
 fn card(matching: &Matching, value: &Value) -> MatchProfile {
     let text = |name: &str| match &value[name] {
         Value::String(text) => Some(text.clone()),

@@ -1,10 +1,10 @@
-//! Labels in the clause of a number: another place, an earlier visit, a set-point, advice, a condition, a difference.
+//! Labels in the clause of a number: another place, a set-point, advice, a condition, a difference.
 
 use std::ops::Range;
 
 use super::labels::{
-    ADVICE, ADVICE_AFTER, ADVICE_NEAR, CHANGES, CLAIMS, COMING, COMPARED, CONDITIONS, CONTROLS, DEVICES,
-    DIFFERENCES, NOW, ONCE, OUTSIDE, PAST, PEOPLE, ROOM, SEASONS, SETTINGS, SHOWN, SINCE, TIMES,
+    ADVICE, ADVICE_AFTER, ADVICE_NEAR, CHANGES, COMING, CONDITIONS, CONTROLS, DEVICE_STATES, DEVICES,
+    DIFFERENCES, OUTSIDE, ROOM, SETTINGS, SHOWN,
 };
 use super::scan::{Amount, Scan};
 use super::token::TokenKind;
@@ -32,6 +32,7 @@ impl Scan {
             || self.is_outside(amount, end)
             || self.is_difference(amount, end)
             || self.is_claim(amount)
+            || self.is_schedule(amount, end)
     }
 
     /// Reports whether the token ends a clause.
@@ -62,8 +63,8 @@ impl Scan {
             if self.is_number(at) && self.skip_unit(start) > start && !is_joined {
                 break;
             }
-            is_joined |=
-                self.word_is(at, &["et", "and", "a", "to", "ou", "or"]) || self.sign_is(at, &['/', '&', '-']);
+            is_joined |= self.word_is(at, &["et", "and", "pis", "pi", "a", "to", "ou", "or"])
+                || self.sign_is(at, &['/', '&', '-']);
             start = at;
         }
         start..first
@@ -82,7 +83,7 @@ impl Scan {
         end..stop
     }
 
-    fn has_word(&self, mut tokens: Range<usize>, words: &[&str]) -> bool {
+    pub(super) fn has_word(&self, mut tokens: Range<usize>, words: &[&str]) -> bool {
         tokens.any(|at| self.word_is(at, words))
     }
 
@@ -93,6 +94,7 @@ impl Scan {
         let is_advice = |at: usize| {
             self.word_is(at, ADVICE)
                 && (at == 0 || !self.is_number(at - 1) || !self.word_is(at, &["min", "max"]))
+                && !self.is_device_state(at)
         };
         let is_condition = |at: usize| {
             self.word_is(at, CONDITIONS)
@@ -113,7 +115,10 @@ impl Scan {
         let is_link = |at: usize| {
             self.word_is(
                 at,
-                &["est", "is", "l", "le", "la", "the", "d", "of", "serait", "would", "be", "c", "was"],
+                &[
+                    "est", "is", "l", "le", "la", "the", "d", "of", "serait", "would", "be", "c", "was",
+                    "etait", "my", "notre", "our", "mon",
+                ],
             ) || self.word_is(at, HUMIDITY_WORDS)
                 || self.word_is(at, TEMPERATURE_WORDS)
                 || self.sign_is(at, &['\'', '’', '-', '='])
@@ -122,8 +127,13 @@ impl Scan {
         label.is_some_and(|at| {
             self.word_is(at, ADVICE_AFTER)
                 && (at + 1 >= after.end
-                    || self
-                        .word_is(at + 1, &["par", "by", "pour", "for", "comme", "as", "en", "in", "selon"]))
+                    || self.word_is(
+                        at + 1,
+                        &[
+                            "par", "by", "pour", "for", "comme", "as", "en", "in", "selon", "pendant",
+                            "durant", "during",
+                        ],
+                    ))
         })
     }
 
@@ -138,7 +148,7 @@ impl Scan {
 
     /// Returns the words of the heading before a colon under which the amount stands with others: `Visite précédente:
     /// 437 Hz, 22 °C`. Empty where there is none.
-    fn heading(&self, first: usize) -> Range<usize> {
+    pub(super) fn heading(&self, first: usize) -> Range<usize> {
         let mut at = first;
         while at > 0 {
             at -= 1;
@@ -156,66 +166,6 @@ impl Scan {
             }
         }
         first..first
-    }
-
-    /// Reports whether the amount is of an earlier visit: `la dernière fois 42 %`, `45% last winter`, `contre 30 %`.
-    pub(super) fn is_earlier(&self, amount: Amount, end: usize) -> bool {
-        let before = self.clause_before(amount.first);
-        for at in before.clone().rev() {
-            if self.word_is(at, NOW) {
-                return false;
-            }
-            let is_near = amount.first - at <= 3;
-            if self.is_past(at) || (is_near && self.word_is(at, COMPARED)) {
-                return true;
-            }
-        }
-        let after = self.clause_after(end);
-        let is_now = self.has_word(after.clone(), NOW);
-        // `was 45% in October`, but not `was 64% downstairs`.
-        let is_then = |at: usize| {
-            self.word_is(at, &["en", "in", "au", "l", "last"])
-                && (self.is_season(at + 1) || self.is_season(at + 2))
-        };
-        let was = self.has_word(before.clone(), &["etait", "was", "avait", "were"]);
-        let was = was || self.word_is(amount.first.wrapping_sub(1), &["avant"]);
-        if was && !is_now && (before.clone().any(is_then) || after.clone().any(is_then)) {
-            return true;
-        }
-        !is_now && after.into_iter().any(|at| self.is_past(at))
-            || self.is_past_heading(before.start)
-            || self.heading(amount.first).any(|at| self.is_past(at))
-    }
-
-    fn is_season(&self, at: usize) -> bool {
-        self.word_is(at, SEASONS)
-    }
-
-    /// Reports whether the words up to this comma name an earlier visit alone: `L'an dernier, 20 °C`.
-    fn is_past_heading(&self, start: usize) -> bool {
-        let Some(comma) = start.checked_sub(1).filter(|at| self.tokens.is_sign(*at, ',')) else {
-            return false;
-        };
-        let heading = self.clause_before(comma);
-        let is_short = heading.len() <= 6 && !heading.clone().any(|at| self.is_number(at));
-        is_short && heading.into_iter().any(|at| self.is_past(at))
-    }
-
-    /// Reports whether the token makes a noun beside it a time of the past: `visite précédente`.
-    fn is_past(&self, at: usize) -> bool {
-        let is_then =
-            self.word_is(at, &["moment"]) && self.sign_is(at + 1, &['-']) && self.word_is(at + 2, &["la"]);
-        if self.word_is(at, ONCE) || is_then {
-            return true;
-        }
-        if !self.word_is(at, PAST) {
-            return false;
-        }
-        let is_time = |at: usize| self.word_is(at, TIMES);
-        let after = is_time(at + 1) && !self.word_is(at, &["passe", "passee", "avant"]);
-        let before = at > 0 && is_time(at - 1) || at > 1 && self.word_is(at, &["avant"]) && is_time(at - 2);
-        let from = at.saturating_sub(4);
-        (after || before) && !self.has_word(from..at, SINCE)
     }
 
     /// Reports whether a device is set to the amount: `chauffage à 24°`, `humidistat réglé à 42 %`.
@@ -238,6 +188,8 @@ impl Scan {
             }
             if self.word_is(at, DEVICES)
                 && is_connected
+                && !self.is_device_state(at + 1)
+                && !self.is_device_state(at + 2)
                 && (!is_named || self.has_word(before.clone(), SETTINGS))
             {
                 return true;
@@ -252,6 +204,33 @@ impl Scan {
             is_named |= self.word_is(at, HUMIDITY_WORDS) || self.word_is(at, TEMPERATURE_WORDS);
         }
         false
+    }
+
+    /// Reports whether the token says how a device runs, not at what it is set: `AC au max: 19°C`, `clim arrêtée, 24°`.
+    fn is_device_state(&self, at: usize) -> bool {
+        let is_most = self.word_is(at, &["max", "maximum", "fond"])
+            && self.word_is(at.wrapping_sub(1), &["au", "a", "on", "at"])
+            && self.word_is(at.wrapping_sub(2), DEVICES)
+            && !self.is_number(at + 1);
+        let is_state = self.word_is(at, DEVICE_STATES)
+            && (1..=2).any(|back| self.word_is(at.wrapping_sub(back), DEVICES));
+        is_most || is_state
+    }
+
+    /// Reports whether the amount belongs to a programme of day and night: `nuit à 18°, jour à 21°`.
+    fn is_schedule(&self, amount: Amount, end: usize) -> bool {
+        let is_night = |at: usize| self.word_is(at, &["nuit", "nuits", "night", "nights", "overnight"]);
+        let is_day = |at: usize| self.word_is(at, &["jour", "day", "daytime", "soir", "evening"]);
+        // `18° la nuit`, but not `22 % après une nuit de chauffage`.
+        let (before, after) = (self.clause_before(amount.first), self.clause_after(end));
+        let is_near = |is: &dyn Fn(usize) -> bool| {
+            before.clone().rev().take(2).any(is) || after.clone().take(2).any(is)
+        };
+        if is_near(&is_night) {
+            return true;
+        }
+        let mut sentence = self.sentence_before(amount.first).chain(self.sentence_after(end));
+        is_near(&is_day) && sentence.any(is_night)
     }
 
     /// Reports whether the amount is of another place: `-5 °C dehors`, `outside 10C`. Of several amounts in a clause,
@@ -337,11 +316,5 @@ impl Scan {
         (self.word_is(end, &["plus", "moins", "more", "less"]) && !self.word_is(end + 1, &["ou", "or"]))
             || (of == end + 1 && self.word_is(of, &["plus", "moins", "more", "less"]))
             || self.word_is(of, DIFFERENCES)
-    }
-
-    /// Reports whether somebody says the amount who has not measured it: `le client dit 60 %`.
-    fn is_claim(&self, amount: Amount) -> bool {
-        let before = self.clause_before(amount.first);
-        before.clone().any(|at| self.word_is(at, CLAIMS)) && self.has_word(before, PEOPLE)
     }
 }

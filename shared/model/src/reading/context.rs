@@ -50,7 +50,14 @@ impl Scan {
         let before = (index.saturating_sub(3)..index).rev().take_while(|at| !is_end(*at));
         let after = (end..end + 3).take_while(|at| !is_end(*at) && !self.is_number(*at));
         // `20 % des marteaux`; `38 % de HR` is no share, and has been seen before.
-        is_of || before.into_iter().chain(after).any(|at| self.word_is(at, SHARES))
+        // `noté 44 %` was measured, and before a colon stands the cause: `humidité montée avec la pluie: 64 %`.
+        let is_word = |at: usize| {
+            self.word_is(at, SHARES)
+                && !(self.word_is(at, &["note"])
+                    && self.tokens.get(at).is_some_and(|token| token.span.len() > 4))
+        };
+        let is_headed = self.is_headed(index, HUMIDITY_WORDS);
+        is_of || after.into_iter().any(is_word) || !is_headed && before.into_iter().any(is_word)
     }
 
     /// Reports whether the number is part of a price, a time, a date or a name, or counts something else. A number with
@@ -158,6 +165,17 @@ impl Scan {
         false
     }
 
+    /// Reports whether one of these words stands in the clause that a colon before the number ends, with no other number:
+    /// `Humidité montée avec la pluie: 64`.
+    pub(super) fn is_headed(&self, index: usize, names: &[&str]) -> bool {
+        let colon = index.wrapping_sub(1);
+        if !self.sign_is(colon, &[':']) {
+            return false;
+        }
+        let head = self.clause_before(colon);
+        !head.clone().any(|at| self.is_number(at)) && head.into_iter().any(|at| self.names(at, names))
+    }
+
     /// Reports whether the token is a pictogram for the quantity of these words.
     fn is_symbol_of(&self, at: usize, names: &[&str]) -> bool {
         if names == TEMPERATURE_WORDS {
@@ -197,7 +215,9 @@ impl Scan {
                 !self.tokens.is_glued(index)
                     && !self.word_is(index, OTHER_UNITS)
                     && !self.word_is(index, MONTHS)
-                    && !self.word_is(index, &["hz", "hertz", "pourcent", "percent", "p", "pct"])
+                    && !self.word_is(index, &["hz", "hertz", "pourcent", "percent", "pct"])
+                    // `H:36,5 P:439,5`: a label follows, not `p. cent`.
+                    && !(self.word_is(index, &["p"]) && !self.sign_is(index + 1, &[':', '=']))
                     && self.degrees(index).is_none()
             }
         }

@@ -3,12 +3,14 @@
 use super::labels::{NOW, ROOM, SHOWN};
 use super::quantity::Quantity;
 use super::scan::{Amount, Found, Scan};
-use super::words::{BESIDE, HUMIDITY_WORDS};
+use super::words::{BESIDE, CAUSES, HUMIDITY_WORDS, HYGROMETERS, WOOD_WORDS};
 
 /// Range of plausible room humidities, in percent.
 const HUMIDITIES: std::ops::RangeInclusive<f64> = 3.0..=99.0;
 /// Range of humidities of a percentage that nothing else marks.
 const USUAL: std::ops::RangeInclusive<f64> = 10.0..=85.0;
+/// Highest moisture of the wood of a piano, in percent.
+const WOOD_MAX: f64 = 16.0;
 
 impl Scan {
     pub(super) fn humidity(&self, index: usize, found: &[Found]) -> Option<Found> {
@@ -22,12 +24,18 @@ impl Scan {
         if !HUMIDITIES.contains(&amount.value) || self.is_money(amount) || self.is_remote(amount, end) {
             return None;
         }
+        if self.is_of_wood(amount, end) {
+            return None;
+        }
         let is_it = match sign_end {
             None => self.is_bare_humidity(amount, found),
             Some(_) if self.is_named(amount.first, HUMIDITY_WORDS) || self.is_of_humidity(end) => true,
+            Some(_) if self.is_on_hygrometer(end) => true,
             Some(_) if self.is_share(amount, end) => false,
             Some(_) => {
                 self.is_humidity_near(amount.first, end)
+                    || self.is_headed(amount.first, HUMIDITY_WORDS)
+                    || USUAL.contains(&amount.value) && self.is_despite_device(end)
                     || self.is_beside(amount.first, end, found)
                     || (USUAL.contains(&amount.value) && self.is_alone(amount, end, !found.is_empty()))
             }
@@ -64,6 +72,37 @@ impl Scan {
         self.word_is(at, HUMIDITY_WORDS) || self.is_hr(at)
     }
 
+    /// Reports whether words after the number say where it was read: `42 % sur l'hygro de Mme`.
+    fn is_on_hygrometer(&self, end: usize) -> bool {
+        let is_link = |at: &usize| {
+            self.word_is(
+                *at,
+                &[
+                    "sur", "on", "a", "au", "l", "le", "the", "mon", "my", "son", "selon", "par", "by",
+                    "per", "from", "d", "her", "his", "their", "leur", "notre", "our",
+                ],
+            ) || self.sign_is(*at, &['\'', '’', '('])
+        };
+        let hygrometer = (end..end + 6).find(|at| !is_link(at));
+        hygrometer.is_some_and(|at| self.word_is(at, HYGROMETERS))
+    }
+
+    /// Reports whether a device for the humidity is the cause or the concession: `26 % malgré l'humidificateur`.
+    fn is_despite_device(&self, end: usize) -> bool {
+        let after = self.clause_after(end);
+        let is_device = |at: usize| {
+            let word = self.tokens.word(at);
+            ["humidif", "dehumidif", "deshumidif", "dampp"].iter().any(|stem| word.starts_with(stem))
+        };
+        self.word_is(end, CAUSES) && after.into_iter().any(is_device)
+    }
+
+    /// Reports whether the amount is the moisture of wood: `sommier à 7 % d'humidité`, `moisture content 8%`.
+    fn is_of_wood(&self, amount: Amount, end: usize) -> bool {
+        let clause = || self.clause_before(amount.first).chain(self.clause_after(end));
+        amount.value <= WOOD_MAX && clause().any(|at| self.word_is(at, WOOD_WORDS))
+    }
+
     /// Reports whether the tokens are `H.R.` or `H R`.
     fn is_hr(&self, at: usize) -> bool {
         self.word_is(at, &["h", "r"])
@@ -90,7 +129,8 @@ impl Scan {
         if is_before_t {
             return true;
         }
-        let is_word = self.is_named(amount.first, HUMIDITY_WORDS);
+        let is_word = self.is_named(amount.first, HUMIDITY_WORDS)
+            || USUAL.contains(&amount.value) && self.is_headed(amount.first, HUMIDITY_WORDS);
         if is_word && !self.is_other_number(amount, true) {
             return true;
         }
@@ -125,8 +165,19 @@ impl Scan {
     /// Reports whether nothing in the clause of a percentage says what it is a share of: in a note with other readings,
     /// or where a word says that it was measured, or that it is of today.
     fn is_alone(&self, amount: Amount, end: usize, has_others: bool) -> bool {
-        let clause = || self.clause_before(amount.first).chain(self.clause_after(end));
-        let is_shown = |at: usize| self.word_is(at, SHOWN) || self.word_is(at, NOW);
+        // A cause behind the number says nothing about what it is a share of.
+        let after = self.clause_after(end);
+        let stop = after.clone().find(|at| self.word_is(*at, CAUSES)).unwrap_or(after.end);
+        let clause = || self.clause_before(amount.first).chain(end..stop);
+        // `l'air est à 35 %`, `le salon est à 35 %`.
+        let is_place = |at: usize| self.word_is(at, &["air"]) || self.word_is(at, ROOM);
+        let is_led = self.word_is(amount.first.wrapping_sub(1), &["a", "at", "est", "is", "was"])
+            && self.clause_before(amount.first).any(is_place);
+        let is_noted = |at: usize| {
+            self.word_is(at, &["note", "notee", "lu", "lue"])
+                && self.tokens.get(at).is_some_and(|token| token.span.len() != 4)
+        };
+        let is_shown = |at: usize| self.word_is(at, SHOWN) || self.word_is(at, NOW) || is_noted(at);
         let is_neutral = |at: usize| {
             self.tokens.word(at).is_empty()
                 || self.word_is(at, BESIDE)
@@ -134,6 +185,7 @@ impl Scan {
                 || is_shown(at)
         };
         let is_near = |at: usize| at < amount.first && amount.first - at <= 2 && self.word_is(at, SHOWN);
-        clause().any(is_near) || (clause().all(is_neutral) && (has_others || clause().any(is_shown)))
+        clause().any(is_near)
+            || (clause().all(is_neutral) && (has_others || is_led || clause().any(is_shown)))
     }
 }

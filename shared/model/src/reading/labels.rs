@@ -30,7 +30,8 @@ pub(super) const ADVICE_AFTER: &[&str] = &[
     "best", "ideal", "ideale", "ideals", "recommande", "recommandee", "recommandes", "recommended",
     "conseille", "conseillee", "suggere", "suggeree", "suggested", "souhaite", "souhaitee", "souhaitable",
     "optimal", "optimale", "preferable", "vise", "visee", "cible", "target", "advised", "better", "mieux",
-    "minimum", "maximum", "max", "prefere", "preferred",
+    "minimum", "maximum", "max", "prefere", "preferred", "idee", "idea", "plan", "goal", "objectif",
+    "souhait",
 ];
 /// Devices that hold a temperature or a humidity. The number at which one is set is no reading.
 pub(super) const DEVICES: &[&str] = &[
@@ -38,10 +39,16 @@ pub(super) const DEVICES: &[&str] = &[
     "heater", "furnace", "humidificateur", "humidifier", "deshumidificateur", "dehumidifier", "dampp",
     "chaser", "fournaise", "calorifere", "plinthe", "plinthes", "radiateur", "radiateurs", "radiator",
     "thermopompe", "conditioning", "conditioner", "boiler", "chaudiere", "dc", "systeme", "system", "hvac",
-    "deshumi", "humidi", "thermostats", "unit", "appareil",
+    "deshumi", "humidi", "thermostats", "unit", "appareil", "chauffant", "chauffante", "chauffants",
+    "radiant", "fireplace", "poele", "stove",
 ];
 /// Controls whose number is a set-point unless a word says that they show it.
 pub(super) const CONTROLS: &[&str] = &["humidistat", "thermostat", "hygrostat", "humidistats", "thermostats"];
+/// Words by which a device runs or does not, after which a number is the room's.
+pub(super) const DEVICE_STATES: &[&str] = &[
+    "off", "arrete", "arretee", "eteint", "eteinte", "ferme", "fermee", "brise", "brisee", "panne", "broken",
+    "blast", "marche", "running", "debranche", "debranchee", "unplugged",
+];
 /// Words for the setting of a device.
 pub(super) const SETTINGS: &[&str] = &[
     "regle", "reglee", "regles", "set", "programme", "programmee", "programmed", "ajuste", "ajustee",
@@ -52,7 +59,7 @@ pub(super) const SHOWN: &[&str] = &[
     "affiche", "affichait", "indique", "indiquait", "lit", "lisait", "lecture", "montre", "montrait",
     "mesure", "mesuree", "mesures", "reads", "read", "reading", "shows", "showed", "showing", "says", "said",
     "displays", "displayed", "indicates", "measured", "marque", "marquait", "donne", "donnait", "dit",
-    "gives",
+    "gives", "releve", "relevee", "noted", "recorded", "logged", "enregistre", "obtenu", "obtenue",
 ];
 /// Words of a place that is not the room.
 pub(super) const OUTSIDE: &[&str] = &[
@@ -95,7 +102,10 @@ pub(super) const SEASONS: &[&str] = &[
     "october", "november", "december",
 ];
 /// Words that speak of the past alone.
-pub(super) const ONCE: &[&str] = &["precedemment", "previously", "auparavant", "anterieurement", "jadis"];
+pub(super) const ONCE: &[&str] = &[
+    "precedemment", "previously", "auparavant", "anterieurement", "jadis", "autrefois", "formerly",
+    "originally", "epoque", "accordait", "accordaient",
+];
 /// Words before an earlier visit that make it the beginning of a time which includes today.
 pub(super) const SINCE: &[&str] =
     &["depuis", "since", "comme", "as", "que", "qu", "than", "apres", "after", "from", "like"];
@@ -119,12 +129,19 @@ pub(super) const DIFFERENCES: &[&str] = &[
     "ecart", "variation", "swing", "drop", "rise", "change", "differential",
 ];
 /// Words of what somebody says, and of those who say it.
-pub(super) const CLAIMS: &[&str] =
-    &["dit", "disait", "says", "said", "claims", "claimed", "pretend", "pense", "croit", "thinks", "told"];
+pub(super) const CLAIMS: &[&str] = &[
+    "dit", "disait", "says", "said", "claims", "claimed", "pretend", "pense", "croit", "thinks", "told",
+    "texted", "texte", "wrote", "writes", "ecrit", "ecrivait", "emailed", "raconte", "racontait", "rapporte",
+    "reported", "reports", "mentionne", "mentioned", "affirme", "jure", "swears", "selon", "according",
+    "assure", "insists", "parle", "jurait",
+];
 /// People who are no tuner.
 pub(super) const PEOPLE: &[&str] = &[
     "client", "cliente", "proprio", "proprietaire", "owner", "customer", "madame", "monsieur", "mme", "she",
-    "he", "elle", "concierge", "janitor", "cure", "directeur", "directrice",
+    "he", "elle", "concierge", "janitor", "cure", "directeur", "directrice", "facteur", "vendeur", "dealer",
+    "seller", "voisin", "voisine", "neighbor", "neighbour", "mari", "husband", "wife", "pere", "father",
+    "mere", "mother", "gardien", "sacristain", "organiste", "organist", "secretaire", "secretary", "prof",
+    "teacher", "locataire", "tenant", "clients", "they", "ils",
 ];
 /// Words of the road: `la 440` is a motorway of Laval.
 pub(super) const ROADS: &[&str] = &[

@@ -6,9 +6,11 @@
 
 mod clause;
 mod context;
+mod hearsay;
 mod humidity;
 mod labels;
 mod note;
+mod past;
 mod pitch;
 mod quantity;
 mod scan;

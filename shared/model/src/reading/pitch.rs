@@ -32,6 +32,7 @@ impl Scan {
         if self.is_money(amount)
             || self.is_advice(amount, unit_end)
             || self.is_earlier(amount, unit_end)
+            || self.is_claim(amount)
             || self.is_refused(index)
             || self.word_is(unit_end, PLANNED)
         {
@@ -40,7 +41,7 @@ impl Scan {
         if has_unit {
             return PITCHES
                 .contains(&amount.value)
-                .then(|| self.found(Quantity::Pitch, amount.value, index..unit_end))?;
+                .then(|| self.found(Quantity::Pitch, amount.value, self.sign_of_a(index)..unit_end))?;
         }
         if !USUAL_PITCHES.contains(&amount.value) || !self.is_bare(end) || self.is_address(amount) {
             return None;
@@ -86,6 +87,17 @@ impl Scan {
         self.key_name(name)
     }
 
+    /// Returns the index of the name that is written as one with a number in hertz, `A4 = 440 Hz`, or the number's own:
+    /// before `La 440 Hz` the name is a word of the sentence.
+    fn sign_of_a(&self, index: usize) -> usize {
+        let is_joined = |name: &usize| {
+            self.is_plain_a(*name)
+                && (self.tokens.is_glued(index) || index - *name > 1)
+                && !self.sign_is(index - 1, &['-', '@'])
+        };
+        self.note_name(index).filter(is_joined).unwrap_or(index)
+    }
+
     /// Returns the index of the letter of `A4` or `La 4`, whose number is at that index.
     fn key_name(&self, number: usize) -> Option<usize> {
         let letter = number.checked_sub(1)?;
@@ -118,6 +130,8 @@ impl Scan {
         let before = start.wrapping_sub(1);
         let is_to = self.word_is(before, &["a", "de"])
             && self.word_is(start, &["la"])
+            // `corrigé à La 440` is the note, `à la 440` may be the road.
+            && (!self.tokens.is_capital(start) || self.is_shouted(start))
             && !self.word_is(before.wrapping_sub(1), PITCH_WORDS)
             && !self.word_is(before.wrapping_sub(1), PITCH_STATES);
         let sentence = (start.saturating_sub(10)..start).rev().take_while(|at| !self.is_end(*at));
@@ -163,7 +177,9 @@ impl Scan {
         let is_long = self.is_number(before) && !self.tokens.is_sign(before, '\n')
             || self.tokens.number(end).is_some_and(|next| next >= 100.0)
             // `(438) 555-0131` and `438.555.0131` are phones.
-            || self.sign_is(end, &[')', '.']) && self.tokens.number(end + 1).is_some_and(|next| next >= 100.0);
+            || self.tokens.number(end + 1).is_some_and(|next| next >= 100.0)
+                && (self.tokens.is_sign(end, '.') && self.tokens.is_glued(end + 1)
+                    || self.tokens.is_sign(end, ')') && self.tokens.is_sign(before, '('));
         // `HP-442` is a model, and `1,440` an amount.
         let is_part = self.tokens.is_glued(first)
             && self.sign_is(before, &['-', ',', '.'])
@@ -181,13 +197,16 @@ impl Scan {
     fn is_refused(&self, first: usize) -> bool {
         let clause = self.clause_before(first);
         let is_not = |at: usize| {
-            self.word_is(
-                at,
-                &[
-                    "pas", "not", "t", "didnt", "couldnt", "wont", "jamais", "sans", "without", "refuse",
-                    "impossible", "cannot",
-                ],
-            )
+            // `j'ai refusé: accordé 440` was done.
+            let is_over = self.word_is(at, &["refuse", "impossible"]) && self.tokens.is_sign(at + 1, ':');
+            !is_over
+                && self.word_is(
+                    at,
+                    &[
+                        "pas", "not", "t", "didnt", "couldnt", "wont", "jamais", "sans", "without", "refuse",
+                        "impossible", "cannot",
+                    ],
+                )
         };
         let mut verbs = clause.clone().filter(|at| self.word_is(*at, RAISES));
         verbs.any(|verb| clause.clone().any(|at| at < verb && verb - at <= 4 && is_not(at)))

@@ -4,7 +4,7 @@ use super::labels::{CENTS, CENTS_AFTER, NOTE_NAMES, PITCH_CHANGES, ROOM};
 use super::quantity::{Quantity, TEMPERATURES, celsius, celsius_of_unmarked};
 use super::scan::{Amount, Found, Scan};
 use super::token::TokenKind;
-use super::words::{ADDRESS_WORDS, INDOORS, NOT_DEGREES, TEMPERATURE_WORDS};
+use super::words::{ADDRESS_WORDS, HUMIDITY_WORDS, INDOORS, NOT_DEGREES, TEMPERATURE_WORDS};
 
 /// Range in which a number with a degree sign and no letter is Fahrenheit; 90° is an angle.
 const LIKELY_FAHRENHEIT: std::ops::RangeInclusive<f64> = 46.0..=86.0;
@@ -90,8 +90,15 @@ impl Scan {
             return index > 1 && self.word_is(before - 1, &["t"]);
         }
         // `H38 T21`: the humidity may come first.
-        let is_after_humidity =
-            before > 1 && self.is_number(before - 1) && self.word_is(before - 2, &["h", "hr", "rh"]);
+        // So it may in `HR 38%/T 21` and `hr 33 %, t 24`.
+        let is_separator = |at: &usize| self.sign_is(*at, &['/', ',', ';', '|', '%']);
+        let value = (before.saturating_sub(3)..before).rev().find(|at| !is_separator(at));
+        let is_after_humidity = value.is_some_and(|at| {
+            let name = at.wrapping_sub(1);
+            let name = if self.sign_is(name, &[':', '=']) { name.wrapping_sub(1) } else { name };
+            self.is_number(at)
+                && (self.word_is(name, &["h", "hr", "rh"]) || self.word_is(name, HUMIDITY_WORDS))
+        });
         self.word_is(before, &["t"]) && (self.is_pair_letter(index + 1) || is_after_humidity)
     }
 

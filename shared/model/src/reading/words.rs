@@ -48,6 +48,18 @@ pub(super) const DRYNESS_WORDS: &[&str] = &[
     "sec", "seche", "secs", "seches", "secheresse", "dry", "dryness", "moite", "damp", "dampness", "moist",
     "humides",
 ];
+/// Words beside a small percentage that is the moisture of wood.
+pub(super) const WOOD_WORDS: &[&str] = &[
+    "bois", "wood", "wooden", "sommier", "pinblock", "block", "soundboard", "table", "chevalet", "bridge",
+    "epinette", "spruce", "erable", "maple", "moisture", "teneur", "pointes", "mc", "lumber", "planche",
+];
+/// Words that name a hygrometer, on which a percentage is read.
+pub(super) const HYGROMETERS: &[&str] = &["hygro", "hygrometre", "hygrometer", "hygrometrie", "hygros"];
+/// Words that begin a cause or a concession, which says nothing about what a percentage is a share of.
+pub(super) const CAUSES: &[&str] = &[
+    "malgre", "despite", "meme", "even", "grace", "thanks", "because", "car", "parce", "cause", "due",
+    "depuis", "since",
+];
 /// Words that name a temperature.
 pub(super) const TEMPERATURE_WORDS: &[&str] =
     &["temperature", "temperatures", "temp", "temps", "tempe", "tmp", "thermometre", "thermometer", "thermo"];
@@ -63,7 +75,8 @@ pub(super) const PITCH_STATES: &[&str] = &[
     "remontee", "monte", "montee", "raised", "raise", "brought", "ramene", "ramenee", "stable", "tient",
     "tenu", "tenait", "holding", "holds", "held", "reste", "arrive", "arrivee", "arrival", "was", "etait",
     "is", "est", "mis", "mise", "set", "baisse", "descendu", "descendue", "redescendu", "lowered", "sits",
-    "sitting", "piano",
+    "sitting", "piano", "corrige", "corrigee", "corrected", "ajuste", "adjusted", "retabli", "revenu",
+    "stabilise", "arrete", "stopped",
 ];
 /// Words that may separate a name from its number.
 pub(super) const LINKS: &[&str] = &[
@@ -86,7 +99,8 @@ pub(super) const BESIDE: &[&str] = &[
     "interieur", "inside", "dedans", "environ", "about", "ici", "here", "gym", "gymnase", "auditorium",
     "sanctuaire", "sanctuary", "chapelle", "chapel", "on", "sur", "de", "maison", "house", "ce", "matin",
     "this", "morning", "aujourd", "hui", "today", "only", "seulement", "bureau", "chalet", "kitchen",
-    "cuisine", "den", "lobby", "hr", "rh", "c", "f", "h", "r",
+    "cuisine", "den", "lobby", "hr", "rh", "c", "f", "h", "r", "pis", "pi", "partout", "everywhere",
+    "throughout", "corridor", "couloir", "hallway", "entree", "loge", "sacristie", "air",
 ];
 /// Words beside a number with a degree sign that is no temperature of the room.
 pub(super) const NOT_DEGREES: &[&str] = &[
@@ -94,6 +108,8 @@ pub(super) const NOT_DEGREES: &[&str] = &[
     "du", "rotation", "tour", "tourne", "tourner", "tournee", "pivoter", "incliner", "inclinee", "turn",
     "turned", "pente", "incline", "inclinaison", "tilt", "tilted", "slope", "biseau", "bevel", "fievre",
     "fever", "latitude", "longitude", "vapeur", "steam", "colle", "glue", "four", "oven", "pivote",
+    "collage", "gluing", "glueing", "sechage", "etuve", "dalle", "slab", "downbearing", "sidebearing",
+    "bearing", "charge", "appui", "courbure", "frappe", "strike", "crown", "shank",
 ];
 /// Words before a number with a letter that is the number of a door.
 pub(super) const ADDRESS_WORDS: &[&str] = &[
