@@ -188,8 +188,7 @@ impl Scan {
             }
             if self.word_is(at, DEVICES)
                 && is_connected
-                && !self.is_device_state(at + 1)
-                && !self.is_device_state(at + 2)
+                && !(at + 1..=at + 3).any(|state| self.is_device_state(state))
                 && (!is_named || self.has_word(before.clone(), SETTINGS))
             {
                 return true;
@@ -213,7 +212,7 @@ impl Scan {
             && self.word_is(at.wrapping_sub(2), DEVICES)
             && !self.is_number(at + 1);
         let is_state = self.word_is(at, DEVICE_STATES)
-            && (1..=2).any(|back| self.word_is(at.wrapping_sub(back), DEVICES));
+            && (1..=3).any(|back| self.word_is(at.wrapping_sub(back), DEVICES));
         is_most || is_state
     }
 
@@ -230,7 +229,8 @@ impl Scan {
             return true;
         }
         let mut sentence = self.sentence_before(amount.first).chain(self.sentence_after(end));
-        is_near(&is_day) && sentence.any(is_night)
+        let is_daily = is_near(&is_day) || after.clone().take(3).any(is_day);
+        is_daily && sentence.any(is_night)
     }
 
     /// Reports whether the amount is of another place: `-5 °C dehors`, `outside 10C`. Of several amounts in a clause,

@@ -217,7 +217,7 @@ impl Scan {
                     && !self.word_is(index, MONTHS)
                     && !self.word_is(index, &["hz", "hertz", "pourcent", "percent", "pct"])
                     // `H:36,5 P:439,5`: a label follows, not `p. cent`.
-                    && !(self.word_is(index, &["p"]) && !self.sign_is(index + 1, &[':', '=']))
+                    && (!self.word_is(index, &["p"]) || self.sign_is(index + 1, &[':', '=']))
                     && self.degrees(index).is_none()
             }
         }

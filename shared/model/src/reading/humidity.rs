@@ -169,15 +169,19 @@ impl Scan {
         let after = self.clause_after(end);
         let stop = after.clone().find(|at| self.word_is(*at, CAUSES)).unwrap_or(after.end);
         let clause = || self.clause_before(amount.first).chain(end..stop);
-        // `l'air est à 35 %`, `le salon est à 35 %`.
+        // `l'air est à 35 %`, `salle: 35 %`.
         let is_place = |at: usize| self.word_is(at, &["air"]) || self.word_is(at, ROOM);
-        let is_led = self.word_is(amount.first.wrapping_sub(1), &["a", "at", "est", "is", "was"])
-            && self.clause_before(amount.first).any(is_place);
+        let nearest = amount.first.wrapping_sub(1);
+        let is_joint =
+            self.word_is(nearest, &["a", "at", "est", "is", "was"]) || self.sign_is(nearest, &[':', '=']);
+        let is_led = is_place(nearest) || is_joint && self.clause_before(amount.first).any(is_place);
         let is_noted = |at: usize| {
             self.word_is(at, &["note", "notee", "lu", "lue"])
                 && self.tokens.get(at).is_some_and(|token| token.span.len() != 4)
         };
-        let is_shown = |at: usize| self.word_is(at, SHOWN) || self.word_is(at, NOW) || is_noted(at);
+        // `là 48 %` is of now; `la` is an article or a note.
+        let is_now = |at: usize| self.word_is(at, NOW) || self.word_is(at, &["la"]) && !self.is_la(at);
+        let is_shown = |at: usize| self.word_is(at, SHOWN) || is_now(at) || is_noted(at);
         let is_neutral = |at: usize| {
             self.tokens.word(at).is_empty()
                 || self.word_is(at, BESIDE)

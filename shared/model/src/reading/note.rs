@@ -97,6 +97,46 @@ mod tests {
     }
 
     #[test]
+    fn values_of_others_and_of_other_times_are_no_readings() {
+        for note in [
+            "Last visit (Nov 2023): 438, 35%, 21C. Nobody home today.",
+            "Visite précédente, mai 2022: 22°, 45 %, 441.",
+            "La dernière fois j'avais 35 %, 21° et 438.",
+            "Owner emailed: \"it reads 28% and 19C here\".",
+            "La cliente m'écrit: « 30 % et 25° dans le salon ».",
+            "Selon la proprio 60 % l'été. On m'a dit 45 %.",
+            "I told him 40 to 45%.",
+            "Her father tuned it at 435 in the 50s.",
+            "68F at night, 72F during the day per the schedule.",
+            "Thermostat: 17° la nuit, 21° le jour.",
+            "Side bearing 15 degrees. Bevel of 2 degrees.",
+            "Heated floor at 80F. Colle à 18 °C minimum.",
+            "Pinblock moisture 8%. Humidité du bois 9 %.",
+        ] {
+            assert_eq!(read(note), [], "{note}");
+        }
+    }
+
+    #[test]
+    fn words_around_a_reading_do_not_hide_it() {
+        let (t, h, p) = ("temperature", "humidity", "pitch");
+        for (note, expected) in [
+            ("Humidity up after the rain: 64%.", vec![(h, 64.0, "64%")]),
+            ("l'air est a 33 %", vec![(h, 33.0, "33 %")]),
+            ("RH 41%/T 22/A4 439", vec![(h, 41.0, "41%"), (t, 22.0, "22"), (p, 439.0, "A4 439")]),
+            ("T:22 H:41 P:438", vec![(t, 22.0, "22"), (h, 41.0, "41"), (p, 438.0, "438")]),
+            ("La dernière fois 35 %, là 48 %.", vec![(h, 48.0, "48 %")]),
+            ("28% despite the humidifier.", vec![(h, 28.0, "28%")]),
+            ("AC on full blast: 18C, 48%.", vec![(t, 18.0, "18C"), (h, 48.0, "48%")]),
+            ("Corrigé à La 440. Noté 39 %.", vec![(p, 440.0, "La 440"), (h, 39.0, "39 %")]),
+            ("before: 436. after: 440. 180$", vec![(p, 436.0, "436"), (p, 440.0, "440")]),
+            ("41 % on my hygrometer. A4=442 Hz", vec![(h, 41.0, "41 %"), (p, 442.0, "A4=442 Hz")]),
+        ] {
+            assert_eq!(read(note), expected, "{note}");
+        }
+    }
+
+    #[test]
     fn long_note_is_read_up_to_the_limit() {
         let note = format!("{}20°, 33%", "é".repeat(NOTE_BYTES_MAX));
         assert_eq!(read(&note), []);

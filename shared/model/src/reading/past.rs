@@ -29,7 +29,13 @@ impl Scan {
         if was && !is_now && (before.clone().any(is_then) || after.clone().any(is_then)) {
             return true;
         }
-        !is_now && after.into_iter().any(|at| self.is_past(at))
+        // `in the 50s`.
+        let is_decade = self.is_number(after.end)
+            && self.word_is(after.end + 1, &["s"])
+            && self.tokens.is_glued(after.end + 1)
+            && self.word_is(after.end.wrapping_sub(1), &["the"]);
+        is_decade
+            || !is_now && after.into_iter().any(|at| self.is_past(at))
             || self.is_past_heading(before.start)
             || self.heading(amount.first).any(|at| self.is_past(at))
             || self.is_in_list_of_past(amount.first)
@@ -95,7 +101,8 @@ impl Scan {
         while at > 0 {
             at -= 1;
             let is_label = self.sign_is(at, &[',', '/', '-', '&', '~', '='])
-                || self.word_is(at, &["et", "and", "pis", "pi", "h", "r", "t", "la"])
+                || self.word_is(at, &["et", "and", "pis", "pi", "h", "r", "t"])
+                || self.is_la(at)
                 || self.word_is(at, HUMIDITY_WORDS)
                 || self.word_is(at, TEMPERATURE_WORDS);
             if self.is_number(at) || is_label && self.tokens.is_sign(at.wrapping_sub(1), ':') {

@@ -116,7 +116,7 @@ impl Scan {
     }
 
     /// Reports whether the token is the note `la`, not `là`.
-    fn is_la(&self, index: usize) -> bool {
+    pub(super) fn is_la(&self, index: usize) -> bool {
         self.word_is(index, &["la"]) && self.tokens.get(index).is_some_and(|token| token.span.len() == 2)
     }
 
@@ -208,7 +208,10 @@ impl Scan {
                     ],
                 )
         };
-        let mut verbs = clause.clone().filter(|at| self.word_is(*at, RAISES));
+        let mut verbs = clause
+            .clone()
+            // `pas accordé depuis 2015: 432` says what was found.
+            .filter(|at| self.word_is(*at, RAISES) && !self.word_is(at + 1, &["depuis", "since"]));
         verbs.any(|verb| clause.clone().any(|at| at < verb && verb - at <= 4 && is_not(at)))
     }
 

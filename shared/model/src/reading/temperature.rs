@@ -179,6 +179,9 @@ impl Scan {
                 .take(3)
                 .any(|at| self.word_is(at, NOT_DEGREES) && !self.word_is(at, &["du"]))
             || self.word_is(before, &["du"])
+            || self
+                .clause_before(amount.first)
+                .any(|at| self.word_is(at, &["heated", "warm"]) && self.word_is(at + 1, &["floor", "floors"]))
             || (!unit.has_degrees
                 && unit.letter.is_some()
                 && !self.is_humidity_next(unit.end)

@@ -57,8 +57,8 @@ pub(super) const WOOD_WORDS: &[&str] = &[
 pub(super) const HYGROMETERS: &[&str] = &["hygro", "hygrometre", "hygrometer", "hygrometrie", "hygros"];
 /// Words that begin a cause or a concession, which says nothing about what a percentage is a share of.
 pub(super) const CAUSES: &[&str] = &[
-    "malgre", "despite", "meme", "even", "grace", "thanks", "because", "car", "parce", "cause", "due",
-    "depuis", "since",
+    "malgre", "despite", "apres", "after", "meme", "even", "grace", "thanks", "because", "car", "parce",
+    "cause", "due", "depuis", "since",
 ];
 /// Words that name a temperature.
 pub(super) const TEMPERATURE_WORDS: &[&str] =
