@@ -13,7 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 const NIGHTLY: Mode = Mode::Incremental { lookback_days: Some(45) };
 /// Ticks of the faulty time: more than the stalls that a page is granted.
-const TICKS: usize = 12;
+const TICKS: usize = 5;
 
 async fn open(seed: u64, options: PgConnectOptions) -> Pipeline {
     let config =
