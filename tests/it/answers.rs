@@ -1,4 +1,4 @@
-//! Answers of the source in every form that trouble has: read for what they mean, whatever their status is.
+//! Responses of the source in every form that trouble has: read for their meaning, not for their status.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,7 +17,7 @@ fn errors(code: &str) -> Value {
     json!({"data": null, "errors": [{"message": "m", "extensions": {"code": code}}]})
 }
 
-/// Answers the first requests for data by a script, and forwards the later ones.
+/// Starts a server that replies to the first requests for data by a script, and forwards the later ones.
 async fn first_answered(source: &Source, count: u32, reply: fn() -> Reply) -> Middleman {
     let requests = AtomicU32::new(0);
     Middleman::before(&source.sim.url, move |path, _| {

@@ -1,5 +1,5 @@
-//! What heals closes what it opened, whatever row heals it; what is told waits until it is true; a newer record that
-//! fails takes no older one with it.
+//! Healed records close their actions, whatever row heals them; placeholders are told only if they stay; a newer
+//! record that fails takes no older one with it.
 
 use pipeline_tests::mirror::{Mirror, entity};
 use pipeline_tests::pages::{HandRun, MemorySource, element};

@@ -21,7 +21,7 @@ pub enum ReconcilerError {
         /// Error of the database.
         source: db::Error,
     },
-    /// What people should look at was not reported; the next reconcile request does it.
+    /// Findings for people were not reported; the next reconcile request reports them.
     #[error("could not report what is to be looked at of {entity}")]
     Report {
         /// Name of the entity.

@@ -72,7 +72,7 @@ impl Scan<'_> {
         }
     }
 
-    /// Returns the value of the escape `\uXXXX` at that position.
+    /// Returns the value of the escape at that position: `\u` and four hexadecimal digits.
     fn code_unit(&self, at: usize) -> Option<u16> {
         let digits = self.text.get(at..at + 6)?.strip_prefix(b"\\u")?;
         u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -201,7 +201,7 @@ pub struct Completeness {
     pub waiting: i64,
     /// Records that are gone since.
     pub deleted: i64,
-    /// What nothing explains: above zero where records are missing here, below where Gazelle counts too few.
+    /// Unexplained difference: above zero where records are missing here, below where Gazelle counts too few.
     pub gap: i64,
     /// A gap is no passing movement of the source.
     pub is_confirmed: bool,
